@@ -1,0 +1,26 @@
+"""Monte Carlo gradient estimators behind one interface. Start with `estimators.interface`."""
+
+from estimators.interface import ControlVariate, Estimator, Params, Problem, Unsupported, learned
+from estimators.registry import (
+    load_plugin,
+    make_estimator,
+    make_problem,
+    register_control_variate,
+    register_estimator,
+    register_problem,
+)
+
+__all__ = [
+    "ControlVariate",
+    "Estimator",
+    "Params",
+    "Problem",
+    "Unsupported",
+    "learned",
+    "load_plugin",
+    "make_estimator",
+    "make_problem",
+    "register_control_variate",
+    "register_estimator",
+    "register_problem",
+]

@@ -1,0 +1,41 @@
+"""The exact gradient, as an estimator without noise."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import Estimator, Noise, Params, Problem, distinct, replicated
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+
+__all__ = ["Exact"]
+
+
+@final
+@register_estimator("exact")
+@dataclass(frozen=True)
+class Exact(Estimator):
+    r"""The exact gradient $\nabla_\theta \mathbb{E}[f]$, by formula, quadrature or enumeration: the yardstick.
+
+    Unbiased, variance zero. Needs a problem that knows its expected cost. The surrogate is
+    $\sum_i g_i (\theta_i - \mathrm{sg}\,\theta_i)$, whose value is zero.
+    """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        known = problem.exact_gradient(replicated(problem.initial_params(), 1)) is not None
+        return None if known else f"the exact gradient of {problem.name or 'the problem'} is not known"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        exact = problem.exact_gradient(distinct(params))
+        assert exact is not None
+        return {name: exact[name].to(value.dtype).expand_as(value) for name, value in params.items()}
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        terms = [noise[name] * (value - value.detach()) for name, value in params.items()]
+        return torch.stack([term.reshape(len(term), -1).sum(1) for term in terms]).sum(0)
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return 0

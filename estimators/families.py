@@ -1,0 +1,128 @@
+"""Which distribution is sampled how: the forms of each, the default first; `Independent` is looked through.
+
+A distribution that is not in the table falls back on its own `rsample` or `sample`.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from estimators.distributions import Logistic
+from estimators.noise import NoiseSource
+from estimators.transforms import (
+    Discrete,
+    DiscreteFallback,
+    Fallback,
+    GaussianLocationScale,
+    Implicit,
+    ImplicitGamma,
+    InverseCDF,
+    LocationScale,
+    PoissonSample,
+    Transform,
+)
+
+__all__ = ["find", "forms", "noise", "sample", "unwrap"]
+
+
+def unwrap(q: td.Distribution) -> td.Distribution:
+    """The distribution inside any `Independent`: the same samples, with the event's dimensions in the batch."""
+    while isinstance(q, td.Independent):
+        q = q.base_dist
+    return q
+
+
+def forms(q: td.Distribution) -> dict[str, Transform]:
+    """The forms of a distribution by name, the default first."""
+    base = unwrap(q)
+    fallback = {"rsample": Fallback()} if base.has_rsample else {"sample": DiscreteFallback()}
+    return FORMS.get(type(base), fallback)
+
+
+def find(q: td.Distribution, form: str = "auto") -> Transform:
+    """The transform of a form. ValueError: the distribution does not have it."""
+    available = forms(q)
+    if form == "auto":
+        return next(iter(available.values()))
+    if form not in available:
+        raise ValueError(f"{type(unwrap(q)).__name__} has no form '{form}'; it has {', '.join(available)}")
+    return available[form]
+
+
+def noise(q: td.Distribution, num_samples: int, source: NoiseSource, form: str = "auto") -> Tensor:
+    """Noise for samples `[S, R, *E]` of a distribution with batch `[R]` and event `E`."""
+    return find(q, form).noise(unwrap(q), num_samples, source)
+
+
+def sample(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
+    """The samples `[S, R, *E]` that the noise stands for, differentiable in q's parameters where the form is."""
+    return find(q, form).sample(unwrap(q), noise)
+
+
+def _minus_log(u: Tensor) -> Tensor:
+    return -u.log()
+
+
+def _gumbel(u: Tensor) -> Tensor:
+    return -(-u.log()).log()
+
+
+def _laplace(u: Tensor) -> Tensor:
+    return torch.where(u < 0.5, (2 * u).log(), -(2 * (1 - u)).log())
+
+
+def _loc_scale(q: td.Distribution, z: Tensor) -> Tensor:
+    return q.loc + q.scale * z
+
+
+def _exp_loc_scale(q: td.Distribution, z: Tensor) -> Tensor:
+    return (q.loc + q.scale * z).exp()
+
+
+def _multivariate(q: td.Distribution, z: Tensor) -> Tensor:
+    return q.loc + (q.scale_tril @ z.unsqueeze(-1)).squeeze(-1)
+
+
+def _bernoulli(q: td.Distribution, u: Tensor) -> Tensor:
+    return (u < q.probs).to(u.dtype)
+
+
+def _category(q: td.Distribution, u: Tensor) -> Tensor:
+    return (u.unsqueeze(-1) > q.probs.cumsum(-1)[..., :-1]).sum(-1)
+
+
+def _one_hot(q: td.Distribution, u: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(_category(q, u), q.event_shape[-1]).to(u.dtype)
+
+
+def _by_quantile(standard: Callable, place: Callable) -> dict[str, Transform]:
+    quantile = InverseCDF(standard, place)
+    return {"inverse-cdf": quantile, "implicit": Implicit(quantile)}
+
+
+def _location_scale(standard: Callable, place: Callable = _loc_scale) -> dict[str, Transform]:
+    return {"location-scale": LocationScale(standard, place), **_by_quantile(standard, place)}
+
+
+def _gaussian(place: Callable) -> dict[str, Transform]:
+    return {"location-scale": GaussianLocationScale(place), **_by_quantile(torch.special.ndtri, place)}
+
+
+FORMS: dict[type[td.Distribution], dict[str, Transform]] = {
+    td.Normal: _gaussian(_loc_scale),
+    td.LogNormal: _gaussian(_exp_loc_scale),
+    td.MultivariateNormal: {"location-scale": GaussianLocationScale(_multivariate)},
+    td.Laplace: _location_scale(_laplace),
+    Logistic: _location_scale(torch.logit),
+    td.Gumbel: _location_scale(_gumbel),
+    td.Exponential: _location_scale(_minus_log, lambda q, z: z / q.rate),
+    td.Uniform: _location_scale(lambda u: u, lambda q, z: q.low + (q.high - q.low) * z),
+    td.Weibull: _by_quantile(_minus_log, lambda q, z: q.scale * z ** (1 / q.concentration)),
+    td.Gamma: {"implicit": ImplicitGamma()},
+    td.Bernoulli: {"inverse-cdf": Discrete(_bernoulli)},
+    td.Categorical: {"inverse-cdf": Discrete(_category)},
+    td.OneHotCategorical: {"inverse-cdf": Discrete(_one_hot)},
+    td.Poisson: {"sample": PoissonSample()},
+}

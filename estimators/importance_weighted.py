@@ -1,0 +1,126 @@
+"""Importance sampling: draw from a proposal r, weigh by the density ratio."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators import families
+from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.noise import NoiseSource
+from estimators.pathwise import Pathwise
+from estimators.proposals import shifted, widened
+from estimators.registry import register_estimator
+from estimators.score_function import ScoreFunction
+
+__all__ = ["ImportanceWeighted"]
+
+
+@final
+@register_estimator("importance-weighted")
+@dataclass(frozen=True)
+class ImportanceWeighted(Estimator):
+    r"""The base estimator on samples of a proposal, $\frac1S \sum_s w_s\, g(x_s)$, $x_s \sim r$, $w = q / r$.
+
+    With `base=score-function` the proposal is a relative of q at the current, detached parameters; with `base=pathwise`
+    it is one of the Gaussian base noise, $w = p(\epsilon) / r(\epsilon)$. Proposals: `widened` multiplies the standard
+    deviation by `scale`; `shifted` moves it by `scale − 1` standard deviations; `defensive` is the even mixture of
+    the target and the widened one, whose weights are at most 2 (Owen & Zhou 2000).
+
+    Unbiased; with `self_normalized` the weights are divided by their mean, which is biased by O(1/S).
+    Mohamed et al. 2020, sec. 7; Owen 2013, ch. 9.
+    """
+
+    base: Estimator = field(default_factory=ScoreFunction)
+    proposal: Literal["widened", "shifted", "defensive"] = "widened"
+    scale: float = 1.2
+    self_normalized: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.base, ScoreFunction | Pathwise):
+            raise ValueError(f"importance weights go on score-function or pathwise, not on {self.base.spec}")
+        if self.scale <= 0:
+            raise ValueError(f"scale must be positive, not {self.scale}")
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [
+            "importance-weighted",
+            "importance-weighted:proposal=shifted",
+            "importance-weighted:proposal=defensive",
+            "importance-weighted:base=(score-function:control_variate=leave-one-out),proposal=defensive",
+            "importance-weighted:base=pathwise,proposal=defensive",
+            "importance-weighted:self_normalized=true",
+        ]
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        q = problem.initial_distribution
+        transform = families.find(q)
+        if isinstance(self.base, Pathwise) and not transform.gaussian_noise:
+            return f"a proposal on the noise needs Gaussian noise, which {type(families.unwrap(q)).__name__} does not have"
+        if self.proposal == "defensive" and not transform.fixed_noise:
+            return f"a defensive mixture needs noise that does not depend on the parameters of {type(families.unwrap(q)).__name__}"
+        try:
+            self._proposal(self._target(q))
+        except ValueError as error:
+            return str(error)
+        return self.base.unsupported(problem, num_samples)
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        return "biased" if self.self_normalized else self.base.claim(problem, num_samples)
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        target = self._target(problem.distribution(params))
+        noise = {"base": families.noise(self._proposal(target), num_samples, source)}
+        if self.proposal == "defensive":
+            noise["component"] = source.stream("component").uniform((num_samples, *target.batch_shape))
+        return noise
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        point, weight = self._weighted(problem, params, noise)
+        assert isinstance(self.base, ScoreFunction | Pathwise)
+        return (weight * self.base.terms(problem, params, point)).mean(0)
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return self.base.evaluations(problem, num_samples)
+
+    def needs_independent_samples(self) -> bool:
+        return self.base.needs_independent_samples()
+
+    def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
+        _, weight = self._weighted(problem, params, noise)
+        return {"effective_sample_size": weight.sum(0) ** 2 / (weight**2).sum(0)}
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ImportanceWeighted":
+        fitted = self.base.fit(problem, params, num_samples, source)
+        return self if fitted is self.base else replace(self, base=fitted)
+
+    def _target(self, q: td.Distribution) -> td.Distribution:
+        """What the proposal is a relative of: q, or the distribution of its Gaussian noise."""
+        if isinstance(self.base, ScoreFunction):
+            return q
+        inner = families.unwrap(q)
+        zeros = torch.zeros_like(inner.mean)
+        return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
+
+    def _proposal(self, target: td.Distribution) -> td.Distribution:
+        return shifted(target, self.scale - 1) if self.proposal == "shifted" else widened(target, self.scale)
+
+    def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Points `[S, R, *E]` of the proposal and their weights `[S, R]`, both detached."""
+        detached = {name: value.detach() for name, value in params.items()}
+        target = self._target(problem.distribution(detached))
+        proposal = self._proposal(target)
+        point = families.sample(proposal, noise["base"])
+        if self.proposal == "defensive":
+            pick = (noise["component"] < 0.5).reshape(point.shape[:2] + (1,) * (point.ndim - 2))
+            point = torch.where(pick, families.sample(target, noise["base"]), point)
+        log_target, log_proposal = target.log_prob(point), proposal.log_prob(point)
+        if self.proposal == "defensive":
+            log_proposal = torch.logaddexp(log_target, log_proposal) - math.log(2)
+        weight = (log_target - log_proposal).exp()
+        return point, weight / weight.mean(0) if self.self_normalized else weight

@@ -1,0 +1,118 @@
+"""Baselines learned from other noise than they are applied to: a moving average, and the variance-optimal constant."""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators import families
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.noise import NoiseSource
+from estimators.registry import register_control_variate
+
+__all__ = ["MovingAverage", "OptimalBaseline"]
+
+FIT_SAMPLES = 10_000
+
+
+def fresh_samples(problem: Problem, params: Params, source: NoiseSource) -> ScoredSamples:
+    """Samples to learn from, on noise of their own."""
+    q = problem.distribution(params)
+    x = families.sample(q, families.noise(q, FIT_SAMPLES, source)).detach()
+    return ScoredSamples(problem, params, q, x, problem.cost(x, params).detach(), torch.zeros(()))
+
+
+@final
+@register_control_variate("moving-average")
+@dataclass(frozen=True)
+class MovingAverage(ControlVariate):
+    r"""An exponential moving average of the costs of *earlier* steps as baseline, $b \leftarrow \beta b + (1-\beta) \bar f$.
+
+    Unbiased, since it never contains the current samples: `update` follows the use. An average that includes them
+    shrinks the gradient by $1 - (1-\beta)/S$. Before the first update the baseline is zero. Mnih & Gregor 2014.
+    """
+
+    decay: float = 0.9
+    average: Tensor | None = learned()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), not {self.decay}")
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "MovingAverage":
+        return replace(self, average=fresh_samples(problem, params, source).cost.mean(0))
+
+    def update(self, samples: ScoredSamples) -> "MovingAverage":
+        mean = samples.cost.mean(0)
+        return replace(self, average=mean if self.average is None else torch.lerp(mean, self.average, self.decay))
+
+
+@final
+@register_control_variate("optimal-baseline")
+@dataclass(frozen=True)
+class OptimalBaseline(ControlVariate):
+    r"""The constant of least variance for each parameter, $b^*_i = \mathbb{E}[f s_i^2] / \mathbb{E}[s_i^2]$, s the score.
+
+    The moments are learned on separate noise by `fit`, or in training as moving averages of earlier steps. Unbiased.
+    Weaver & Tao 2001; Greensmith, Bartlett & Baxter 2004.
+    """
+
+    decay: float = 0.9
+    moments: tuple[Params, Params] | None = learned()
+    """E[f s²] and E[s²]."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), not {self.decay}")
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        if self.moments is None:
+            return torch.zeros_like(samples.cost)
+        # log q at params whose deviations are scaled by b: its gradient is b_i·s_i for every parameter i at once.
+        scaled = {name: _scaled(value, self._baseline(name)) for name, value in samples.params.items()}
+        log_q = samples.problem.distribution(scaled).log_prob(samples.x)
+        return log_q - log_q.detach()
+
+    def _baseline(self, name: str) -> Tensor:
+        assert self.moments is not None
+        numerator, denominator = (moment[name] for moment in self.moments)
+        return torch.where(denominator > 0, numerator / denominator, 0.0)
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "OptimalBaseline":
+        return replace(self, moments=_moments(fresh_samples(problem, params, source)))
+
+    def update(self, samples: ScoredSamples) -> "OptimalBaseline":
+        new = _moments(samples)
+        if self.moments is None:
+            return replace(self, moments=new)
+        mixed = [
+            {name: torch.lerp(fresh[name], past[name], self.decay) for name in past}
+            for fresh, past in zip(new, self.moments, strict=True)
+        ]
+        return replace(self, moments=(mixed[0], mixed[1]))
+
+
+def _scaled(value: Tensor, factor: Tensor) -> Tensor:
+    return value.detach() + factor * (value - value.detach())
+
+
+def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
+    """Means over the samples of f s² and s², for each replicate and parameter."""
+    num_samples, replicates = samples.cost.shape
+    x = samples.x.reshape(1, num_samples * replicates, *samples.x.shape[2:])
+    point = {
+        name: value.detach().expand(num_samples, *value.shape).reshape(-1, *value.shape[1:])
+        for name, value in samples.params.items()
+    }
+    scores = torch.func.grad(lambda at: samples.problem.distribution(at).log_prob(x).sum())(point)
+    squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
+    weighted = {
+        name: (square * samples.cost.reshape(*samples.cost.shape, *[1] * (square.ndim - 2))).mean(0)
+        for name, square in squares.items()
+    }
+    return weighted, {name: square.mean(0) for name, square in squares.items()}

@@ -1,0 +1,58 @@
+"""The pathwise estimator: reparameterization, the log trick and implicit differentiation."""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators import families
+from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+
+__all__ = ["Pathwise"]
+
+
+@final
+@register_estimator("pathwise")
+@dataclass(frozen=True)
+class Pathwise(Estimator):
+    r"""Differentiates the cost through the sample, $\frac1S \sum_s \nabla_\theta f(g(\epsilon_s, \theta), \theta)$.
+
+    Forms of $x = g(\epsilon, \theta)$: `location-scale` ($\mu + \sigma\epsilon$), `inverse-cdf`
+    ($F^{-1}(u; \theta)$; for the exponential $-\log(u)/\lambda$, the log trick) and `implicit`
+    ($\nabla_\theta x = -\nabla_\theta F(x; \theta) / q(x; \theta)$); `auto` takes the first that q has.
+
+    Unbiased where the cost is differentiable in x; blind to its jumps, and biased there. Needs a continuous q.
+    Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; Figurnov, Mohamed & Mnih 2018.
+    """
+
+    form: Literal["auto", "location-scale", "inverse-cdf", "implicit"] = "auto"
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return ["pathwise", "pathwise:form=inverse-cdf", "pathwise:form=implicit"]
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        q = problem.initial_distribution
+        try:
+            transform = families.find(q, self.form)
+        except ValueError as error:
+            return str(error)
+        if not transform.differentiable:
+            return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
+        return None
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        return "unbiased" if problem.differentiable else "biased"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        return families.noise(problem.distribution(params), num_samples, source, self.form)
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        return self.terms(problem, params, noise).mean(0)
+
+    def terms(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
+        """The surrogate of each sample."""
+        return problem.cost(families.sample(problem.distribution(params), noise, self.form), params)

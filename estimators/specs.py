@@ -1,0 +1,121 @@
+"""The text form of a component: `name` or `name:key=value,key=(nested:key=value)`.
+
+A spec is data. Parsing gives a name and the texts of its options; what an option means is decided by the type of the
+dataclass field that it names.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal
+
+__all__ = ["canonical", "check_known", "convert", "options", "split"]
+
+FORBIDDEN = set("()=,:\"'")
+
+
+def split(spec: str) -> tuple[str, dict[str, str]]:
+    """The name and the option texts of a spec. ValueError: malformed."""
+    if not spec.isprintable():
+        raise ValueError(f"spec {spec!r} contains control characters")
+    name, _, rest = spec.strip().partition(":")
+    if not name or FORBIDDEN & set(name):
+        raise ValueError(f"spec '{spec}' does not start with a name; write name or name:key=value,key=value")
+    if ":" in spec and not rest.strip():
+        raise ValueError(f"spec '{spec}' ends after ':'; write name:key=value, or {name} alone for its defaults")
+    found: dict[str, str] = {}
+    for part in _split_outside_parentheses(rest, spec) if rest else []:
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (equals and key and value):
+            raise ValueError(f"option '{part}' of spec '{spec}' is not of the form key=value")
+        if key in found:
+            raise ValueError(f"option '{key}' stands twice in spec '{spec}'")
+        found[key] = value[1:-1] if value.startswith("(") and value.endswith(")") else value
+    return name.strip(), found
+
+
+def _split_outside_parentheses(text: str, spec: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            break
+        if character == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    if depth != 0:
+        raise ValueError(f"parentheses do not match in spec '{spec}'")
+    return [*parts, text[start:]]
+
+
+def check_known(what: str, name: str, known: Iterable[str]) -> None:
+    """ValueError naming the nearest known name, unless `name` is known."""
+    known = sorted(known)
+    if name in known:
+        return
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{nearest[0]}'?" if nearest else f"known: {', '.join(known) or 'none'}"
+    raise ValueError(f"unknown {what} '{name}'; {hint}")
+
+
+def options(cls: type) -> dict[str, dataclasses.Field]:
+    """The fields of a component class that a spec can set: all but data (init=False) and learned state."""
+    fields = dataclasses.fields(cls)
+    return {field.name: field for field in fields if field.init and not field.metadata.get("learned")}
+
+
+def convert(text: Any, kind: Any, where: str) -> Any:
+    """The value of an option of a plain type (bool, int, float, str, Literal, or a union with None) from its text."""
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        members = [member for member in typing.get_args(kind) if member is not type(None)]
+        return None if str(text).lower() == "none" else convert(text, members[0], where)
+    if typing.get_origin(kind) is Literal:
+        check_known(f"value of {where}:", str(text), typing.get_args(kind))
+        return str(text)
+    if kind is bool:
+        return _parse(text, where, "true or false", lambda raw: {"true": True, "false": False}[raw.lower()])
+    if kind is int:
+        return _parse(text, where, "a whole number", int)
+    if kind is float:
+        return _parse(text, where, "a finite number", _finite)
+    return str(text)
+
+
+def _parse(text: Any, where: str, wanted: str, parse: typing.Callable[[str], Any]) -> Any:
+    try:
+        return parse(str(text))
+    except (ValueError, KeyError):
+        raise ValueError(f"{where} must be {wanted}, not '{text}'") from None
+
+
+def _finite(raw: str) -> float:
+    value = float(raw)
+    if not math.isfinite(value):
+        raise ValueError(raw)
+    return value
+
+
+def canonical(component: Any) -> str:
+    """The spec that builds an equal component: keys sorted, defaults left out."""
+    name = component.name or type(component).__qualname__
+    parts = []
+    for key, field in sorted(options(type(component)).items()):
+        value = getattr(component, key)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if value != default:
+            parts.append(f"{key}={_value_text(value)}")
+    return f"{name}:{','.join(parts)}" if parts else name
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if dataclasses.is_dataclass(value):
+        text = canonical(value)
+        return f"({text})" if ":" in text else text
+    return str(value)

@@ -1,0 +1,40 @@
+"""A quadratic cost of exponential variables."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Exponential, Independent
+
+from estimators.interface import Params, Problem
+from estimators.registry import register_problem
+
+__all__ = ["ExponentialQuadratic"]
+
+
+@final
+@register_problem("exponential-quadratic")
+@dataclass(frozen=True)
+class ExponentialQuadratic(Problem):
+    """x ~ Exp(exp(log_rate)) in `dim` dimensions, f = Σ x²: the log trick, x = −log(u)/λ."""
+
+    dim: int = 10
+    log_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ValueError(f"dim must be at least 1, not {self.dim}")
+
+    def initial_params(self) -> Params:
+        return {"log_rate": torch.full((self.dim,), self.log_rate, dtype=torch.float64)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Exponential(params["log_rate"].exp()), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return (x**2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        return (2 * (-2 * params["log_rate"]).exp()).sum(-1)

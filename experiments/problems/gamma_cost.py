@@ -1,0 +1,47 @@
+"""A quadratic cost of Gamma variables."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Gamma, Independent
+
+from estimators.interface import Params, Problem
+from estimators.registry import register_problem
+
+__all__ = ["GammaCost"]
+
+
+@final
+@register_problem("gamma-cost")
+@dataclass(frozen=True)
+class GammaCost(Problem):
+    """x ~ Gamma(exp(log_concentration), exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: implicit reparameterization."""
+
+    dim: int = 10
+    concentration: float = 2.0
+    rate: float = 1.0
+    k: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ValueError(f"dim must be at least 1, not {self.dim}")
+        if min(self.concentration, self.rate) <= 0:
+            raise ValueError(f"concentration and rate must be positive, not {self.concentration} and {self.rate}")
+
+    def initial_params(self) -> Params:
+        start = torch.tensor([self.concentration, self.rate], dtype=torch.float64).log()
+        return {"log_concentration": start[0].repeat(self.dim), "log_rate": start[1].repeat(self.dim)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Gamma(params["log_concentration"].exp(), params["log_rate"].exp()), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return ((x - self.k) ** 2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        concentration, rate = params["log_concentration"].exp(), params["log_rate"].exp()
+        mean = concentration / rate
+        return ((mean - self.k) ** 2 + mean / rate).sum(-1)

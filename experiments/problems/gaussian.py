@@ -1,0 +1,105 @@
+"""Separable costs of a diagonal Gaussian, with closed-form expectations. Mohamed et al. 2020, sec. 3."""
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from estimators.interface import Params, Problem
+from estimators.registry import register_problem
+
+__all__ = ["DiagonalGaussian", "GaussianCosine", "GaussianExponential", "GaussianQuadratic", "GaussianStep"]
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian(Problem, ABC):
+    """x ~ N(loc, exp(log_scale)²) in `dim` dimensions, all starting at the same loc and log_scale."""
+
+    dim: int = 10
+    loc: float = 1.0
+    log_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ValueError(f"dim must be at least 1, not {self.dim}")
+
+    def initial_params(self) -> Params:
+        return {
+            "loc": torch.full((self.dim,), self.loc, dtype=torch.float64),
+            "log_scale": torch.full((self.dim,), self.log_scale, dtype=torch.float64),
+        }
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Normal(params["loc"], params["log_scale"].exp()), 1)
+
+
+@final
+@register_problem("gaussian-quadratic")
+@dataclass(frozen=True)
+class GaussianQuadratic(DiagonalGaussian):
+    """f = Σ (x − k)²: the base case, every estimator's variance known in closed form."""
+
+    k: float = 0.0
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return ((x - self.k) ** 2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        return ((params["loc"] - self.k) ** 2 + (2 * params["log_scale"]).exp()).sum(-1)
+
+
+@final
+@register_problem("gaussian-exponential")
+@dataclass(frozen=True)
+class GaussianExponential(DiagonalGaussian):
+    """f = Σ exp(−k x²): a bounded cost whose width against that of q decides which estimator wins."""
+
+    k: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.k < 0:
+            raise ValueError(f"k must not be negative, since exp(−k x²) then has no expectation; it is {self.k}")
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return (-self.k * x**2).exp().sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        width = 1 + 2 * self.k * (2 * params["log_scale"]).exp()
+        return (width**-0.5 * (-self.k * params["loc"] ** 2 / width).exp()).sum(-1)
+
+
+@final
+@register_problem("gaussian-cosine")
+@dataclass(frozen=True)
+class GaussianCosine(DiagonalGaussian):
+    """f = Σ cos(k x): as k grows the pathwise variance grows with k², while the score function's stays bounded."""
+
+    k: float = 1.0
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return (self.k * x).cos().sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        variance = (2 * params["log_scale"]).exp()
+        return ((self.k * params["loc"]).cos() * (-(self.k**2) * variance / 2).exp()).sum(-1)
+
+
+@final
+@register_problem("gaussian-step")
+@dataclass(frozen=True)
+class GaussianStep(DiagonalGaussian):
+    """f = Σ 1[x > k]: flat with a jump, to which pathwise estimators are blind."""
+
+    k: float = 0.0
+    differentiable: ClassVar[bool] = False
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return (x > self.k).to(x.dtype).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        return torch.special.ndtr((params["loc"] - self.k) / params["log_scale"].exp()).sum(-1)

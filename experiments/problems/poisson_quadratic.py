@@ -1,0 +1,44 @@
+"""A quadratic cost of Poisson variables."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Poisson
+
+from estimators.interface import Params, Problem
+from estimators.registry import register_problem
+
+__all__ = ["PoissonQuadratic"]
+
+
+@final
+@register_problem("poisson-quadratic")
+@dataclass(frozen=True)
+class PoissonQuadratic(Problem):
+    """x ~ Poisson(exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: discrete, with infinitely many states."""
+
+    dim: int = 10
+    rate: float = 3.0
+    k: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ValueError(f"dim must be at least 1, not {self.dim}")
+        if self.rate <= 0:
+            raise ValueError(f"rate must be positive, not {self.rate}")
+
+    def initial_params(self) -> Params:
+        return {"log_rate": torch.full((self.dim,), self.rate, dtype=torch.float64).log()}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Poisson(params["log_rate"].exp()), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return ((x - self.k) ** 2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        rate = params["log_rate"].exp()
+        return ((rate - self.k) ** 2 + rate).sum(-1)
