@@ -1,0 +1,188 @@
+"""Measure one estimator on one problem: replicates in chunks until the figures are precise enough."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from estimators.interface import Estimator, Problem
+from experiments import statistics
+from experiments.measurement import Measurement, StopReason
+from experiments.reference import Reference, find_reference
+from experiments.sampling import Sampling
+from experiments.statistics import GROUPS
+from experiments.timing import ROUNDS, time_gradients
+from experiments.workload import Workload, prepare, without_validation
+
+__all__ = ["Stopping", "estimate", "measure"]
+
+FIRST_REPLICATES = 20_000
+GROWTH = 1.5
+HEAVY_TAIL = 50
+"""Replicates for each unit of kurtosis below which the variance interval is not trusted."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a measurement has enough replicates.
+
+    With `replicates`, after exactly that many (rounded up to a multiple of 64 groups). Else they grow by half from
+    20,000 until the 95 % interval of the total variance is narrower than `rtol` on both sides and, with `decide`, until
+    a relative bias of 1 % would have been seen; or until a budget ends it.
+    """
+
+    replicates: int | None = None
+    rtol: float = 0.05
+    max_replicates: int = 10_000_000
+    max_seconds: float | None = None
+    decide: bool = False
+
+
+def measure(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int = 1,
+    *,
+    replicates: int | None = None,
+    rtol: float = 0.05,
+    max_replicates: int = 10_000_000,
+    max_seconds: float | None = 60.0,
+    decide: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    compile: bool = False,
+) -> Measurement:
+    """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
+
+    Replicates grow until the total variance is known to `rtol` (and with `decide` until a relative bias of 1 % would
+    have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
+    same machine, same numbers (times apart).
+
+    Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there.
+    """
+    workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
+    stopping = Stopping(replicates, rtol, max_replicates, max_seconds, decide)
+    measurement = estimate(workload, find_reference(workload), stopping)
+    (timing,) = time_gradients([workload], ROUNDS)
+    return replace(measurement, timing=timing)
+
+
+def estimate(workload: Workload, reference: Reference | None, stopping: Stopping) -> Measurement:
+    """The statistics of a measurement, without its timing."""
+    began = time.monotonic()
+    sampling = Sampling(workload, reference)
+    with _collected_warnings() as caught:
+        stop_reason = _sample(sampling, stopping, began)
+        diagnostics = _diagnostics(workload)
+    return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began)
+
+
+def _sample(sampling: Sampling, stopping: Stopping, began: float) -> StopReason:
+    limit = _round_up(stopping.replicates or stopping.max_replicates, GROUPS)
+    goal = limit if stopping.replicates else min(FIRST_REPLICATES, limit)
+    while True:
+        while sampling.replicates < goal:
+            sampling.grow(limit - sampling.replicates)
+            if stopping.max_seconds is not None and time.monotonic() - began > stopping.max_seconds:
+                return "max_seconds"
+        if sampling.nonfinite and not stopping.replicates:
+            return "nonfinite"
+        if sampling.replicates >= limit:
+            return "replicates" if stopping.replicates else "max_replicates"
+        if _precise(sampling, stopping):
+            return "precision"
+        goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+def _precise(sampling: Sampling, stopping: Stopping) -> bool:
+    groups, reference = sampling.groups, sampling.reference
+    assert groups is not None
+    floor = sampling.rounding_floor
+    if statistics.relative_half_width(statistics.total_variance(groups, floor)) > stopping.rtol:
+        return False
+    return not (stopping.decide and reference is not None and statistics.undecided(groups, reference.groups, floor))
+
+
+def _diagnostics(workload: Workload) -> dict[str, float]:
+    with torch.no_grad(), without_validation():
+        params = workload.params(workload.chunk)
+        found = workload.estimator.diagnostics(workload.problem, params, workload.noise(0))
+    return {name: float(value.double().mean()) for name, value in found.items()}
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield messages
+    messages.extend(dict.fromkeys(str(warning.message) for warning in caught))
+
+
+def _summary(
+    sampling: Sampling, stop_reason: StopReason, diagnostics: dict[str, float], caught: list[str], seconds: float
+) -> Measurement:
+    workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
+    assert groups is not None
+    floor = sampling.rounding_floor
+    total_variance = statistics.total_variance(groups, floor)
+    variance, low, high = statistics.parameter_variances(groups, floor)
+    kurtosis = statistics.kurtosis(groups)
+    against = None if reference is None else reference.groups
+    test = None if against is None else statistics.bias_test(groups, against, floor)
+    named = workload.named
+    return Measurement(
+        estimator=workload.estimator.spec,
+        problem=workload.problem.spec,
+        num_samples=workload.num_samples,
+        device=str(workload.device),
+        dtype=str(workload.dtype).removeprefix("torch."),
+        seed=workload.seed,
+        claim=workload.estimator.claim(workload.problem, workload.num_samples),
+        evaluations=workload.estimator.evaluations(workload.problem, workload.num_samples),
+        fitted=workload.fitted,
+        replicates=groups.replicates,
+        stop_reason=stop_reason,
+        nonfinite=sampling.nonfinite,
+        mean=named(groups.overall_mean),
+        variance=named(variance),
+        variance_low=named(low),
+        variance_high=named(high),
+        total_variance=total_variance,
+        kurtosis=kurtosis,
+        snr=statistics.signal_to_noise(groups, floor),
+        reference="none" if reference is None else reference.kind,
+        reference_gradient=None if reference is None else named(reference.gradient),
+        gradient_norm=None if reference is None else reference.norm,
+        squared_bias=None if against is None else statistics.squared_bias(groups, against),
+        mse=None if against is None else statistics.mean_squared_error(groups, against),
+        cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
+        verdict=None if test is None else test.verdict,
+        p_value=None if test is None else test.p_value,
+        detectable_bias=None if test is None else test.detectable,
+        diagnostics=diagnostics,
+        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis)),
+        statistics_seconds=seconds,
+        groups=groups,
+    )
+
+
+def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:
+    if sampling.nonfinite:
+        return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
+    found = []
+    width = statistics.relative_half_width(total_variance)
+    if width > 0.25:
+        found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
+    if kurtosis * HEAVY_TAIL > sampling.replicates:
+        found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
+    return found

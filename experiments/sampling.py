@@ -1,0 +1,82 @@
+"""Moments of gradient estimates in groups that grow block by block; memory does not grow with the replicates."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments import statistics
+from experiments.statistics import GROUPS, Groups
+from experiments.workload import Workload
+
+__all__ = ["Reference", "Sampling"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The gradient to compare with: `groups` is `[P]` if exact, `[G, P]` means of independent groups if measured."""
+
+    kind: Literal["exact", "measured"]
+    groups: np.ndarray
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """`[P]`."""
+        return self.groups if self.groups.ndim == 1 else self.groups.mean(0)
+
+    @cached_property
+    def norm(self) -> float:
+        return float(np.linalg.norm(self.gradient))
+
+
+class Sampling:
+    """Group moments that grow block by block."""
+
+    def __init__(self, workload: Workload, reference: Reference | None):
+        self.workload, self.reference = workload, reference
+        self.block = max(workload.chunk, GROUPS)
+        self.chunks_used = 0
+        self.groups: Groups | None = None
+        self.cosines = np.zeros(GROUPS)
+        self.nonfinite = 0
+        self.direction: Tensor | None = None
+        if reference is not None and reference.norm > 0:
+            unit = torch.from_numpy(reference.gradient / reference.norm)
+            self.direction = unit.to(workload.device, workload.dtype)
+
+    @property
+    def replicates(self) -> int:
+        return 0 if self.groups is None else self.groups.replicates
+
+    def grow(self, replicates: int) -> None:
+        """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
+        chunks = range(self.chunks_used, self.chunks_used + self.block // self.workload.chunk)
+        self.chunks_used = chunks.stop
+        gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
+        self.nonfinite += int((~gradients.isfinite().all(1)).sum())
+        count = len(gradients) // GROUPS
+        if self.direction is not None:
+            lengths = torch.linalg.vector_norm(gradients, dim=1)
+            cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
+            self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
+        new = _moments(gradients.reshape(count, GROUPS, -1))
+        self.groups = new if self.groups is None else self.groups.merge(new)
+
+    @property
+    def rounding_floor(self) -> float:
+        """The deviation of an entry that rounding explains, from the reference or without one from the mean estimate."""
+        assert self.groups is not None
+        gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
+        return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)
+
+
+def _moments(gradients: Tensor) -> Groups:
+    """Means and sums of squared deviations of `[n, 64, P]`, in two passes."""
+    mean = gradients.mean(0)
+    deviation = gradients - mean
+    remainder = deviation.mean(0).double()  # what the mean lost to rounding in the dtype of the estimates
+    squares = deviation.square_().sum(0)
+    return Groups(len(gradients), (mean.double() + remainder).cpu().numpy(), squares.double().cpu().numpy())

@@ -1,0 +1,133 @@
+"""Wall-clock time and memory of gradients: warm, synchronised, interleaved, in rounds of random order."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.benchmark import Timer
+
+from experiments.memory import peak_memory
+from experiments.provenance import cpu_name
+from experiments.statistics import Interval, log_standard_error, work_normalized
+from experiments.workload import Workload, without_validation
+
+__all__ = ["Timing", "interval_columns", "time_gradients"]
+
+ROUNDS = 7
+BLOCK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The rounds of a timing: seconds of one gradient in each."""
+
+    latency: np.ndarray
+    """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
+    batched: np.ndarray
+    """Seconds of a full chunk divided by its replicates: one figure a round."""
+    peak_memory_bytes: int
+    """Most memory held at once by the computation of one gradient at R = 1, beyond what was held before."""
+    device_name: str
+
+    @property
+    def seconds_per_gradient(self) -> Interval:
+        """Median and quartiles."""
+        return _median_and_quartiles(self.latency)
+
+    @property
+    def seconds_per_gradient_batched(self) -> Interval:
+        """Median and quartiles."""
+        return _median_and_quartiles(self.batched)
+
+    def times(self, quantity: Interval) -> Interval:
+        """A variance or a mean squared error times the median latency, with an interval from both."""
+        return work_normalized(quantity, log_standard_error(quantity), self.latency)
+
+    def columns(self, total_variance: Interval, mse: Interval | None) -> dict[str, Any]:
+        """The columns of the timing in the store's `cells` table, beside the statistics that it belongs to."""
+        return {
+            **interval_columns("seconds_per_gradient", self.seconds_per_gradient),
+            **interval_columns("seconds_per_gradient_batched", self.seconds_per_gradient_batched),
+            **interval_columns("work_normalized_variance", self.times(total_variance)),
+            **interval_columns("work_normalized_mse", None if mse is None else self.times(mse)),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "device_name": self.device_name,
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the store's `timings` table."""
+        rounds = enumerate(zip(self.latency, self.batched, strict=True))
+        return [{"round": index, "latency": float(one), "batched": float(many)} for index, (one, many) in rounds]
+
+
+def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
+    """`name`, `name_low` and `name_high`, NaN where there is no interval."""
+    value, low, high = interval if interval is not None else (math.nan,) * 3
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _median_and_quartiles(seconds: np.ndarray) -> Interval:
+    low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return Interval(float(median), float(low), float(high))
+
+
+def time_gradients(
+    workloads: Sequence[Workload],
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Timing]:
+    """Time workloads against each other: every round times each once, in a random order of its own.
+
+    `progress` is called with the number of block pairs that are done, out of rounds × workloads.
+    """
+    steps = [(_step(workload, 1), _step(workload, workload.chunk)) for workload in workloads]
+    sizes = [tuple(_calls_in_a_block(step, workload) for step in pair) for pair, workload in zip(steps, workloads, strict=True)]
+    with without_validation():
+        memory = [peak_memory(pair[0], workload.device) for pair, workload in zip(steps, workloads, strict=True)]
+    latency, batched = np.empty((len(workloads), rounds)), np.empty((len(workloads), rounds))
+    order = list(range(len(workloads)))
+    generator = random.Random(seed)
+    for round_index in range(rounds):
+        generator.shuffle(order)
+        for done, cell in enumerate(order, start=round_index * len(order) + 1):
+            one, many = steps[cell]
+            latency[cell, round_index] = _seconds(one, sizes[cell][0])
+            batched[cell, round_index] = _seconds(many, sizes[cell][1]) / workloads[cell].chunk
+            progress(done)
+    names = [device_name(workload.device) for workload in workloads]
+    return [Timing(*row) for row in zip(latency, batched, memory, names, strict=True)]
+
+
+def _step(workload: Workload, replicates: int) -> Callable[[], None]:
+    source = workload.source("timing")
+    params = workload.params(replicates)
+    synchronise = torch.cuda.synchronize if workload.device.type == "cuda" else None
+
+    def step() -> None:
+        workload.gradient(params, workload.draw(source, replicates))
+        if synchronise is not None:
+            synchronise()
+
+    return step
+
+
+def _seconds(step: Callable[[], None], calls: int) -> float:
+    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
+    with without_validation():
+        return timer.timeit(calls).mean
+
+
+def _calls_in_a_block(step: Callable[[], None], workload: Workload) -> int:
+    """Calls that fill a block, found on a step that is warm (compiled, caches filled)."""
+    _seconds(step, 2)
+    return max(1, min(1000, round(BLOCK_SECONDS / _seconds(step, 1))))
+
+
+def device_name(device: torch.device) -> str:
+    """The model of the GPU or CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()

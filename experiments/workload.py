@@ -1,0 +1,172 @@
+"""Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface import Estimator, Noise, Params, Problem, replicated
+from estimators.noise import IID, derive_seed
+
+__all__ = ["Workload", "flatten", "prepare"]
+
+CHUNK_ELEMENTS = 2**18
+"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An estimator, fitted where it learns, on a problem at its initial parameters."""
+
+    problem: Problem
+    estimator: Estimator
+    num_samples: int
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    point: Params
+    """The parameters, without the replicate axis."""
+    fitted: bool
+    """The estimator learned from noise of its own first: results are conditional on that fit."""
+    gradient: Callable[[Params, Noise], Params]
+
+    @cached_property
+    def chunk(self) -> int:
+        """Replicates in a chunk: a power of two that depends on the problem and num_samples alone."""
+        elements = self.num_samples * self.problem.initial_distribution.event_shape.numel()
+        return 1 << max(CHUNK_ELEMENTS // elements, 1).bit_length() - 1
+
+    @cached_property
+    def size(self) -> int:
+        """P, the number of parameter entries."""
+        return sum(value.numel() for value in self.point.values())
+
+    def named(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """`[P]` as one array for each parameter, of its shape."""
+        sizes = [value.numel() for value in self.point.values()]
+        parts = np.split(flat, np.cumsum(sizes)[:-1])
+        return {name: part.reshape(value.shape) for (name, value), part in zip(self.point.items(), parts, strict=True)}
+
+    def params(self, replicates: int) -> Params:
+        return replicated(self.point, replicates)
+
+    def source(self, *purpose: object) -> IID:
+        """A noise stream that depends on the seed, problem, num_samples and purpose, and not on the estimator."""
+        seed = derive_seed(self.seed, self.problem.spec, self.num_samples, *purpose)
+        return IID(seed, self.device, self.dtype)
+
+    def draw(self, source: IID, replicates: int) -> Noise:
+        with torch.no_grad():
+            return self.estimator.draw(self.problem, self.params(replicates), self.num_samples, source)
+
+    def noise(self, index: int) -> Noise:
+        """The noise of a chunk, always drawn in full."""
+        return self.draw(self.source("chunk", index), self.chunk)
+
+    def gradients(self, index: int) -> Tensor:
+        """The gradient estimates of a chunk, `[chunk, P]`."""
+        with without_validation():
+            return flatten(self.gradient(self.params(self.chunk), self.noise(index)))
+
+
+def flatten(params: Params) -> Tensor:
+    """Parameters `[R, *shape]` as one matrix `[R, P]`, in the order of the dictionary."""
+    return torch.cat([value.reshape(len(value), -1) for value in params.values()], dim=1)
+
+
+@contextmanager
+def without_validation() -> Iterator[None]:
+    """torch.distributions without argument checks, which cost more than the sampling and stop compilation."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)
+
+
+def prepare(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    compile: bool = False,
+) -> Workload:
+    """Move the problem, check that the estimator supports it, and let the estimator learn.
+
+    Raises `Unsupported` with the estimator's reason, and ValueError for a device or dtype that is not there and for
+    initial parameters that the distribution refuses.
+    """
+    where, kind = _device(device), _dtype(dtype)
+    estimator.require_support(problem, num_samples)
+    point = {name: value.detach().to(where, kind) for name, value in problem.initial_params().items()}
+    moved = problem.to(where, kind)
+    _validate(moved, point)
+    source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
+    with without_validation():
+        fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
+    gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
+    return Workload(moved, fitted, num_samples, seed, where, kind, point, fitted is not estimator, gradient)
+
+
+def _eager(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
+    return lambda params, noise: estimator.gradient(problem, params, noise)
+
+
+def _compiled(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
+    """The compiled gradient; a warning and the eager one from the first failure on."""
+    eager = _eager(problem, estimator)
+    torch._dynamo.reset()  # a recompile limit reached by other cells would fall back to eager in silence
+    current = [torch.compile(eager, dynamic=False)]
+
+    def gradient(params: Params, noise: Noise) -> Params:
+        try:
+            return current[0](params, noise)
+        except Exception as error:
+            if current[0] is eager:
+                raise
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            warnings.warn(f"{estimator.spec} could not be compiled and runs eagerly: {reason}", stacklevel=2)
+            current[0] = eager
+            return eager(params, noise)
+
+    return gradient
+
+
+def _validate(problem: Problem, point: Params) -> None:
+    try:
+        q = problem.distribution(replicated(point, 1))
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"the initial parameters of {problem.spec} are refused by its distribution: {reason}") from None
+    if tuple(q.batch_shape) != (1,):
+        raise ValueError(
+            f"the distribution of {problem.spec} has batch shape {tuple(q.batch_shape)} for one replicate, not (1,); "
+            "wrap it in Independent so that the dimensions of x are event dimensions"
+        )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        raise ValueError(f"device '{name}' is not available here; available: {', '.join(available)}") from None
+    return device
+
+
+def _dtype(name: str) -> torch.dtype:
+    known = {"float32": torch.float32, "float64": torch.float64}
+    if name not in known:
+        raise ValueError(f"dtype must be float32 or float64, not '{name}'")
+    return known[name]
