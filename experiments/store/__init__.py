@@ -1,0 +1,11 @@
+"""The results of a run: one SQLite file, one transaction a cell, so that a run killed at any instant can go on.
+
+A finished run is one plain file that can be read from anywhere. While it is written, a write-ahead log lies beside it
+(readers see what is committed) and the one writer holds `.lock`.
+"""
+
+from experiments.store.reading import Run, load
+from experiments.store.schema import CELL_COLUMNS, StoreError
+from experiments.store.writing import Store
+
+__all__ = ["CELL_COLUMNS", "Run", "Store", "StoreError", "load"]

@@ -1,0 +1,76 @@
+"""Reading the results of a run, which may still be going on."""
+
+import contextlib
+import json
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.store import schema
+from experiments.store.schema import FILE_NAME, RESULTS, TABLES, StoreError
+
+__all__ = ["Run", "load"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run has found so far: tidy frames, in the order of its plan; NaN or None where there is no value."""
+
+    cells: pd.DataFrame
+    """A row a cell, with the columns of `CELL_COLUMNS`."""
+    parameters: pd.DataFrame
+    """A row a parameter entry: key, parameter, index, mean, variance, variance_low, variance_high, reference."""
+    traces: pd.DataFrame
+    """Training curves, a row a step: key, quantity, step, value."""
+    timings: pd.DataFrame
+    """Raw rounds: key, kind, round, seconds."""
+    provenance: dict[str, str]
+    """Of the latest run."""
+    planned: int
+    """The number of cells in the latest run."""
+
+
+def load(path: str | Path) -> Run:
+    """The results in a folder, or in its SQLite file. Cells that the latest run did not plan are left out.
+
+    Raises:
+        StoreError: there is no such file, or it is damaged, of a newer version, or something else than results.
+    """
+    file = Path(path) if os.path.isfile(path) else Path(path) / FILE_NAME
+    if not os.path.isfile(file):
+        raise StoreError(f"no results at {file}; `gradmark run` writes them")
+    try:
+        with contextlib.closing(schema.connect(f"{file.absolute().as_uri()}?mode=ro")) as connection:
+            if schema.is_empty(connection):
+                raise StoreError(f"no results in {file} yet; repeat the run that began it")
+            schema.check(connection, file)
+            connection.execute("BEGIN")  # one moment of a run that may still be going on
+            runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+            return Run(
+                **{table: _frame(connection, table) for table in RESULTS},
+                provenance=json.loads(runs[0]) if runs else {},
+                planned=connection.execute("SELECT count(*) FROM plan").fetchone()[0],
+            )
+    except StoreError:
+        raise
+    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        raise StoreError(f"cannot read {file}: {error}; if it is damaged, move it away and run again") from None
+
+
+def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:
+    """The rows of a table that belong to planned cells. The types do not depend on the rows."""
+    columns = TABLES[table]
+    listed = ", ".join(f't."{column}"' for column in columns)
+    rows = connection.execute(f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid")
+    frame = pd.DataFrame(rows.fetchall(), columns=list(columns), dtype=object)
+    return frame.astype({column: _dtype(kind) for column, kind in columns.items()})
+
+
+def _dtype(kind: str) -> str:
+    """A count that may be missing is Int64, so that it does not turn into a float; text stays str or None."""
+    if kind.startswith("INTEGER"):
+        return "int64" if "NOT NULL" in kind else "Int64"
+    return {"BOOLEAN": "bool", "REAL": "float64", "TEXT": "object"}[kind.split()[0]]

@@ -1,0 +1,108 @@
+"""The tables of a file of results, and what makes a SQLite file one."""
+
+import sqlite3
+from pathlib import Path
+
+__all__ = ["CELL_COLUMNS", "FILE_NAME", "RESULTS", "TABLES", "StoreError", "check", "connect", "create", "is_empty"]
+
+FILE_NAME = "results.sqlite"
+APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
+SCHEMA_VERSION = 1
+
+
+def _with_interval(*names: str) -> dict[str, str]:
+    return {name + end: "REAL" for name in names for end in ("", "_low", "_high")}
+
+
+POINT_COLUMNS = {
+    "key": "TEXT PRIMARY KEY NOT NULL",
+    "estimator": "TEXT NOT NULL",
+    "problem": "TEXT NOT NULL",
+    "num_samples": "INTEGER NOT NULL",
+    "device": "TEXT NOT NULL",
+    "dtype": "TEXT NOT NULL",
+    "seed": "INTEGER NOT NULL",
+    "compile": "BOOLEAN NOT NULL",
+}
+STATE_COLUMNS = {
+    "status": "TEXT NOT NULL",
+    "timing_status": "TEXT NOT NULL",
+    "error": "TEXT",
+    "attempts": "INTEGER NOT NULL",
+}
+STATISTICS_COLUMNS = {
+    "claim": "TEXT",
+    "replicates": "INTEGER",
+    "stop_reason": "TEXT",
+    "nonfinite": "INTEGER",
+    "evaluations": "INTEGER",
+    **_with_interval("total_variance", "squared_bias", "mse", "snr", "cosine"),
+    "verdict": "TEXT",
+    "detectable_bias": "REAL",
+    "p_value": "REAL",
+    "gradient_norm": "REAL",
+    "kurtosis": "REAL",
+    "reference": "TEXT",
+    "fitted": "BOOLEAN NOT NULL",
+    "warnings": "TEXT",
+    "diagnostics": "TEXT",
+    "statistics_seconds": "REAL",
+}
+TIMING_COLUMNS = {
+    **_with_interval("seconds_per_gradient", "seconds_per_gradient_batched"),
+    **_with_interval("work_normalized_variance", "work_normalized_mse"),
+    "peak_memory_bytes": "INTEGER",
+}
+CELL_COLUMNS = POINT_COLUMNS | STATE_COLUMNS | STATISTICS_COLUMNS | TIMING_COLUMNS | {"device_name": "TEXT"}
+
+TABLES = {
+    "runs": {"id": "INTEGER PRIMARY KEY", "provenance": "TEXT NOT NULL"},
+    "plan": {"position": "INTEGER PRIMARY KEY", "key": "TEXT NOT NULL"},
+    "cells": CELL_COLUMNS,
+    "parameters": {
+        "key": "TEXT NOT NULL",
+        "parameter": "TEXT NOT NULL",
+        "index": "INTEGER",
+        **dict.fromkeys(("mean", "variance", "variance_low", "variance_high", "reference"), "REAL"),
+    },
+    "traces": {"key": "TEXT NOT NULL", "quantity": "TEXT NOT NULL", "step": "INTEGER NOT NULL", "value": "REAL"},
+    "timings": {"key": "TEXT NOT NULL", "kind": "TEXT NOT NULL", "round": "INTEGER NOT NULL", "seconds": "REAL"},
+}
+RESULTS = ("cells", "parameters", "traces", "timings")  # the tables that tell of cells, by their key
+
+
+class StoreError(ValueError):
+    """A file of results cannot be read or written. One line that says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def connect(database: str | Path, timeout: float = 5.0) -> sqlite3.Connection:
+    """Transactions are begun by hand, so that what belongs together is visible."""
+    return sqlite3.connect(database, timeout=timeout, isolation_level=None, uri=isinstance(database, str))
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the file is new, or was left before its tables were made."""
+    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables, inside a transaction of the caller."""
+    for table, columns in TABLES.items():
+        listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+        connection.execute(f"CREATE TABLE {table} ({listed})")
+        if "key" in columns and table != "cells":  # the key of `cells` is an index already
+            connection.execute(f"CREATE INDEX {table}_key ON {table} (key)")
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def check(connection: sqlite3.Connection, file: Path) -> None:
+    """StoreError: the file holds something else, or comes from a newer version."""
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StoreError(f"{file} is not a file of gradmark results; choose another --name or path")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreError(f"{file} was written by a newer gradmark (schema {version}); upgrade gradmark to use it")

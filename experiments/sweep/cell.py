@@ -1,0 +1,56 @@
+"""One point of a sweep, and the key under which its results are stored."""
+
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+
+__all__ = ["Cell", "Stop"]
+
+MAX_REPLICATES = 10**12
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When a cell has enough replicates: at `rtol`, or when a budget ends first. ValueError: out of range."""
+
+    replicates: int | None = None
+    """Exactly this many, whatever the precision."""
+    rtol: float = 0.05
+    """Relative half-width of the interval of the total variance."""
+    max_replicates: int = 10_000_000
+    max_seconds: float | None = None
+    """Depends on the clock: the one rule under which a repeated run need not give the same numbers."""
+    detect: bool = False
+    """Go on until a relative bias of 1 % would have been seen."""
+
+    def __post_init__(self) -> None:
+        for key in ("replicates", "max_replicates"):
+            value = getattr(self, key)
+            if value is not None and not 1 <= value <= MAX_REPLICATES:
+                raise ValueError(f"{key} must lie between 1 and {MAX_REPLICATES:,}, not {value}")
+        if not 0 < self.rtol <= 1:
+            raise ValueError(f"rtol must be above 0 and at most 1, not {self.rtol}")
+        if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
+            raise ValueError(f"max_seconds must be above 0 and finite, not {self.max_seconds}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a sweep. `estimator` and `problem` are canonical specs."""
+
+    estimator: str
+    problem: str
+    num_samples: int
+    device: str = "cpu"
+    dtype: str = "float32"
+    seed: int = 0
+    compile: bool = False
+    stop: Stop = Stop()
+    code: str = ""
+    """Version of the package, and digests of the plug-in files that define the two components."""
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A hash of everything that defines the numbers of this cell."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:20]

@@ -1,0 +1,99 @@
+"""From a sweep to its cells."""
+
+import functools
+import importlib.metadata
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from estimators import registry
+from experiments.sweep.cell import Cell
+from experiments.sweep.convert import one_line
+
+if TYPE_CHECKING:
+    from experiments.sweep.keys import Exclude, Sweep
+
+__all__ = ["cells"]
+
+MAX_CELLS = 1_000_000
+
+
+def cells(sweep: "Sweep") -> list[Cell]:
+    """See `Sweep.cells`."""
+    try:
+        for plugin in sweep.plugins:
+            registry.load_plugin(plugin)
+        _check_size(sweep)
+        return _cells(sweep)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"sweep '{sweep.name}': {one_line(error)}") from None
+
+
+def _cells(sweep: "Sweep") -> list[Cell]:
+    axes: dict[str, list[Any]] = {
+        "problem": _specs("problem", sweep.problem),
+        "num_samples": list(dict.fromkeys(sweep.num_samples)),
+        "device": list(dict.fromkeys(sweep.device)),
+        "dtype": list(dict.fromkeys(sweep.dtype)),
+        "estimator": _specs("estimator", sweep.estimator),
+    }
+    excluded = [[_chosen(rule, axis, values) for axis, values in axes.items()] for rule in sweep.exclude]
+    estimators = {spec: registry.source_digest(registry.make_estimator(spec)) for spec in axes["estimator"]}
+    problems = {spec: registry.source_digest(registry.make_problem(spec)) for spec in axes["problem"]}
+    found = []
+    for point in itertools.product(*axes.values()):
+        if any(all(map(set.__contains__, rule, point)) for rule in excluded):
+            continue
+        named = dict(zip(axes, point, strict=True))
+        code = f"{_version()} {estimators[named['estimator']]} {problems[named['problem']]}"
+        found.append(Cell(**named, seed=sweep.seed, compile=sweep.compile, stop=sweep.stop, code=code))
+    return found
+
+
+def _specs(kind: Any, entries: Sequence[Any]) -> list[str]:
+    """The canonical specs of all entries, each once."""
+    try:
+        found = list(dict.fromkeys(spec for entry in entries for spec in registry.expand(kind, entry)))
+    except ValueError as error:
+        raise ValueError(f"{kind}: {error}") from None
+    if not found:
+        raise ValueError(f"there is no {kind}: add a [[{kind}]] table, or -{kind[0]} SPEC")
+    return found
+
+
+def _chosen(rule: "Exclude", axis: Any, values: Sequence[Any]) -> set[Any]:
+    """The values of an axis that a rule matches."""
+    wanted = getattr(rule, axis)
+    if axis not in ("estimator", "problem") or not wanted:
+        return set(wanted or values)
+    chosen: set[str] = set()
+    for name in wanted:
+        try:
+            specs = registry.expand(axis, name)
+        except ValueError as error:
+            raise ValueError(f"exclude.{axis}: {error}") from None
+        chosen.update(specs if ":" in name else (spec for spec in values if spec.partition(":")[0] == name))
+    return chosen
+
+
+def _check_size(sweep: "Sweep") -> None:
+    places = len(sweep.num_samples) * len(sweep.device) * len(sweep.dtype)
+    size = _grid_size(sweep.estimator) * _grid_size(sweep.problem) * places
+    if size > MAX_CELLS:
+        raise ValueError(f"{size:,} cells are more than one sweep holds ({MAX_CELLS:,}); split it")
+
+
+def _grid_size(entry: Any) -> int:
+    """An upper bound of the number of specs in tables with lists of alternatives, without building them."""
+    if isinstance(entry, dict):
+        return math.prod(_grid_size(option) for option in entry.values())
+    return sum(map(_grid_size, entry)) if isinstance(entry, list | tuple) else 1
+
+
+@functools.cache
+def _version() -> str:
+    try:
+        return importlib.metadata.version("gradmark")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,162 @@
+"""The keys of a sweep file.
+
+A sweep is the union of its estimators, problems, `num_samples`, devices and dtypes, minus what `[[exclude]]` names::
+
+    description = "Two estimators of one gradient"
+    num_samples = [1, 10]
+
+    [[estimator]]
+    name = "score-function"
+    control_variate = ["none", "leave-one-out"]
+
+    [[problem]]
+    name = "gaussian-quadratic"
+
+    [[exclude]]
+    estimator = "score-function:control_variate=leave-one-out"
+    num_samples = 1
+
+    [stop]
+    rtol = 0.05
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from experiments.sweep import grid
+from experiments.sweep.cell import Cell, Stop
+from experiments.sweep.convert import convert, nearest
+
+__all__ = ["Exclude", "Sweep", "Timing"]
+
+MAX_SAMPLES = 10**9
+MAX_SEED = 2**63 - 1  # what SQLite and a torch generator both hold
+DTYPES = ("float32", "float64")
+DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,2})?")
+NAME = re.compile(r"\w[\w.+-]{0,59}")  # a folder name: no separators, no "..", short enough for any file system
+
+NumSamples = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)]
+Component = str | dict[str, Any]
+
+
+class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How gradients are timed. Not a part of a cell's key: it changes no statistic."""
+
+    enabled: bool = True
+    rounds: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 7
+
+
+class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Leaves out the cells that match every key given. A bare component name stands for all its options."""
+
+    estimator: tuple[str, ...] = ()
+    problem: tuple[str, ...] = ()
+    num_samples: tuple[NumSamples, ...] = ()
+    device: tuple[str, ...] = ()
+    dtype: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not any(getattr(self, key) for key in self.__struct_fields__):
+            raise ValueError(f"give at least one of {', '.join(self.__struct_fields__)}")
+        _check_places(self.device, self.dtype)
+
+
+class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A checked sweep. What its components are called is checked by `cells`, once its plug-ins are known."""
+
+    name: str = "unnamed"
+    description: str = ""
+    experiment: Literal["measure"] = "measure"
+    estimator: tuple[Component, ...] = ()
+    problem: tuple[Component, ...] = ()
+    num_samples: tuple[NumSamples, ...] = (10,)
+    device: tuple[str, ...] = ("cpu",)
+    dtype: tuple[str, ...] = ("float32",)
+    seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] = 0
+    compile: bool = False
+    plugins: tuple[str, ...] = ()
+    exclude: tuple[Exclude, ...] = ()
+    stop: Stop = Stop()
+    timing: Timing = Timing()
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            allowed = "up to 60 letters, digits and . _ + -, the first of them a letter, a digit or _"
+            raise ValueError(f"name {self.name!r} cannot name a results folder: {allowed}")
+        for key in ("num_samples", "device", "dtype"):
+            if not getattr(self, key):
+                raise ValueError(f"{key} is an empty list; leave it out for its default")
+        _check_places(self.device, self.dtype)
+
+    def with_overrides(
+        self,
+        *,
+        name: str | None = None,
+        estimators: Sequence[str] = (),
+        problems: Sequence[str] = (),
+        num_samples: str = "",
+        device: str = "",
+        dtype: str = "",
+        seed: int | None = None,
+        compile: bool | None = None,
+        plugins: Sequence[str] = (),
+        rtol: float | None = None,
+        max_replicates: int | None = None,
+        max_seconds: float | None = None,
+    ) -> "Sweep":
+        """This sweep with what the command line gives in place of what the file gives; plug-ins are added.
+
+        `num_samples`, `device` and `dtype` are comma-separated lists. A precision or a budget takes the place of a
+        fixed number of replicates. ValueError: a value that a file could not have either.
+        """
+        given: dict[str, Any] = {
+            "name": name,
+            "estimator": list(estimators),
+            "problem": list(problems),
+            "num_samples": [_whole_number(text) for text in _items(num_samples)],
+            "device": _items(device),
+            "dtype": _items(dtype),
+            "seed": seed,
+            "compile": compile,
+        }
+        given = {key: value for key, value in given.items() if value not in (None, [])}
+        limits = {"rtol": rtol, "max_replicates": max_replicates, "max_seconds": max_seconds}
+        limits = {key: value for key, value in limits.items() if value is not None}
+        if limits:
+            given["stop"] = dataclasses.asdict(self.stop) | {"replicates": None} | limits
+        checked = convert(given, Sweep, "command line")
+        changes = {key: getattr(checked, key) for key in given}
+        added = tuple(str(Path(plugin).absolute()) for plugin in plugins)
+        return msgspec.structs.replace(self, **changes, plugins=self.plugins + added)
+
+    def cells(self) -> list[Cell]:
+        """The cells, without duplicates, in an order that depends on the sweep alone. Imports the plug-ins.
+
+        Raises:
+            ValueError: a plug-in, a component or one of its options is wrong, or there are too many cells.
+        """
+        return grid.cells(self)
+
+
+def _check_places(devices: Sequence[str], dtypes: Sequence[str]) -> None:
+    for device in devices:
+        if not DEVICE.fullmatch(device):
+            raise ValueError(f"device {device!r} is not known; write cpu, cuda or cuda:0")
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r} is not known{nearest(dtype, DTYPES)}")
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")] if text else []
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,12}", text):
+        raise ValueError(f"command line: num_samples {text!r} is not a whole number; write -n 1,10,100")
+    return int(text)
