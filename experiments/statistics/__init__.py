@@ -1,0 +1,31 @@
+"""From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
+
+from .bias import mean_squared_error, signal_to_noise, squared_bias
+from .groups import GROUPS, Groups, Interval
+from .rates import cosine, log_standard_error, ratio, relative_half_width, work_normalized
+from .variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
+from .verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
+
+__all__ = [
+    "ALPHA",
+    "GROUPS",
+    "TOLERANCE",
+    "BiasTest",
+    "Groups",
+    "Interval",
+    "bias_test",
+    "cosine",
+    "kurtosis",
+    "leave_one_out_log_variance",
+    "log_standard_error",
+    "mean_squared_error",
+    "parameter_variances",
+    "ratio",
+    "relative_half_width",
+    "rounding_floor",
+    "signal_to_noise",
+    "squared_bias",
+    "total_variance",
+    "undecided",
+    "work_normalized",
+]

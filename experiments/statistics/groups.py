@@ -1,0 +1,97 @@
+"""Replicates, summarised in equal groups whose spread tells how sure a figure is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["GROUPS", "Groups", "Interval", "distinct_pairs", "jackknife_error", "rounding"]
+
+GROUPS = 64
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """G groups of equally many replicates of P parameters, in float64.
+
+    Memory does not grow with the number of replicates: a new chunk is summarised in two passes and merged.
+    """
+
+    count: int  # replicates per group
+    mean: np.ndarray  # [G, P]
+    deviations: np.ndarray  # [G, P], sums of squared deviations from the group's own mean
+
+    @np.errstate(invalid="ignore")
+    def merge(self, other: Groups) -> Groups:
+        """Both sets of replicates, group by group (Chan, Golub & LeVeque 1983)."""
+        count = self.count + other.count
+        shift = other.mean - self.mean
+        deviations = self.deviations + other.deviations
+        deviations += shift**2 * (self.count * other.count / count)
+        shift *= other.count / count
+        shift += self.mean
+        return Groups(count, shift, deviations)
+
+    @property
+    def replicates(self) -> int:
+        return self.count * len(self.mean)
+
+    @cached_property
+    def overall_mean(self) -> np.ndarray:
+        """Mean over all replicates, [P]."""
+        return self.mean.mean(axis=0)
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        """Unbiased variance of one replicate, pooled over all of them, [P]."""
+        between = ((self.mean - self.overall_mean) ** 2).sum(axis=0)
+        return (self.deviations.sum(axis=0) + self.count * between) / (self.replicates - 1)
+
+    def leave_one_out_variance(self) -> np.ndarray:
+        """The pooled variance without group k, [G, P]; 0 where only group k varies."""
+        size = len(self.mean)
+        # Dropping m_k takes G/(G-1) (m_k - mean)^2 from the sum of squares between groups.
+        own = self.deviations + self.count * size / (size - 1) * (self.mean - self.overall_mean) ** 2
+        total = self.variance * (self.replicates - 1)
+        remaining = total - own
+        remaining[remaining <= rounding(total)] = 0.0
+        remaining /= self.replicates - self.count - 1
+        return remaining
+
+    @cached_property
+    def leave_one_out_total(self) -> np.ndarray:
+        """The total variance without group k, [G]."""
+        return self.leave_one_out_variance().sum(axis=1)
+
+
+def rounding(magnitude: np.ndarray) -> np.ndarray:
+    """What float64 sums of this magnitude may be off by."""
+    return 64 * np.finfo(np.float64).eps * np.abs(magnitude)
+
+
+def jackknife_error(leave_one_out: np.ndarray) -> np.ndarray:
+    """Standard error of a statistic from its G leave-one-group-out values (Efron & Stein 1981), over axis 0."""
+    return np.sqrt((len(leave_one_out) - 1) * leave_one_out.var(axis=0))
+
+
+def distinct_pairs(products: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean of `products` [G, G] over pairs of different groups, and its leave-one-group-out values [G].
+
+    A product of two noisy means is biased where both come from one group (Hoeffding 1948, U-statistics).
+    """
+    size = len(products)
+    products = products - np.diag(np.diag(products))
+    total = products.sum()
+    without = total - products.sum(axis=0) - products.sum(axis=1)
+    return float(total / (size * (size - 1))), without / ((size - 1) * (size - 2))

@@ -1,0 +1,111 @@
+"""The deviation of an estimate from the gradient in units of its noise, and three tests of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from .bias import Deviation, noise_traces
+from .groups import Groups, distinct_pairs, jackknife_error, rounding
+
+__all__ = ["Standardised", "gradient", "squared_norm"]
+
+
+@dataclass(frozen=True, eq=False)
+class Standardised:
+    """Every entry has variance 1 by construction: total^2 = variance of the overall mean + rounding^2."""
+
+    deviation: Deviation
+    reference: np.ndarray  # [P] exact or [G, P] measured
+    floor: np.ndarray  # [P]
+    shrunk: np.ndarray  # [P], deviation soft-thresholded by the floor
+    precision: np.ndarray  # [P], 1 / total^2; 0 for an entry that is always exactly 0
+
+    @classmethod
+    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> Standardised:
+        deviation = Deviation.of(groups, reference)
+        magnitude = np.maximum(np.abs(groups.overall_mean), np.abs(gradient(reference)))
+        floors = np.maximum(floor, rounding(magnitude))
+        total = deviation.noise + floors**2
+        precision = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+        shrunk = deviation.mean - np.clip(deviation.mean, -floors, floors)
+        return cls(deviation, reference, floors, shrunk, precision)
+
+    @property
+    def degrees(self) -> int:
+        return len(self.deviation.spread) - 1
+
+    @cached_property
+    def direction(self) -> np.ndarray:
+        """u = g / total^2, [P]: of all projections the one with most power against "g times a constant"."""
+        return gradient(self.reference) * self.precision
+
+    @cached_property
+    def along(self) -> tuple[float, float]:
+        """Deviation along u and its standard error."""
+        if self.reference.ndim == 1:
+            value = self.direction @ self.shrunk
+            error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
+        else:
+            rows = self.deviation.spread + self.deviation.mean
+            value, leave_one_out = distinct_pairs((self.reference * self.precision) @ rows.T)
+            value += self.direction @ (self.shrunk - self.deviation.mean)
+            error = jackknife_error(leave_one_out)
+        slack = rounding(np.abs(self.direction) @ np.abs(gradient(self.reference)))
+        value -= np.clip(value, -slack, slack)
+        return float(value), float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """|z|, [P], of a standard normal where there is no bias."""
+        scores = np.abs(self.shrunk) * np.sqrt(self.precision)
+        # Variances from G group means alone make it Student's t, whose square is nu / (nu - 2) on average.
+        return stats.norm.isf(stats.t.sf(scores, self.degrees)) if self.deviation.measured else scores
+
+    def p_along(self) -> float:
+        """Student's t with G - 1 degrees of freedom."""
+        value, error = self.along
+        return float(2 * stats.t.sf(abs(value) / error, self.degrees)) if error > 0 else 1.0
+
+    def p_together(self) -> float:
+        """Sum of squared scores as a chi-square of three matched moments (Hall 1983, Buckley & Eagleson 1988).
+
+        Two moments give 1.6 % false alarms at a nominal 0.1 %.
+        """
+        traces = noise_traces(self.deviation.spread * np.sqrt(self.precision), np.sign(self.precision))
+        if traces.first == 0:
+            return 1.0
+        df = traces.second**3 / traces.third**2
+        statistic = ((self.scores**2).sum() - traces.first) / np.sqrt(2 * traces.second)
+        return float(stats.chi2.sf(df + np.sqrt(2 * df) * statistic, df))
+
+    def p_each(self) -> float:
+        """First step of Holm (1979): the largest score."""
+        return float(min(1.0, 2 * self.scores.size * stats.norm.sf(self.scores.max())))
+
+    def detectable(self, alpha: float) -> float:
+        """Smallest relative bias along the gradient that `p_along` finds at alpha / 3 with probability 0.99."""
+        strength = self._strength()
+        if strength <= 0:
+            return float("inf")
+        quantiles = stats.t.ppf([1 - alpha / 6, 0.99], self.degrees).sum()
+        return float((quantiles * self.along[1] + np.abs(self.direction) @ self.floor) / strength)
+
+    def _strength(self) -> float:
+        """The gradient itself along u."""
+        if self.reference.ndim == 1:
+            return float(self.direction @ self.reference)
+        return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]
+
+
+def gradient(reference: np.ndarray) -> np.ndarray:
+    """[P], the mean of a measured reference."""
+    return reference if reference.ndim == 1 else reference.mean(axis=0)
+
+
+def squared_norm(reference: np.ndarray) -> float:
+    """||g||^2, without the noise of a measured reference."""
+    return float((reference**2).sum()) if reference.ndim == 1 else max(0.0, distinct_pairs(reference @ reference.T)[0])

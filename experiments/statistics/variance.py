@@ -1,0 +1,86 @@
+"""Variance of one gradient estimate: in total, per parameter, and how far its interval can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from .groups import Groups, Interval, jackknife_error, rounding
+
+__all__ = ["kurtosis", "leave_one_out_log_variance", "log_jackknife", "parameter_variances", "total_variance"]
+
+
+@np.errstate(all="ignore")
+def total_variance(groups: Groups, floor: float = 0.0) -> Interval:
+    """Trace of the covariance of one estimate, with the jackknife interval of its logarithm over the groups.
+
+    The jackknife follows the kurtosis of the estimates; a chi-square interval assumes that of a Gaussian
+    (Miller 1968, Efron & Stein 1981). Variance within rounding is none: [0, 0]. Where only one group
+    varies nothing is known: [0, inf).
+
+    Args:
+        groups: [G, P].
+        floor: rounding error of one entry of an estimate; variances up to its square count as 0.
+    """
+    negligible = _negligible(groups, floor)
+    if (groups.variance <= negligible).all():
+        return Interval(0.0, 0.0, 0.0)
+    remaining = groups.leave_one_out_variance()
+    leave_one_out = np.where((remaining <= negligible).all(axis=1), 0.0, remaining.sum(axis=1))
+    return log_jackknife(float(groups.variance.sum()), leave_one_out)
+
+
+@np.errstate(all="ignore")
+def parameter_variances(groups: Groups, floor: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`total_variance` for each parameter on its own: value, low, high, each [P]."""
+    negligible = _negligible(groups, floor)
+    remaining = groups.leave_one_out_variance()
+    remaining[remaining <= negligible] = 0.0
+    factor = _log_factor(remaining)
+    low, high = groups.variance / factor, groups.variance * factor
+    unknown = (remaining == 0.0).any(axis=0)
+    low, high = np.where(unknown, 0.0, low), np.where(unknown, np.inf, high)
+    zero = groups.variance <= negligible
+    value, low, high = (np.where(zero, 0.0, x) for x in (groups.variance, low, high))
+    return value, low, high
+
+
+@np.errstate(all="ignore")
+def leave_one_out_log_variance(groups: Groups) -> np.ndarray:
+    """Log of the total variance without group k, [G], as `ratio` compares it between estimators."""
+    return np.log(groups.leave_one_out_total)
+
+
+@np.errstate(all="ignore")
+def kurtosis(groups: Groups) -> float:
+    """Largest kurtosis over the parameters (Gaussian: 3), NaN where no parameter varies.
+
+    From Var(v_k) = (kurtosis - 1) v^2 / n, v_k being the variance of a group of n replicates.
+    """
+    if groups.count < 2:
+        return float("nan")
+    within = groups.deviations / (groups.count - 1)
+    spread = within.var(axis=0, ddof=1)
+    varies = ~(groups.variance <= rounding(groups.overall_mean) ** 2)
+    values = 1 + groups.count * spread[varies] / groups.variance[varies] ** 2
+    return float(values.max()) if values.size else float("nan")
+
+
+@np.errstate(all="ignore")
+def log_jackknife(value: float, leave_one_out: np.ndarray) -> Interval:
+    """exp(log value +- t se), se from leave-one-group-out values [G]; zeros and NaN as in `total_variance`."""
+    if not (np.isfinite(value) and np.isfinite(leave_one_out).all()):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    if value <= 0 or (leave_one_out <= 0).any():
+        return Interval(value, min(value, 0.0), float("inf"))
+    factor = float(_log_factor(leave_one_out))
+    return Interval(value, value / factor, value * factor)
+
+
+def _log_factor(leave_one_out: np.ndarray) -> np.ndarray:
+    """What divides and multiplies the value to give its 95 % interval, over axis 0."""
+    return np.exp(stats.t.ppf(0.975, len(leave_one_out) - 1) * jackknife_error(np.log(leave_one_out)))
+
+
+def _negligible(groups: Groups, floor: float) -> np.ndarray:
+    return np.maximum(floor, rounding(groups.overall_mean)) ** 2

@@ -1,0 +1,87 @@
+"""Is an estimator biased? The combined test, and whether enough replicates were drawn to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from .bias import Deviation, bias_bounds, noise_traces
+from .groups import Groups
+from .standardised import Standardised, gradient, squared_norm
+
+__all__ = ["ALPHA", "TOLERANCE", "BiasTest", "bias_test", "rounding_floor", "undecided"]
+
+ALPHA = 0.001  # false alarms of the combined test
+TOLERANCE = 0.01  # relative bias that must have been detectable, and excluded, before a claim counts as confirmed
+
+
+@dataclass(frozen=True)
+class BiasTest:
+    """`detectable`: the smallest bias along the gradient, relative to it, that is seen 99 times in 100."""
+
+    p_value: float
+    detectable: float
+    verdict: Literal["unbiased", "biased", "undetermined"]
+
+
+def rounding_floor(eps: float, reference: np.ndarray) -> float:
+    """Deviation of an entry that rounding explains: 64 eps max|g|; `eps` of the dtype that estimates were computed in.
+
+    Without it an estimator of no variance would be called biased for its last bit.
+    """
+    return float(64 * eps * np.abs(gradient(reference)).max())
+
+
+def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
+    """Test E g_hat = g once, when sampling has ended, at level `ALPHA`.
+
+    Smallest of three p-values, times three (Bonferroni): along the gradient ("everything is 1 % too large"), over all
+    parameters together (a quadratic form with three matched moments: Hall 1983, Buckley & Eagleson 1988) and parameter
+    by parameter (Holm 1979).
+
+    Args:
+        groups: [G, P].
+        reference: g, [P] exact or [G, P] group means of a measured one.
+        floor: `rounding_floor`; counted as an error of every entry, once as a shift and once as noise.
+    """
+    if not _finite(groups, reference):
+        return BiasTest(float("nan"), float("nan"), "undetermined")
+    standardised = Standardised.of(groups, reference, floor)
+    detectable = standardised.detectable(ALPHA)
+    p_value = min(1.0, 3 * min(standardised.p_along(), standardised.p_together(), standardised.p_each()))
+    if p_value < ALPHA:
+        return BiasTest(p_value, detectable, "biased")
+    deviation = standardised.deviation
+    upper = _upper_bound(deviation, deviation.squared, deviation.noise_along())
+    excluded = detectable <= TOLERANCE and upper <= TOLERANCE**2 * squared_norm(reference)
+    return BiasTest(p_value, detectable, "unbiased" if excluded else "undetermined")
+
+
+def undecided(groups: Groups, reference: np.ndarray, floor: float) -> bool:
+    """Whether an unbiased estimator would need more replicates to be confirmed.
+
+    Looks at the noise alone and never at the deviation itself, so that sampling until it is False does not spoil the
+    test. False where groups or reference are not finite: more replicates cannot help.
+    """
+    if not _finite(groups, reference):
+        return False
+    standardised = Standardised.of(groups, reference, floor)
+    if standardised.detectable(ALPHA) > TOLERANCE:
+        return True
+    deviation = standardised.deviation
+    # What the squared bias of an unbiased estimator stays under 99 times in 100.
+    unlucky = stats.norm.ppf(0.99) * np.sqrt(2 * noise_traces(deviation.spread, deviation.noise).second)
+    return _upper_bound(deviation, float(unlucky), along=0.0) > TOLERANCE**2 * squared_norm(reference)
+
+
+def _upper_bound(deviation: Deviation, estimate: float, along: float) -> float:
+    """One-sided 99 % bound of the squared bias."""
+    quantile = float(stats.t.ppf(0.99, len(deviation.spread) - 1))
+    return bias_bounds(estimate, noise_traces(deviation.spread, deviation.noise), along, quantile)[1]
+
+
+def _finite(groups: Groups, reference: np.ndarray) -> bool:
+    return all(np.isfinite(x).all() for x in (groups.mean, groups.deviations, reference))
