@@ -84,6 +84,11 @@ class Problem(Component, ABC):
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        """The specs that `check` and the conformance tests go through: small enough to see a bias of 1 %."""
+        return [cls.name]
+
     @abstractmethod
     def initial_params(self) -> Params:
         """The point where gradients are measured: named tensors without the replicate axis."""

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any, Literal
 
-__all__ = ["canonical", "check_known", "convert", "options", "split"]
+__all__ = ["canonical", "check_known", "convert", "options", "split", "value_text"]
 
 FORBIDDEN = set("()=,:\"'")
 
@@ -106,11 +106,12 @@ def canonical(component: Any) -> str:
         value = getattr(component, key)
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if value != default:
-            parts.append(f"{key}={_value_text(value)}")
+            parts.append(f"{key}={value_text(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """An option's value as a spec writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -2,13 +2,13 @@
 
 import math
 import random
+import timeit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.benchmark import Timer
 
 from experiments.memory import peak_memory
 from experiments.provenance import cpu_name
@@ -58,10 +58,9 @@ class Timing:
             "device_name": self.device_name,
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of the store's `timings` table."""
-        rounds = enumerate(zip(self.latency, self.batched, strict=True))
-        return [{"round": index, "latency": float(one), "batched": float(many)} for index, (one, many) in rounds]
+    def rounds(self) -> dict[str, list[float]]:
+        """The raw rounds for the store's `timings` table, in seconds, by kind."""
+        return {"latency": self.latency.tolist(), "batched": self.batched.tolist()}
 
 
 def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
@@ -79,14 +78,14 @@ def time_gradients(
     workloads: Sequence[Workload],
     rounds: int = ROUNDS,
     seed: int = 0,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[], object] = lambda: None,
 ) -> list[Timing]:
     """Time workloads against each other: every round times each once, in a random order of its own.
 
-    `progress` is called with the number of block pairs that are done, out of rounds × workloads.
+    `progress` is called after each pair of blocks, rounds times workloads in all.
     """
     steps = [(_step(workload, 1), _step(workload, workload.chunk)) for workload in workloads]
-    sizes = [tuple(_calls_in_a_block(step, workload) for step in pair) for pair, workload in zip(steps, workloads, strict=True)]
+    sizes = [(_calls_in_a_block(one), _calls_in_a_block(many)) for one, many in steps]
     with without_validation():
         memory = [peak_memory(pair[0], workload.device) for pair, workload in zip(steps, workloads, strict=True)]
     latency, batched = np.empty((len(workloads), rounds)), np.empty((len(workloads), rounds))
@@ -94,11 +93,11 @@ def time_gradients(
     generator = random.Random(seed)
     for round_index in range(rounds):
         generator.shuffle(order)
-        for done, cell in enumerate(order, start=round_index * len(order) + 1):
+        for cell in order:
             one, many = steps[cell]
             latency[cell, round_index] = _seconds(one, sizes[cell][0])
             batched[cell, round_index] = _seconds(many, sizes[cell][1]) / workloads[cell].chunk
-            progress(done)
+            progress()
     names = [device_name(workload.device) for workload in workloads]
     return [Timing(*row) for row in zip(latency, batched, memory, names, strict=True)]
 
@@ -117,14 +116,15 @@ def _step(workload: Workload, replicates: int) -> Callable[[], None]:
 
 
 def _seconds(step: Callable[[], None], calls: int) -> float:
-    timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
     with without_validation():
-        return timer.timeit(calls).mean
+        if calls > 1:
+            step()  # the caches hold another workload
+        return timeit.Timer(step).timeit(calls) / calls
 
 
-def _calls_in_a_block(step: Callable[[], None], workload: Workload) -> int:
+def _calls_in_a_block(step: Callable[[], None]) -> int:
     """Calls that fill a block, found on a step that is warm (compiled, caches filled)."""
-    _seconds(step, 2)
+    _seconds(step, 1)
     return max(1, min(1000, round(BLOCK_SECONDS / _seconds(step, 1))))
 
 

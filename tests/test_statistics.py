@@ -155,8 +155,8 @@ def test_one_constant_parameter_does_not_hide_the_other():
 
 @pytest.mark.parametrize("offset", [0.0, 0.1])
 def test_variance_of_a_single_group_says_nothing(offset):
-    rows = np.full((GROUPS, 30, 2), offset)
-    rows[3] += skewed(size=2, count=30)[3]
+    rows = np.full((GROUPS, 30, 50), offset)
+    rows[3] += skewed(size=50, count=30)[3]
     value, low, high = total_variance(summarise(rows))
     assert value == pytest.approx(total(rows))
     assert (low, high) == (0, inf)
@@ -164,6 +164,14 @@ def test_variance_of_a_single_group_says_nothing(offset):
     assert (values > 0).all()
     assert (lows == 0).all()
     assert (highs == inf).all()
+
+
+def test_variance_of_a_single_group_says_nothing_where_the_others_are_rounded():
+    rows = 1 + np.random.default_rng(0).uniform(-4, 4, (GROUPS, 30, 50)) * FLOAT32
+    rows[3] += skewed(size=50, count=30)[3]
+    floor = rounding_floor(FLOAT32, np.ones(50))
+    assert total_variance(summarise(rows), floor)[1:] == (0, inf)
+    assert (parameter_variances(summarise(rows), floor)[2] == inf).all()
 
 
 @pytest.mark.parametrize("name, truth", [("uniform", 9 / 5), ("normal", 3), ("laplace", 6)])
@@ -184,13 +192,14 @@ def test_kurtosis_is_the_largest_over_parameters():
 # Bias, mean squared error, signal-to-noise ratio
 
 
-def test_noise_traces_are_unbiased():
+@pytest.mark.parametrize("scales", [[3, 2, 1, 1, 0.5, 0.1], [2] * 5 + [1] * 20 + [0.1] * 20])
+def test_noise_traces_are_unbiased(scales):
     rng = np.random.default_rng(0)
-    root = np.linalg.qr(rng.standard_normal((6, 6)))[0] * [3, 2, 1, 1, 0.5, 0.1]
-    mean_covariance = root @ root.T / (GROUPS * 10)
-    draws = [gaussian(rng, np.zeros(6), root, 10) for _ in range(2000)]
-    estimates = [noise_traces(x.mean - x.overall_mean, np.diag(mean_covariance)) for x in draws]
-    powers = [np.trace(np.linalg.matrix_power(mean_covariance, k)) for k in (1, 2, 3)]
+    root = np.linalg.qr(rng.standard_normal((len(scales), len(scales))))[0] * scales
+    covariance = root @ root.T / GROUPS
+    means = rng.standard_normal((10_000, GROUPS, len(scales))) @ root.T
+    estimates = [noise_traces(x - x.mean(axis=0), np.diag(covariance)) for x in means]
+    powers = [np.trace(np.linalg.matrix_power(covariance, k)) for k in (1, 2, 3)]
     assert within_errors(np.array(estimates)[:, 1:], powers[1:])
     assert estimates[0].first == pytest.approx(powers[0])
 
@@ -251,6 +260,13 @@ def test_noise_of_a_measured_reference_is_taken_out(shared):
     assert within_errors(draws, [0.01, 3.01])
 
 
+def test_squared_bias_against_a_measured_reference_pairs_distinct_groups():
+    groups, reference = summarise(skewed()), skewed(1).mean(axis=1)
+    products = (groups.mean - reference) @ (groups.mean - reference).T
+    distinct = products[~np.eye(GROUPS, dtype=bool)].mean()
+    assert squared_bias(groups, reference).value == pytest.approx(distinct)
+
+
 def test_many_parameters_need_no_square_matrix():
     rng = np.random.default_rng(0)
     mean = np.ones(100_000)  # a P x P matrix would take 80 GB
@@ -267,6 +283,22 @@ def test_signal_to_noise_ratio():
     signal = squared_bias(groups, np.zeros(4)).value
     assert estimate.value == pytest.approx(np.sqrt(signal / total_variance(groups).value))
     assert estimate.low < 3 < estimate.high
+
+
+def test_interval_of_a_strong_signal_is_that_of_the_paired_jackknife():
+    rows = 3 + skewed(count=200)
+
+    def ratio_of(rows: np.ndarray) -> float:
+        flat = rows.reshape(-1, rows.shape[-1])
+        return float(np.sqrt(((flat.mean(axis=0) ** 2).sum() - total(rows) / len(flat)) / total(rows)))
+
+    estimate, expected = signal_to_noise(summarise(rows)), jackknife(ratio_of, rows)
+    assert estimate is not None
+    assert estimate.value == pytest.approx(expected.value)
+    # The arms come from two estimates of one error, and only the leading order of both agrees.
+    np.testing.assert_allclose(
+        np.log(estimate) - np.log(estimate.value), np.log(expected / np.float64(expected.value)), rtol=0.1
+    )
 
 
 def test_signal_that_is_not_positive_has_no_ratio():
@@ -326,6 +358,49 @@ def test_detectable_bias_is_detected_99_times_in_100():
     assert found[1] <= stats.binom.ppf(1 - 1e-3, len(seeds), 0.5)  # nor is it overstated
 
 
+def silenced(size: int, error: float, seed: int = 0) -> Groups:
+    """Independent groups around 1 whose overall mean is 1 exactly; `error`: its standard error, for each entry."""
+    spread = np.random.default_rng(seed).standard_normal((GROUPS, size))
+    spread = (spread - spread.mean(axis=0)) / spread.std(axis=0, ddof=1)
+    count = 1000
+    return Groups(
+        count, 1 + np.sqrt(GROUPS) * error * spread, np.full_like(spread, GROUPS * count * (count - 1) * error**2)
+    )
+
+
+def test_confirming_takes_both_power_and_a_small_squared_bias():
+    one, many = np.ones(1), np.ones(400)
+    for groups, gradient, seen in (
+        (silenced(1, 0.01 / 5.3), one, False),  # bounded by 4.6 standard errors, but 6 are needed to be seen
+        (silenced(400, 0.01 * 20 / np.sqrt(50)), many, True),  # seen along the gradient, but not elsewhere
+    ):
+        result = bias_test(groups, gradient, 0.0)
+        assert (result.detectable <= 0.01) == seen
+        assert result.verdict == "undetermined"
+        assert undecided(groups, gradient, 0.0)
+    for groups, gradient in ((silenced(1, 0.01 / 8), one), (silenced(400, 0.01 * 20 / np.sqrt(150)), many)):
+        assert bias_test(groups, gradient, 0.0).verdict == "unbiased"
+        assert not undecided(groups, gradient, 0.0)
+
+
+def test_p_value_is_three_times_the_smallest_of_three():
+    rng, gradient = np.random.default_rng(0), np.linspace(0.5, 2, 300)
+    groups = gaussian(rng, gradient, np.eye(300), 100)
+    everything = shifted(groups, 0.01 * gradient)
+    direction = gradient / groups.variance
+    along = stats.ttest_1samp(everything.mean @ direction, gradient @ direction).pvalue
+    assert bias_test(everything, gradient, 0.0).p_value == pytest.approx(3 * along)
+    single = shifted(groups, 0.1 * np.eye(300)[7])
+    score = (single.overall_mean - gradient) / np.sqrt(groups.variance / groups.replicates)
+    each = 300 * 2 * stats.norm.sf(np.abs(score).max())
+    assert bias_test(single, gradient, 0.0).p_value == pytest.approx(3 * each)
+    spread = shifted(groups, 0.02 * rng.choice([-1, 1], 300))
+    squares = (spread.overall_mean - gradient) ** 2 * groups.replicates / groups.variance
+    # Independent entries: the sum of squares is chi-square with 300 degrees of freedom.
+    together = bias_test(spread, gradient, 0.0).p_value
+    assert np.log(together) == pytest.approx(np.log(3 * stats.chi2.sf(squares.sum(), 300)), rel=0.1)
+
+
 def test_too_few_replicates_are_undetermined():
     gradient = np.ones(5)
     groups = gaussian(np.random.default_rng(0), gradient, np.eye(5), 10)
@@ -349,14 +424,30 @@ def test_rounding_is_no_bias(measured):
         assert bias_test(shifted(groups, error), reference, floor).verdict == "biased"
 
 
-def test_rounding_does_not_hide_among_noisy_entries():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("noisy", [0, 100])
+def test_rounding_adds_up_to_no_bias(noisy):
+    """Every entry is off by nearly the floor, in one direction."""
     gradient = np.ones(200)
-    groups = gaussian(rng, gradient, np.eye(200) * (np.arange(200) < 100), 20_000)
+    groups = gaussian(np.random.default_rng(0), gradient, np.eye(200) * (np.arange(200) < noisy), 20_000)
     floor = rounding_floor(FLOAT32, gradient)
-    rounded = shifted(groups, floor * rng.uniform(-1, 1, 200))
-    assert bias_test(rounded, gradient, floor).verdict == "unbiased"
-    assert bias_test(rounded, gradient, 0.0).verdict == "biased"
+    assert bias_test(shifted(groups, 0.9 * floor * gradient), gradient, floor).verdict == "unbiased"
+    assert bias_test(shifted(groups, 0.9 * floor * gradient), gradient, 0.0).verdict == "biased"
+    assert bias_test(shifted(groups, 10 * floor * gradient), gradient, floor).verdict == "biased"
+
+
+def test_a_deviation_just_beyond_the_floor_is_no_bias():
+    gradient = np.array([1.0, -0.5, 0.001])
+    groups = Groups(320, np.tile(gradient, (GROUPS, 1)), np.zeros((GROUPS, 3)))
+    floor = rounding_floor(FLOAT32, gradient)
+    assert bias_test(shifted(groups, 2 * floor * np.sign(gradient)), gradient, floor).verdict == "unbiased"
+
+
+def test_rounding_limits_what_can_be_detected():
+    groups = Groups(320, np.ones((GROUPS, 4)), np.zeros((GROUPS, 4)))
+    quantiles = stats.t.ppf([1 - 0.001 / 6, 0.99], GROUPS - 1).sum()
+    # As a shift of every entry, and as noise of independent entries.
+    assert bias_test(groups, np.ones(4), 0.001).detectable == pytest.approx(0.001 * (1 + quantiles / 2))
+    assert bias_test(groups, np.ones(4), rounding_floor(2.0**-8, np.ones(4))).verdict == "undetermined"
 
 
 def test_rounding_floor_is_relative_to_the_largest_entry():

@@ -164,10 +164,13 @@ def test_a_cell_is_put_whole_or_not_at_all(tmp_path):
             store.put_statistics(CELLS[0], {}, [{"varience": 1.0}])
         with pytest.raises(StoreError, match="unknown column 'secs'"):
             store.put_timing(KEYS[0], {"secs": 1.0}, {})
-        with pytest.raises(StoreError, match="no statistics"):
-            store.put_timing(KEYS[1], {"seconds_per_gradient": 1.0}, {"latency": [1.0]})
+        store.put_failure(CELLS[2], "killed")
+        for key in KEYS[1:3]:
+            with pytest.raises(StoreError, match="no statistics"):
+                store.put_timing(key, {"seconds_per_gradient": 1.0}, {"latency": [1.0]})
         run = load(tmp_path)
-    assert (run.cells.total_variance.tolist(), len(run.parameters), len(run.timings)) == ([2.5], 1, 0)
+    assert run.cells.error.tolist() == [None, "killed"]
+    assert (run.cells.total_variance[0], len(run.parameters), len(run.timings)) == (2.5, 1, 0)
 
 
 def test_a_full_disk_is_one_line_and_costs_one_cell(tmp_path):

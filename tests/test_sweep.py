@@ -153,17 +153,31 @@ def test_timing_and_name_leave_the_keys_alone(folder):
     assert sweep_of(folder, f'name = "other"\n{MINIMAL}[timing]\nenabled = false\nrounds = 3').cells() == plain
 
 
+ONE_ESTIMATOR = """
+from dataclasses import dataclass
+from estimators import Estimator, register_estimator
+
+@register_estimator("edited")
+@dataclass(frozen=True)
+class Edited(Estimator):
+    def surrogate(self, problem, params, noise): ...
+"""
+
+
 def test_a_new_version_or_an_edited_plugin_changes_the_key(folder, monkeypatch):
-    sweep = sweep_of(folder, MINIMAL)
-    keys = {sweep.cells()[0].key}
+    plugins = {"mine.py": PLUGIN, "estimator.py": ONE_ESTIMATOR}
+    (folder / "estimator.py").write_text(ONE_ESTIMATOR)
+    sweep = sweep_of(folder, 'estimator = "edited"\nproblem = "bowl"')
+    sweep = sweep.with_overrides(plugins=[folder / "estimator.py"])
+    keys = [sweep.cells()[0].key]
+    for name, text in plugins.items():
+        (folder / name).write_text(text + "# edited\n")
+        keys.append(sweep.cells()[0].key)
+        (folder / name).write_text(text)
+        assert sweep.cells()[0].key == keys[0]
     monkeypatch.setattr(grid, "_version", lambda: "99.0")
-    keys.add(sweep.cells()[0].key)
-    monkeypatch.setattr(grid, "_version", lambda: "99.0+edited")
-    keys.add(sweep.cells()[0].key)
-    (folder / "mine.py").write_text(PLUGIN + "# edited\n")
-    keys.add(sweep.cells()[0].key)
-    (folder / "mine.py").write_text(PLUGIN)
-    assert len(keys) == 4
+    keys.append(sweep.cells()[0].key)
+    assert len(set(keys)) == 4
 
 
 WRONG = {

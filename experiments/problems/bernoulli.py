@@ -40,6 +40,10 @@ class BernoulliToy(Problem):
         if self.dim < 1:
             raise ValueError(f"dim must be at least 1, not {self.dim}")
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        return ["bernoulli-toy:dim=4,logit=0.5,t=0.1"]
+
     def initial_params(self) -> Params:
         return {"logits": torch.full((self.dim,), self.logit, dtype=torch.float64)}
 

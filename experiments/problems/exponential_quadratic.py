@@ -27,6 +27,10 @@ class ExponentialQuadratic(Problem):
         if self.dim < 1:
             raise ValueError(f"dim must be at least 1, not {self.dim}")
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:dim=4"]
+
     def initial_params(self) -> Params:
         return {"log_rate": torch.full((self.dim,), self.log_rate, dtype=torch.float64)}
 

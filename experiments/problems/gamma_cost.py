@@ -31,6 +31,10 @@ class GammaCost(Problem):
         if min(self.concentration, self.rate) <= 0:
             raise ValueError(f"concentration and rate must be positive, not {self.concentration} and {self.rate}")
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:dim=4"]
+
     def initial_params(self) -> Params:
         start = torch.tensor([self.concentration, self.rate], dtype=torch.float64).log()
         return {"log_concentration": start[0].repeat(self.dim), "log_rate": start[1].repeat(self.dim)}

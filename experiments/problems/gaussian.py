@@ -27,6 +27,10 @@ class DiagonalGaussian(Problem, ABC):
         if self.dim < 1:
             raise ValueError(f"dim must be at least 1, not {self.dim}")
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:dim=4"]
+
     def initial_params(self) -> Params:
         return {
             "loc": torch.full((self.dim,), self.loc, dtype=torch.float64),

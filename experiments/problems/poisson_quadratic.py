@@ -30,6 +30,10 @@ class PoissonQuadratic(Problem):
         if self.rate <= 0:
             raise ValueError(f"rate must be positive, not {self.rate}")
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:dim=4"]
+
     def initial_params(self) -> Params:
         return {"log_rate": torch.full((self.dim,), self.rate, dtype=torch.float64).log()}
 

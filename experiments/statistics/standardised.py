@@ -54,8 +54,6 @@ class Standardised:
             value, leave_one_out = distinct_pairs((self.reference * self.precision) @ rows.T)
             value += self.direction @ (self.shrunk - self.deviation.mean)
             error = jackknife_error(leave_one_out)
-        slack = rounding(np.abs(self.direction) @ np.abs(gradient(self.reference)))
-        value -= np.clip(value, -slack, slack)
         return float(value), float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
 
     @cached_property

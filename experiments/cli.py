@@ -1,0 +1,191 @@
+"""The command line. What a verb needs is imported inside it, so that `gradmark --help` starts without torch."""
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["cli", "main"]
+
+GATE_FAILED = 3
+INTERRUPTED = 130
+LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
+
+
+def main() -> None:
+    """The entry point `gradmark`. Exit codes: 0 well, 1 cells failed, 2 bad usage, 3 a gate failed, 4 nothing to do, 130
+    interrupted. An error is one line, and a traceback only after --debug."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _fail("interrupted", INTERRUPTED)
+    except click.ClickException as error:
+        hint = f"; see '{error.ctx.command_path} --help'" if isinstance(error, click.UsageError) and error.ctx else ""
+        code = _fail(error.format_message().rstrip(".") + hint, 2)
+    except KeyboardInterrupt:
+        code = _fail("interrupted; what was finished is kept, repeat the command to go on", INTERRUPTED)
+    except BrokenPipeError:
+        code = 0
+        sys.stdout = None
+    except (ValueError, OSError) as error:
+        _reraise_for_debugging()
+        code = _fail(str(error), 2)
+    except Exception as error:
+        _reraise_for_debugging()
+        code = _fail(f"unexpected {type(error).__name__}: {error} (gradmark --debug … shows where)", 1)
+    sys.exit(code or 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"gradmark: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _reraise_for_debugging() -> None:
+    if "--debug" in sys.argv[1:]:
+        raise  # noqa: PLE0704 (inside the handler of the caller)
+
+
+def _version() -> str:
+    try:
+        return version("gradmark")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), prog_name="gradmark")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Measure Monte Carlo gradient estimators: how biased, how noisy and how slow each one is."""
+
+
+def _many(*names: str, **settings: Any) -> Callable:
+    return click.option(*names, multiple=True, **settings)
+
+
+plugin_option = _many("--plugin", "plugins", metavar="FILE", help="A Python file that registers components.")
+samples_option = click.option("-n", "num_samples", metavar="N,N…", default="", help="Samples per gradient.")
+device_option = click.option("--device", default="", metavar="D,D…", help="cpu, cuda or cuda:0.")
+seed_option = click.option("--seed", type=int, help="Seed of all noise.")
+
+
+@cli.command("list")
+@click.argument("what", required=False, type=click.Choice(LISTED))
+@click.option("--json", "as_json", is_flag=True, help="Everything, options and papers included, as JSON.")
+@plugin_option
+def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
+    """What there is, with options and their defaults."""
+    from experiments.commands.listing import list_components
+
+    list_components((what,) if what else LISTED, as_json, plugins)
+
+
+@cli.command()
+@click.argument("sweep", required=False)
+@_many("-e", "--estimator", "estimators", metavar="SPEC", help="An estimator, e.g. pathwise:form=implicit.")
+@_many("-p", "--problem", "problems", metavar="SPEC", help="A problem, e.g. gaussian-cosine:dim=4,k=2.")
+@samples_option
+@device_option
+@click.option("--dtype", default="", metavar="T,T…", help="float32 or float64.")
+@plugin_option
+@click.option("--name", help="The folder under results/; default: the sweep's name.")
+@click.option("--rtol", type=float, help="Relative half-width of the variance interval to reach.")
+@click.option("--max-replicates", type=int, help="Replicates at which a cell stops in any case.")
+@click.option("--max-seconds", type=float, help="Seconds after which a cell stops in any case.")
+@seed_option
+@click.option("--compile", is_flag=True, default=None, help="Compile the gradients with torch.compile.")
+@click.option("--retry", type=click.Choice(["failed"]), help="Compute failed cells again.")
+@click.option("--fresh", is_flag=True, help="Forget earlier results of the same cells.")
+@click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
+def run(sweep: str | None, **options: Any) -> int:
+    """Measure a SWEEP: a shipped one by name (`gradmark list sweeps`), a TOML file, or -e and -p alone.
+
+    Writes results/NAME/ under the working directory: the store, the figures and a report. Repeated, it computes only what
+    is missing.
+    """
+    from experiments.commands.run import run_sweep
+
+    return run_sweep(sweep, **options)
+
+
+@cli.command()
+@click.argument("run_", metavar="RUN")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
+@click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
+@click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
+def show(run_: str, form: str, columns: str, sort: str) -> int:
+    """The cells of a RUN: a name under results/, a folder, or a store file."""
+    from experiments.commands.show import show_cells
+
+    return show_cells(run_, form, columns, sort)
+
+
+@cli.command()
+@click.argument("run_", metavar="RUN")
+@_many("--kind", "kinds", help="Which figure; default: all.")
+@click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
+def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
+    """Draw the figures of a RUN into its folder."""
+    from experiments.commands.show import open_run
+    from experiments.plots import save_plots
+
+    folder, loaded = open_run(run_)
+    for file in save_plots(loaded.cells, folder / "plots", list(kinds) or None, form):
+        click.echo(file)
+
+
+@cli.command()
+@click.argument("run_", metavar="RUN")
+def report(run_: str) -> None:
+    """Write the report of a RUN: one HTML file that needs nothing else."""
+    from experiments.commands.show import open_run
+    from experiments.report import write_report
+
+    folder, loaded = open_run(run_)
+    click.echo(write_report(loaded, folder / "report.html"))
+
+
+@cli.command()
+@click.argument("estimator", metavar="ESTIMATOR|FILE.py")
+@_many("-p", "--problem", "problems", metavar="SPEC", help="A problem to check on; default: all that are shipped.")
+@click.option("-n", "num_samples", type=click.IntRange(min=1), default=16, show_default=True, metavar="N")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="Budget of one problem.")
+@click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
+@plugin_option
+def check(estimator: str, **options: Any) -> int:
+    """Claim against evidence: is the ESTIMATOR, or are those that FILE.py registers, as unbiased as they say?
+
+    Exit code 3 where a claim is refuted.
+    """
+    from experiments.commands.check import check_claims
+
+    return check_claims(estimator, **options)
+
+
+@cli.command()
+@click.argument("problem", metavar="MODEL.py|PROBLEM")
+@click.option("-n", "num_samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of the whole ranking.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
+@plugin_option
+def rank(problem: str, **options: Any) -> int:
+    """Every estimator that supports a problem, best first by MSE times seconds, and which one to use."""
+    from experiments.commands.rank import rank_estimators
+
+    return rank_estimators(problem, **options)
+
+
+@cli.command()
+def doctor() -> int:
+    """Versions, devices and threads; whether everything works here, and what to fix."""
+    from experiments.commands.doctor import examine
+
+    return examine()

@@ -1,0 +1,76 @@
+"""`gradmark doctor`: does everything work on this machine?"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import torch
+
+from estimators.registry import make_estimator, make_problem
+from experiments.console import print_table
+from experiments.measure import measure
+from experiments.provenance import provenance
+from experiments.reference import cache_folder
+
+__all__ = ["examine"]
+
+
+def examine() -> int:
+    """Print facts and checks. Exit code 1 where something must be fixed."""
+    print_table(["fact", "value"], [[name, value] for name, value in provenance().items()])
+    click.echo()
+    findings = [(name, *_try(check)) for name, check in CHECKS.items()]
+    print_table(["check", "result", "what to do"], [[name, result, advice] for name, result, advice, _ in findings])
+    return 1 if any(broken for *_, broken in findings) else 0
+
+
+def _try(check: Callable[[], tuple[str, str, bool]]) -> tuple[str, str, bool]:
+    try:
+        return check()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0], "report this", True
+
+
+def _known_variance() -> tuple[str, str, bool]:
+    problem, estimator = make_problem("gaussian-quadratic:dim=1"), make_estimator("pathwise")
+    found = measure(problem, estimator, replicates=20_000)
+    expected = 4.0 + 12.0  # 4σ² for loc, 4d² + 8σ² for log_scale, at d = σ = 1
+    low, high = found.total_variance.low, found.total_variance.high
+    margin = high - low  # three standard errors and more, so that a sound machine never fails
+    sound = low - margin <= expected <= high + margin and found.verdict != "biased"
+    return f"variance {found.total_variance.value:.4g}, exact {expected:.4g}", "" if sound else "report this", not sound
+
+
+def _cuda() -> tuple[str, str, bool]:
+    if not torch.cuda.is_available():
+        return "no CUDA device", "none needed; for one, install torch's CUDA build (see the README)", False
+    torch.ones(1, device="cuda")
+    return f"{torch.cuda.get_device_name()} works", "", False
+
+
+def _compiler() -> tuple[str, str, bool]:
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        return "no C++ compiler", "install g++ to use --compile", False
+    return f"{compiler}, for --compile", "", False
+
+
+def _writable(folder: Path) -> tuple[str, str, bool]:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return f"{folder} can be written", "", False
+    except OSError as error:
+        return f"{folder} cannot be written: {error.strerror}", "work in another folder", True
+
+
+CHECKS: dict[str, Callable[[], tuple[str, str, bool]]] = {
+    "a known variance": _known_variance,
+    "GPU": _cuda,
+    "compiler": _compiler,
+    "results": lambda: _writable(Path.cwd() / "results"),
+    "cache of references": lambda: _writable(cache_folder()),
+}

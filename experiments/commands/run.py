@@ -1,0 +1,67 @@
+"""`gradmark run`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from experiments.commands.show import print_cells
+from experiments.console import narrator
+from experiments.engine import Outcome, run
+from experiments.plots import save_plots
+from experiments.report import write_report
+from experiments.store import load
+from experiments.sweep import Cell, Sweep, read_sweep, sweep_from_flags
+
+__all__ = ["run_sweep"]
+
+EMPTY = 4
+
+
+def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bool, **flags: Any) -> int:
+    """Run, draw, report, summarise. The exit code: 0, or 1 where cells failed, or 4 where there are none to measure."""
+    sweep = _sweep(source, flags)
+    folder = Path("results") / sweep.name
+    cells = sweep.cells()
+    if not cells:
+        click.echo(f"gradmark: sweep '{sweep.name}' has no cells: everything is excluded", err=True)
+        return EMPTY
+    if dry_run:
+        click.echo(f"{len(cells)} cells, of which {_missing(folder, cells, fresh)} are missing, in {folder}")
+        return 0
+    redo = frozenset({"done", "failed", "skipped"}) if fresh else frozenset({retry} if retry else ())
+    with narrator() as progress:
+        outcome = run(sweep, folder, progress, retry=redo)
+        results = load(folder)
+        progress.start("drawing", 2)
+        save_plots(results.cells, folder / "plots")
+        progress.advance("figures")
+        write_report(results, folder / "report.html")
+        progress.advance("report")
+    print_cells(results.cells)
+    click.echo(_summary(outcome, folder), err=True)
+    return 1 if outcome.failed else EMPTY if not outcome.done else 0
+
+
+def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:
+    if source is not None:
+        return read_sweep(source).with_overrides(**flags)
+    if not (flags["estimators"] and flags["problems"]):
+        raise ValueError("name a sweep (`gradmark list sweeps`, or a TOML file), or give both -e and -p")
+    return sweep_from_flags(**flags)
+
+
+def _missing(folder: Path, cells: list[Cell], fresh: bool) -> int:
+    try:
+        known = load(folder).cells
+    except ValueError:
+        return len(cells)
+    finished = set() if fresh else set(known["key"])
+    return sum(cell.key not in finished for cell in cells)
+
+
+def _summary(outcome: Outcome, folder: Path) -> str:
+    counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
+    work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
+    failed = f"; why: gradmark show {folder} --columns estimator,problem,status,error" if outcome.failed else ""
+    return f"{outcome.planned} cells: {counts} ({work}); report: {folder / 'report.html'}{failed}"

@@ -1,0 +1,111 @@
+"""`gradmark show`, and the summary table that `run` prints."""
+
+import sys
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from estimators.specs import check_known
+from experiments.console import interval, percent, print_table, seconds
+from experiments.store import Run, load
+
+__all__ = ["open_run", "print_cells", "show_cells"]
+
+PLACES = ("device", "dtype", "compile", "seed")
+"""Columns that the table shows only where they differ between cells."""
+
+
+def open_run(name: str) -> tuple[Path, Run]:
+    """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
+    path = Path(name)
+    if not path.exists() and path.parent == Path():
+        path = Path("results") / name
+    return (path.parent if path.is_file() else path), load(path)
+
+
+def show_cells(name: str, form: str, columns: str, sort: str) -> int:
+    """Print the cells in a format; exit code 4 where there are none."""
+    cells = _sorted(open_run(name)[1].cells, sort)
+    chosen = [column.strip() for column in columns.split(",") if column.strip()]
+    for column in chosen:
+        check_known("column", column, cells.columns)
+    frame = cells[chosen] if chosen else cells
+    if form == "table" and not chosen:
+        print_cells(cells)
+    elif form == "table":
+        print_table(chosen, [[_text(value) for value in row] for row in frame.itertuples(index=False)])
+    elif form == "csv":
+        frame.to_csv(sys.stdout, index=False)
+    elif form == "json":
+        click.echo(frame.to_json(orient="records", indent=2))
+    elif form == "markdown":
+        click.echo(_markdown(frame if chosen else pd.DataFrame(_rows(cells), columns=_columns(cells))))
+    else:
+        _write_parquet(frame)
+    return 0 if len(cells) else 4
+
+
+def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
+    if not sort:
+        return cells
+    column = sort.removeprefix("-")
+    check_known("column", column, cells.columns)
+    return cells.sort_values(column, ascending=not sort.startswith("-"), kind="stable")
+
+
+def print_cells(cells: pd.DataFrame) -> None:
+    """The main figures of all cells that were measured, as a table on stdout."""
+    columns = _columns(cells)
+    print_table(columns, _rows(cells), right=[c for c in columns if c not in ("problem", "estimator", *PLACES)])
+
+
+def _columns(cells: pd.DataFrame) -> list[str]:
+    return [
+        *("problem", "estimator", "S"),
+        *_places(cells),
+        *("total variance [95 %]", "bias/‖g‖", "verdict", "detectable", "time", "MSE × s [95 %]"),
+    ]
+
+
+def _places(cells: pd.DataFrame) -> list[str]:
+    return [place for place in PLACES if cells[place].nunique() > 1]
+
+
+def _rows(cells: pd.DataFrame) -> list[list[str]]:
+    places = _places(cells)
+    return [_row(cell, places) for _, cell in cells.iterrows() if cell["status"] == "done"]
+
+
+def _row(cell: pd.Series, places: list[str]) -> list[str]:
+    def with_interval(name: str) -> str:
+        return interval(cell[name], cell[f"{name}_low"], cell[f"{name}_high"])
+
+    bias = max(cell["squared_bias"], 0.0) ** 0.5 / cell["gradient_norm"] if cell["gradient_norm"] else float("nan")
+    return [
+        *(cell["problem"], cell["estimator"], str(cell["num_samples"])),
+        *(str(cell[place]) for place in places),
+        *(with_interval("total_variance"), percent(bias), cell["verdict"] or "", percent(cell["detectable_bias"])),
+        *(seconds(cell["seconds_per_gradient"]), with_interval("work_normalized_mse")),
+    ]
+
+
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None or value is pd.NA else str(value)
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    def cells(values: object) -> str:
+        return " | ".join(_text(value).replace("|", "\\|").replace("\n", " ") for value in values)  # type: ignore[attr-defined]
+
+    rows = [cells(row) for row in frame.itertuples(index=False)]
+    return "\n".join(f"| {row} |" for row in (cells(frame.columns), " | ".join("---" for _ in frame.columns), *rows))
+
+
+def _write_parquet(frame: pd.DataFrame) -> None:
+    if sys.stdout.isatty():
+        raise ValueError("parquet is binary: send it to a file, gradmark show RUN --format parquet > cells.parquet")
+    try:
+        sys.stdout.buffer.write(frame.to_parquet(index=False))
+    except ImportError:
+        raise ValueError("parquet needs pyarrow: pip install 'gradmark[parquet]'") from None

@@ -1,0 +1,74 @@
+"""From the cells of a run to curves: one an estimator, device and dtype, grouped by problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy import ndarray
+from pandas import DataFrame
+
+from experiments.plots.style import Look, looks
+
+__all__ = ["Curve", "Selection", "select"]
+
+CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
+ENDS = ("", "_low", "_high")
+OTHERS = ["estimator", "problem", "num_samples", "status", "verdict", "gradient_norm"]
+
+
+class Curve(NamedTuple):
+    """The cells of one estimator on one problem under one condition, ordered by num_samples."""
+
+    estimator: str
+    condition: str  # what sets it apart from the estimator's other curves; '' where nothing does
+    look: Look
+    cells: DataFrame
+
+    def numbers(self, column: str) -> ndarray:
+        return self.cells[column].to_numpy(float)
+
+    def interval(self, quantity: str) -> ndarray:
+        """Value, low and high: [3, N]."""
+        return np.stack([self.numbers(quantity + end) for end in ENDS])
+
+    @property
+    def biased(self) -> ndarray:
+        return (self.cells["verdict"] == "biased").to_numpy(bool)
+
+
+class Selection(NamedTuple):
+    facets: dict[str, list[Curve]]  # by problem
+    left_out: str  # what could not be drawn, as a sentence; '' where everything could
+
+
+def select(cells: DataFrame, quantities: Sequence[str]) -> Selection:
+    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite."""
+    numbers = [name + end for name in quantities for end in ENDS]
+    cells = cells.reindex(columns=[*OTHERS, *CONDITIONS, *numbers])
+    done = cells.query("status == 'done'").sort_values("num_samples")
+    done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
+    done = done.assign(condition=_conditions(done))
+    look = looks(cells["estimator"], done["condition"])
+    drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
+    facets: dict[str, list[Curve]] = {}
+    for key, rows in drawn.groupby(["problem", "estimator", "condition"]):
+        problem, estimator, condition = cast(tuple[str, str, str], key)
+        facets.setdefault(problem, []).append(Curve(estimator, condition, look[estimator, condition], rows))
+    if done.empty:
+        return Selection(facets, "nothing to draw: no cell is done")
+    names = " and ".join(name.replace("_", " ") for name in quantities)
+    count = len(done) - len(drawn)
+    return Selection(facets, f"not drawn: {count} of {len(done)} cells, without a finite {names}" if count else "")
+
+
+def _conditions(cells: DataFrame) -> list[str]:
+    """A text a cell, of those of the conditions that vary within the run."""
+    count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
+    varying = [name for name in CONDITIONS if count[name] > 1]
+    if count["device_name"] <= count["device"]:  # then the name tells no more than the device does
+        varying = [name for name in varying if name != "device_name"]
+    compiled = ["compiled" if compile else "eager" for compile in cells["compile"]]
+    texts = cells.assign(compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
+    return [", ".join(row) for row in texts.astype(str).to_numpy().tolist()]

@@ -1,0 +1,45 @@
+"""Total variance against the number of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from pandas import DataFrame
+
+from experiments.plots.curves import Curve, select
+from experiments.plots.marks import apart, ring
+from experiments.plots.page import page
+from experiments.plots.scales import log_scale, sample_scale
+
+__all__ = ["variance"]
+
+
+def variance(cells: DataFrame, title: str | None = None) -> Figure:
+    """Total variance with its 95 % interval against num_samples, log-log; a lane below holds variances of 0."""
+    return page(
+        select(cells, ["total_variance"]),
+        _draw,
+        xlabel="samples per gradient S",
+        ylabel="total variance of one gradient\n[cost² / parameter²]",
+        title=title,
+    )
+
+
+def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
+    intervals = [curve.interval("total_variance") for curve in curves]
+    limits = log_scale(ax, "y", *np.concatenate(intervals, axis=1), zero="variance 0")
+    room = sample_scale(ax, curves)
+    single = len({s for curve in curves for s in curve.numbers("num_samples")}) == 1
+    marks = []
+    for curve, factor, (value, low, high) in zip(curves, apart(len(curves), room), intervals, strict=True):
+        samples = curve.numbers("num_samples")
+        # Curves stay at their S, where they can be read off; what would lie on top of each other is moved apart.
+        x = np.where((value > 0) & (not single), samples, samples * factor)
+        y = limits.place(value)
+        ax.vlines(x, limits.place(low), limits.place(high), color=curve.look.colour, linewidth=0.8)
+        ax.plot(x, np.where(value > 0, value, np.nan), **curve.look.line)
+        ax.plot(x, y, label=curve.estimator, linestyle="none", **curve.look.marks)
+        marks += ring(ax, x, y, curve.biased)
+    return marks

@@ -1,0 +1,58 @@
+"""The report of a run: one HTML file that needs nothing beside it.
+
+>>> write_report(load("results/quickstart"), Path("results/quickstart/report.html"))
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.plots.files import replacing
+from experiments.report.figures import figures
+from experiments.report.notes import UNFINISHED, unfinished, warnings
+from experiments.report.ranking import rankings
+from experiments.report.tables import CELLS, records
+
+if TYPE_CHECKING:
+    from experiments.store import Run
+
+__all__ = ["write_report"]
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def write_report(run: Run, path: Path) -> Path:
+    """Write the report of a run to `path`, whole or not at all, and return the path.
+
+    The file asks nothing of the network, and no script runs in it but its own. Whatever the run holds (specs, errors,
+    diagnostics) appears as text.
+    """
+    rows = records(run.cells)
+    script = (TEMPLATES / "report.js").read_text("utf-8")
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    page = environment.get_template("report.html").render(
+        name=path.resolve().parent.name,
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        provenance=run.provenance,
+        planned=run.planned,
+        counts=Counter(row["status"] for row in rows),
+        rows=[row for row in rows if row["status"] == "done"],
+        columns=CELLS,
+        rankings=rankings(rows),
+        figures=figures(run.cells),
+        warnings=warnings(rows),
+        unfinished=unfinished(rows),
+        unfinished_columns=UNFINISHED,
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, "utf-8")
+    return path

@@ -1,0 +1,69 @@
+"""The figures of a report: SVG inside the page, in the page's own colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import NamedTuple
+
+from markupsafe import Markup
+from matplotlib.figure import Figure as Drawing
+from pandas import DataFrame
+
+from experiments.plots import plot
+from experiments.plots.style import GRID, INK, paper_style
+
+__all__ = ["Figure", "figures"]
+
+TEXTS = {
+    "variance": (
+        "Variance against number of samples",
+        "Total variance of one gradient estimate, with 95 % intervals, against the number of samples in it.",
+    ),
+    "bias": (
+        "Bias against number of samples",
+        "Unbiased estimate of the squared bias, with 95 % intervals, relative to the squared norm of the gradient. "
+        "The axis is linear around 0; an estimate below 0 is noise.",
+    ),
+    "variance-time": (
+        "Variance against time",
+        "Total variance, with 95 % intervals, against the time of one gradient (median and quartiles). The lines join "
+        "the numbers of samples of an estimator. Down and to the left is better.",
+    ),
+}
+
+
+SCALE = 1.4  # a screen is read from further away than a page
+
+
+class Figure(NamedTuple):
+    kind: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+def figures(cells: DataFrame) -> list[Figure]:
+    """All kinds of figures of a run, as elements for a page."""
+    done = cells.query("status == 'done'")
+    estimators, problems = len(set(done["estimator"])), len(set(done["problem"]))
+    content = f"{estimators} estimators on {problems} problems; the numbers are in the table of cells."
+    return [
+        Figure(kind, title, caption, _svg(plot(cells, kind), kind, f"{caption} {content}"))
+        for kind, (title, caption) in TEXTS.items()
+    ]
+
+
+def _svg(figure: Drawing, prefix: str, alternative: str) -> Markup:
+    buffer = io.StringIO()
+    with paper_style():
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    code = buffer.getvalue()
+    code = code[code.index("<svg") :]
+    code = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", code, flags=re.DOTALL)
+    # Names are unique within a figure, and a page has several.
+    code = re.sub(r'( id="|href="#|url\(#)', rf"\1{prefix}-", code)
+    code = re.sub(r'(width|height)="([\d.]+)pt"', lambda m: f'{m[1]}="{SCALE * float(m[2]):g}pt"', code, count=2)
+    code = code.replace(INK, "var(--ink)").replace(GRID, "var(--line)")
+    label = Markup('<svg role="img" aria-label="{}"').format(alternative)
+    return Markup(code.replace("<svg", label, 1))

@@ -1,0 +1,44 @@
+"""What a reader must know beside the numbers: warnings, and the cells that have none."""
+
+from __future__ import annotations
+
+from experiments.report.tables import Column, Row
+
+__all__ = ["UNFINISHED", "unfinished", "warnings"]
+
+UNFINISHED = [
+    Column("status", "status"),
+    Column("estimator", "estimator"),
+    Column("problem", "problem"),
+    Column("S", "num_samples"),
+    Column("device", "device"),
+    Column("dtype", "dtype"),
+    Column("reason", "error"),
+]
+GROUP = [column.name for column in UNFINISHED if column.name != "num_samples"]
+
+
+def warnings(rows: list[Row]) -> dict[str, list[str]]:
+    """Warning -> the cells that carry it."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for warning in (row["warnings"] or "").splitlines():
+            found.setdefault(warning, []).append(_name(row))
+    return found
+
+
+def _name(row: Row) -> str:
+    return f"{row['estimator']} on {row['problem']}, S = {row['num_samples']} ({row['device']}, {row['dtype']})"
+
+
+def unfinished(rows: list[Row]) -> list[Row]:
+    """Failed and skipped cells and failed timings; those that differ in num_samples alone share a row."""
+    groups: dict[tuple, list[int]] = {}
+    for row in rows:
+        status = "timing failed" if (row["status"], row["timing_status"]) == ("done", "failed") else row["status"]
+        if status != "done":
+            groups.setdefault((status, *(row[name] for name in GROUP[1:])), []).append(row["num_samples"])
+    return [
+        dict(zip(GROUP, key, strict=True)) | {"num_samples": ", ".join(map(str, sorted(samples)))}
+        for key, samples in sorted(groups.items(), key=lambda group: group[0][:3])
+    ]

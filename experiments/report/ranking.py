@@ -1,0 +1,82 @@
+"""Which estimator to use, problem by problem."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval
+
+__all__ = ["Ranking", "rankings"]
+
+
+class Ranking(NamedTuple):
+    problem: str
+    quantity: str  # what is multiplied by time: MSE or variance
+    columns: list[Column]
+    ranked: list[Row]  # best first, with `place`; one row an (estimator, device, dtype), at its best num_samples
+    yardsticks: list[Row]  # likewise, of `exact`, which has no place
+    ties: int  # how many others have an interval that overlaps with that of the first
+    unranked: dict[str, str]  # estimator -> why it has no place
+
+
+def rankings(rows: list[Row]) -> list[Ranking]:
+    """A ranking a problem, in the order of the cells."""
+    problems: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["status"] == "done":
+            problems.setdefault(row["problem"], []).append(row)
+    return [_rank(problem, cells) for problem, cells in problems.items()]
+
+
+def _rank(problem: str, rows: list[Row]) -> Ranking:
+    """By MSE × time where there is an exact gradient; elsewhere by variance × time, which does not see a bias."""
+    quantity = "MSE" if any(row["reference"] == "exact" for row in rows) else "variance"
+    name = f"work_normalized_{quantity.lower()}"
+    best: dict[tuple[str, str, str], Row] = {}
+    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: row[name]):
+        best.setdefault((row["estimator"], row["device"], row["dtype"]), row)
+    ranked = [row for row in best.values() if not _is_exact(row)]
+    ties = [_overlap(row, ranked[0], name) for row in ranked[1:]]
+    places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
+    known = {row["estimator"] for row in best.values()}
+    return Ranking(
+        problem,
+        quantity,
+        _columns(quantity, name),
+        [row | {"place": place} for row, place in zip(ranked, places, strict=False)],
+        [row | {"place": "yardstick"} for row in best.values() if _is_exact(row)],
+        sum(ties),
+        {row["estimator"]: _reason(row, quantity) for row in rows if row["estimator"] not in known},
+    )
+
+
+def _columns(quantity: str, name: str) -> list[Column]:
+    return [
+        Column("place", "place"),
+        ESTIMATOR,
+        SAMPLES,
+        Column("verdict", "verdict"),
+        Column("device", "device", lambda row, name: f"{row['device']}, {row['dtype']}"),
+        Column(f"{quantity} × time [cost² s/parameter²]", name, interval),
+        Column(f"{quantity} [cost²/parameter²]", "mse" if quantity == "MSE" else "total_variance", interval),
+        Column("time per gradient", "seconds_per_gradient", duration),
+    ]
+
+
+def _is_exact(row: Row) -> bool:
+    return row["estimator"].partition(":")[0] == "exact"
+
+
+def _overlap(row: Row, first: Row, name: str) -> bool:
+    low, high = row[f"{name}_low"], first[f"{name}_high"]
+    return low is not None and high is not None and low <= high
+
+
+def _reason(row: Row, quantity: str) -> str:
+    if row["seconds_per_gradient"] is None:
+        return {"failed": "its timing failed", "pending": "its timing is pending"}.get(
+            row["timing_status"], "not timed"
+        )
+    if row["nonfinite"]:
+        return "some of its gradients are not finite"
+    return f"its {quantity} is unknown"

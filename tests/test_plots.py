@@ -1,0 +1,321 @@
+"""The figures: what they show of the cells, and whether they can be read."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from frames import ESTIMATORS, cell, frame, grid
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from experiments.plots import KINDS, plot, save_plots
+from experiments.plots.scales import number
+from experiments.plots.style import looks, wrap
+from experiments.plots.variance_time import pareto_front
+
+
+def axes(figure: Figure) -> list[Axes]:
+    return figure.subfigs[0].axes
+
+
+def lines(ax: Axes, label: str) -> list[Line2D]:
+    return [line for line in ax.lines if line.get_label() == label]
+
+
+def points(ax: Axes, label: str) -> list[tuple[float, float]]:
+    return [tuple(point) for line in lines(ax, label) for point in np.asarray(line.get_xydata())]
+
+
+def bars(ax: Axes) -> list[np.ndarray]:
+    """The ends of all intervals, [2, 2] each."""
+    return [segment for collection in ax.collections for segment in collection.get_segments()]  # pyright: ignore
+
+
+def legend(figure: Figure) -> dict[str, Line2D]:
+    found = figure.subfigs[1].legends[0]
+    labels = [text.get_text().replace("\n", "") for text in found.get_texts()]
+    return dict(zip(labels, found.get_lines(), strict=True))
+
+
+def texts(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))  # pyright: ignore
+
+
+# What is shown
+
+
+def test_variance_shows_value_and_interval_at_each_number_of_samples():
+    cells = frame(*(cell(num_samples=s, total_variance=(5 / s, 4 / s, 7 / s)) for s in (100, 1, 10)))
+    (ax,) = axes(plot(cells, "variance"))
+    assert points(ax, "pathwise") == [(1, 5.0), (10, 0.5), (100, 0.05)]
+    assert np.allclose(bars(ax), [[(1, 4), (1, 7)], [(10, 0.4), (10, 0.7)], [(100, 0.04), (100, 0.07)]], rtol=1e-12)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_bias_is_relative_to_the_squared_norm_of_the_gradient():
+    cells = frame(cell(squared_bias=(0.8, -0.4, 1.2), gradient_norm=2.0), cell("exact", squared_bias=(0.0, 0.0, 0.0)))
+    (ax,) = axes(plot(cells, "bias"))
+    assert [y for _, y in points(ax, "pathwise")] == pytest.approx([0.2], rel=1e-12)
+    assert np.allclose(bars(ax)[1][:, 1], [-0.1, 0.3], rtol=1e-12)
+    assert any(set(line.get_xydata()[:, 1]) == {0} for line in ax.lines if line.get_marker() == "None")  # the zero line
+    low, high = ax.get_ylim()
+    assert low < -0.1 and high > 0.3
+
+
+def test_bias_of_a_zero_gradient_is_absolute_and_says_so():
+    (ax,) = axes(plot(frame(cell(squared_bias=(0.8, -0.4, 1.2), gradient_norm=0.0)), "bias"))
+    assert [y for _, y in points(ax, "pathwise")] == [0.8]
+    assert "absolute" in ax.get_title()
+
+
+def test_variance_time_shows_both_intervals():
+    cells = frame(cell(total_variance=(5.0, 4.0, 7.0), seconds_per_gradient=(3e-4, 2e-4, 5e-4)))
+    (ax,) = axes(plot(cells, "variance-time"))
+    assert points(ax, "pathwise") == [(3e-4, 5.0)]
+    assert np.allclose(bars(ax), [[(2e-4, 5.0), (5e-4, 5.0)], [(3e-4, 4.0), (3e-4, 7.0)]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["variance", "variance-time"])
+def test_zero_variance_has_a_lane_of_its_own_below_everything(kind: str):
+    cells = frame(cell("exact", total_variance=(0.0, 0.0, 0.0)), cell(total_variance=(1e-9, 1e-12, 2e-9)))
+    (ax,) = axes(plot(cells, kind))
+    ((_, zero),) = points(ax, "exact")
+    low, high = ax.get_ylim()
+    assert low < zero < 1e-12 < 2e-9 < high
+    labels = dict(zip(ax.get_yticks(), (label.get_text() for label in ax.get_yticklabels()), strict=True))
+    assert labels.pop(zero) == "variance 0"
+    assert labels and min(labels) > zero
+
+
+def test_zero_variance_alone_can_be_drawn():
+    for kind in KINDS:
+        (ax,) = axes(plot(frame(cell("exact", total_variance=(0.0, 0.0, 0.0), squared_bias=(0.0, 0.0, 0.0))), kind))
+        assert len(points(ax, "exact")) == 1
+
+
+def test_an_interval_without_end_runs_to_the_edge_and_squeezes_nothing():
+    cells = frame(cell("exact", total_variance=(0.0, 0.0, np.inf)), cell(total_variance=(1.0, 0.0, 2.0)))
+    (ax,) = axes(plot(cells, "variance"))
+    open_above, open_below = (segment[:, 1] for segment in bars(ax))
+    low, high = ax.get_ylim()
+    assert open_above[1] == pytest.approx(high) and open_below[0] == pytest.approx(open_above[0])
+    assert high / low < 1e3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_biased_cells_and_no_others_have_a_ring(kind: str):
+    cells = frame(*(cell(num_samples=s, verdict=v) for s, v in ((1, "unbiased"), (10, "biased"), (100, None))))
+    figure = plot(cells, kind)
+    (ax,) = axes(figure)
+    assert points(ax, "biased") == points(ax, "pathwise")[1:2]
+    assert "found to be biased" in legend(figure)
+    assert "found to be biased" not in legend(plot(cells.query("verdict != 'biased'"), kind))
+
+
+def test_one_facet_a_problem():
+    for problems in (1, 2, 4, 5):
+        titles = [ax.get_title().replace("\n", "") for ax in axes(plot(grid(2, problems, (1,)), "variance"))]
+        assert titles == sorted(set(grid(2, problems, (1,))["problem"]))
+
+
+def test_an_estimator_looks_the_same_in_all_figures_of_a_run():
+    cells = grid(5, 2)
+    cells.loc[cells["estimator"] == "exact", ["squared_bias", "seconds_per_gradient"]] = np.nan  # drawn in one figure
+    cells.loc[cells["estimator"] == "pathwise", "status"] = "failed"  # drawn in none
+    seen: dict[str, set] = {}
+    for kind in KINDS:
+        figure = plot(cells, kind)
+        assert not any(lines(ax, "pathwise") for ax in axes(figure))
+        for name, line in legend(figure).items():
+            if name in ESTIMATORS:
+                seen.setdefault(name, set()).add((line.get_color(), line.get_marker()))
+        for ax, name in itertools.product(axes(figure), seen):
+            assert {line.get_color() for line in lines(ax, name)} <= {colour for colour, _ in seen[name]}
+    assert {len(look) for look in seen.values()} == {1}
+    assert len(set.union(*seen.values())) == len(seen) == 4
+
+
+def test_ninety_estimators_are_told_apart():
+    found = looks((f"estimator-{i}" for i in range(90)), [""])
+    assert len({(look.colour, look.marker) for look in found.values()}) == 90
+
+
+def test_devices_are_told_apart_and_explained():
+    cells = frame(
+        cell(device="cpu", device_name="Xeon"),
+        cell(device="cuda", device_name="H100"),
+        cell(num_samples=20, device="cpu", device_name=None),
+    )
+    rows = legend(plot(cells, "variance"))
+    assert set(rows) == {"pathwise", "cpu", "cuda"}
+    assert rows["cpu"].get_linestyle() != rows["cuda"].get_linestyle()
+    assert rows["cpu"].get_fillstyle() != rows["cuda"].get_fillstyle()
+    assert "cpu" not in legend(plot(cells.query("device == 'cpu'"), "variance"))
+
+
+def test_what_cannot_be_drawn_is_counted():
+    cells = frame(cell(), cell(num_samples=20, seconds_per_gradient=np.nan), cell(num_samples=30, status="failed"))
+    (note,) = (row for row in legend(plot(cells, "variance-time")) if row.startswith("not drawn"))
+    assert "1 of 2 cells" in note
+    assert not any(row.startswith("not drawn") for row in legend(plot(cells, "variance")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_to_draw_is_said(kind: str):
+    for cells in (pd.DataFrame(), frame(), frame(cell(status="failed"), cell(status="skipped"))):
+        assert "no cell is done" in texts(plot(cells, kind)).replace("\n", "")
+    cells = frame(cell(total_variance=np.nan, squared_bias=np.nan))
+    assert "without a finite" in texts(plot(cells, kind, title="A title")).replace("\n", "")
+
+
+# The Pareto front
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=12))
+def test_pareto_front_is_what_no_other_beats(pairs: list[tuple[int, int]]):
+    seconds, variance = np.array(pairs, float).T
+    front = {pairs[i] for i in pareto_front(seconds, variance)}
+    beaten = {p for p, q in itertools.product(pairs, pairs) if q != p and q[0] <= p[0] and q[1] <= p[1]}
+    assert front == set(pairs) - beaten
+
+
+def test_pareto_front_leaves_out_exact_and_biased():
+    def at(seconds: float, variance: float) -> dict:
+        return {"total_variance": (variance,) * 3, "seconds_per_gradient": (seconds,) * 3}
+
+    cells = frame(
+        cell("exact", **at(1e-6, 1e-3)),
+        cell("gumbel-softmax", verdict="biased", **at(2e-6, 1e-2)),
+        cell("pathwise", **at(1e-5, 1.0)),
+        cell("score-function", **at(1e-4, 0.1)),
+        cell("spsa", **at(1e-3, 5.0)),
+    )
+    (ax,) = axes(plot(cells, "variance-time"))
+    corners = set(points(ax, "Pareto front"))
+    assert {(1e-5, 1.0), (1e-4, 0.1)} <= corners
+    assert min(x for x, _ in corners) == 1e-5 and min(y for _, y in corners) == 0.1
+
+
+# Whether it can be read
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("estimators", "problems"), [(3, 1), (16, 1), (5, 2), (16, 3), (4, 7)])
+def test_no_text_overlaps_or_is_cut(kind: str, estimators: int, problems: int):
+    figure = plot(grid(estimators, problems), kind, title="A title of a figure")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    upper, lower = figure.subfigs
+    shown = [figure._suptitle, upper._supxlabel, upper._supylabel, *lower.legends[0].get_texts()]  # pyright: ignore
+    for ax in upper.axes:
+        shown += [ax.title, *ax.get_xticklabels(), *ax.get_yticklabels()]
+    boxes = [text.get_window_extent() for text in shown if text.get_text()] + [ax.bbox for ax in upper.axes]
+    inside = figure.bbox.padded(1)
+    assert all(inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) for box in boxes)
+    touching = [(a, b) for a, b in itertools.combinations(boxes, 2) if a.padded(-0.5).overlaps(b)]
+    assert touching == []
+
+
+def test_the_figure_is_as_wide_as_a_paper_and_its_letters_are_not_tiny():
+    for problems, width in ((1, 3.5), (3, 7.1)):
+        figure = plot(grid(3, problems), "variance")
+        assert figure.get_figwidth() == width
+        letters = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]  # pyright: ignore
+        assert min(text.get_fontsize() for text in letters) >= 6  # pyright: ignore
+
+
+@given(st.text("abc=,:(.-_", max_size=60), st.integers(4, 30))
+def test_wrapping_loses_nothing_and_keeps_the_width(spec: str, width: int):
+    lines = wrap(spec, width, max_lines=100).split("\n")
+    assert "".join(lines) == spec
+    assert max(map(len, lines)) <= width
+
+
+def test_an_endless_spec_is_shortened_visibly():
+    assert wrap("x" * 1000, 40).endswith("…")
+    assert wrap("x" * 1000, 40).count("\n") == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [(0, "0"), (1, "1"), (20, "20"), (1e-3, "10⁻³"), (3e5, "3·10⁵"), (-1e-12, "\N{MINUS SIGN}10⁻¹²")],
+)
+def test_tick_labels(value: float, label: str):
+    assert number(value) == label
+
+
+def test_dollar_signs_in_a_spec_are_no_formula():
+    figure = plot(frame(cell(r"mine:cost=$\frac{", "theirs:price=5$_")), "variance", title="5 $ a _piece")
+    figure.savefig(io.BytesIO(), format="png")
+    assert r"mine:cost=$\frac{" in legend(figure)
+
+
+# Settings and files
+
+
+def test_settings_neither_leak_out_nor_in():
+    cells = grid(3, 2, (1, 10))
+    expected = io.BytesIO()
+    plot(cells, "bias").savefig(expected, format="png", dpi=60)
+    with matplotlib.rc_context({"font.size": 30.0, "lines.linewidth": 9.0, "axes.facecolor": "red"}):
+        before = dict(matplotlib.rcParams)
+        figure = plot(cells, "bias")
+        assert dict(matplotlib.rcParams) == before
+    found = io.BytesIO()
+    figure.savefig(found, format="png", dpi=60)
+    assert found.getvalue() == expected.getvalue()
+
+
+def test_save_plots_writes_every_kind(tmp_path: Path):
+    for format, magic in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        paths = save_plots(grid(2, 1), tmp_path / "new" / format, format=format)
+        assert [path.name for path in paths] == [f"{kind}.{format}" for kind in KINDS]
+        assert all(path.read_bytes().startswith(magic) for path in paths)
+        assert sorted(paths[0].parent.iterdir()) == sorted(paths)
+
+
+@pytest.mark.parametrize("format", ["png", "svg", "pdf"])
+def test_same_cells_same_bytes(tmp_path: Path, format: str):
+    first, second = (save_plots(grid(2, 1), tmp_path / name, ["bias"], format)[0].read_bytes() for name in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kinds": ["variance", "varince"]}, "unknown kind of figure 'varince': did you mean 'variance'?"),
+        ({"kinds": ["variance"], "format": "jpg"}, "unknown format 'jpg': did you mean 'png'?"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_is_written(tmp_path: Path, arguments: dict, message: str):
+    with pytest.raises(ValueError, match="unknown") as error:
+        save_plots(grid(2, 1), tmp_path / "new", **arguments)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ValueError, match="did you mean 'bias'"):
+        plot(grid(2, 1), "bais")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (path,) = save_plots(grid(2, 1), tmp_path, ["bias"])
+    before = path.read_bytes()
+
+    def fail(self: Figure, file: Path, **_: object) -> None:
+        file.write_bytes(b"half of")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="no space"):
+        save_plots(grid(3, 1), tmp_path, ["bias"])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
