@@ -1,4 +1,4 @@
-"""Importing this module registers every estimator and control variate that gradmark ships (entry point `estimators`)."""
+"""Importing this module registers the estimators and control variates of gradmark (entry point `estimators`)."""
 
 from estimators import (  # noqa: F401
     exact,

@@ -12,8 +12,8 @@ __all__ = ["Logistic"]
 class Logistic(Distribution):
     """The logistic distribution with location and scale: F(x) = sigmoid((x − loc) / scale)."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 (torch's own idiom)
-    support = constraints.real
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 # pyright: ignore
+    support = constraints.real  # pyright: ignore
     has_rsample = True
 
     def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None):
@@ -31,8 +31,8 @@ class Logistic(Distribution):
     def expand(self, batch_shape, _instance=None) -> "Logistic":
         return Logistic(self.loc.expand(batch_shape), self.scale.expand(batch_shape), validate_args=False)
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
-        shape = self._extended_shape(sample_shape)
+    def rsample(self, sample_shape=()) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
         u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
         return self.icdf(u.clamp(torch.finfo(u.dtype).eps / 4, 1 - torch.finfo(u.dtype).eps / 2))
 

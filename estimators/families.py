@@ -4,6 +4,7 @@ A distribution that is not in the table falls back on its own `rsample` or `samp
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.distributions as td
@@ -37,8 +38,9 @@ def unwrap(q: td.Distribution) -> td.Distribution:
 def forms(q: td.Distribution) -> dict[str, Transform]:
     """The forms of a distribution by name, the default first."""
     base = unwrap(q)
-    fallback = {"rsample": Fallback()} if base.has_rsample else {"sample": DiscreteFallback()}
-    return FORMS.get(type(base), fallback)
+    if type(base) in FORMS:
+        return FORMS[type(base)]
+    return {"rsample": Fallback()} if base.has_rsample else {"sample": DiscreteFallback()}
 
 
 def find(q: td.Distribution, form: str = "auto") -> Transform:
@@ -73,27 +75,27 @@ def _laplace(u: Tensor) -> Tensor:
     return torch.where(u < 0.5, (2 * u).log(), -(2 * (1 - u)).log())
 
 
-def _loc_scale(q: td.Distribution, z: Tensor) -> Tensor:
+def _loc_scale(q: Any, z: Tensor) -> Tensor:
     return q.loc + q.scale * z
 
 
-def _exp_loc_scale(q: td.Distribution, z: Tensor) -> Tensor:
+def _exp_loc_scale(q: Any, z: Tensor) -> Tensor:
     return (q.loc + q.scale * z).exp()
 
 
-def _multivariate(q: td.Distribution, z: Tensor) -> Tensor:
+def _multivariate(q: Any, z: Tensor) -> Tensor:
     return q.loc + (q.scale_tril @ z.unsqueeze(-1)).squeeze(-1)
 
 
-def _bernoulli(q: td.Distribution, u: Tensor) -> Tensor:
+def _bernoulli(q: Any, u: Tensor) -> Tensor:
     return (u < q.probs).to(u.dtype)
 
 
-def _category(q: td.Distribution, u: Tensor) -> Tensor:
+def _category(q: Any, u: Tensor) -> Tensor:
     return (u.unsqueeze(-1) > q.probs.cumsum(-1)[..., :-1]).sum(-1)
 
 
-def _one_hot(q: td.Distribution, u: Tensor) -> Tensor:
+def _one_hot(q: Any, u: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(_category(q, u), q.event_shape[-1]).to(u.dtype)
 
 

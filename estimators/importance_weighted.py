@@ -61,9 +61,14 @@ class ImportanceWeighted(Estimator):
         q = problem.initial_distribution
         transform = families.find(q)
         if isinstance(self.base, Pathwise) and not transform.gaussian_noise:
-            return f"a proposal on the noise needs Gaussian noise, which {type(families.unwrap(q)).__name__} does not have"
+            return (
+                f"a proposal on the noise needs Gaussian noise, which {type(families.unwrap(q)).__name__} does not have"
+            )
         if self.proposal == "defensive" and not transform.fixed_noise:
-            return f"a defensive mixture needs noise that does not depend on the parameters of {type(families.unwrap(q)).__name__}"
+            family = type(families.unwrap(q)).__name__
+            return (
+                f"a defensive mixture needs noise that does not depend on the parameters, which {family} does not have"
+            )
         try:
             self._proposal(self._target(q))
         except ValueError as error:

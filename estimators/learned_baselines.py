@@ -28,7 +28,7 @@ def fresh_samples(problem: Problem, params: Params, source: NoiseSource) -> Scor
 @register_control_variate("moving-average")
 @dataclass(frozen=True)
 class MovingAverage(ControlVariate):
-    r"""An exponential moving average of the costs of *earlier* steps as baseline, $b \leftarrow \beta b + (1-\beta) \bar f$.
+    r"""An exponential moving average of earlier costs as baseline, $b \leftarrow \beta b + (1-\beta) \bar f$.
 
     Unbiased, since it never contains the current samples: `update` follows the use. An average that includes them
     shrinks the gradient by $1 - (1-\beta)/S$. Before the first update the baseline is zero. Mnih & Gregor 2014.
@@ -56,7 +56,7 @@ class MovingAverage(ControlVariate):
 @register_control_variate("optimal-baseline")
 @dataclass(frozen=True)
 class OptimalBaseline(ControlVariate):
-    r"""The constant of least variance for each parameter, $b^*_i = \mathbb{E}[f s_i^2] / \mathbb{E}[s_i^2]$, s the score.
+    r"""The best constant for each parameter, $b^*_i = \mathbb{E}[f s_i^2] / \mathbb{E}[s_i^2]$ with s the score.
 
     The moments are learned on separate noise by `fit`, or in training as moving averages of earlier steps. Unbiased.
     Weaver & Tao 2001; Greensmith, Bartlett & Baxter 2004.

@@ -73,7 +73,7 @@ class IID(NoiseSource):
     def standard_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
         tiny = torch.finfo(concentration.dtype).tiny
         expanded = concentration.expand(num_samples, *concentration.shape)
-        return torch._standard_gamma(expanded, generator=self.generator).clamp_(min=tiny)
+        return torch._standard_gamma(expanded, generator=self.generator).clamp_(min=tiny)  # pyright: ignore
 
     def poisson(self, rate: Tensor, num_samples: int) -> Tensor:
         return torch.poisson(rate.expand(num_samples, *rate.shape), generator=self.generator)

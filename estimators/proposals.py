@@ -1,6 +1,7 @@
 """Proposal distributions for importance sampling: relatives of a distribution, wider or shifted."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch.distributions as td
 
@@ -10,7 +11,7 @@ __all__ = ["shifted", "widened"]
 
 
 def widened(q: td.Distribution, factor: float) -> td.Distribution:
-    """q with its standard deviation (for a discrete q its temperature, for a Poisson its rate) multiplied by a factor."""
+    """q with its standard deviation (a discrete q: its temperature, a Poisson: its rate) multiplied by a factor."""
     return _propose(q, WIDENED, factor)
 
 
@@ -19,7 +20,7 @@ def shifted(q: td.Distribution, deviations: float) -> td.Distribution:
     return _propose(q, SHIFTED, deviations)
 
 
-Family = Callable[[td.Distribution, float], td.Distribution]
+Family = Callable[[Any, float], td.Distribution]
 
 
 def _propose(q: td.Distribution, table: dict[type[td.Distribution], Family], amount: float) -> td.Distribution:
@@ -32,11 +33,11 @@ def _propose(q: td.Distribution, table: dict[type[td.Distribution], Family], amo
     return table[type(q)](q, amount)
 
 
-def _widened_scale(q: td.Distribution, factor: float) -> td.Distribution:
+def _widened_scale(q: Any, factor: float) -> td.Distribution:
     return type(q)(q.loc, q.scale * factor)
 
 
-def _shifted_loc(q: td.Distribution, deviations: float) -> td.Distribution:
+def _shifted_loc(q: Any, deviations: float) -> td.Distribution:
     return type(q)(q.loc + q.scale * deviations, q.scale)
 
 

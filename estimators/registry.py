@@ -1,4 +1,4 @@
-"""Names of components, and building them from specs. Plug-ins come in by entry point (`gradmark.plugins`) or by file."""
+"""Names of components, and building them from specs. Plug-ins come by entry point (`gradmark.plugins`) or by file."""
 
 import dataclasses
 import hashlib
@@ -150,7 +150,7 @@ def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:
     if isinstance(entry, str):
         return [_make(kind, entry).spec]
     if not isinstance(entry.get("name"), str):
-        raise ValueError(f"a {kind} needs a name: write {{name = \"…\"}}, not {dict(entry)}")
+        raise ValueError(f'a {kind} needs a name: write {{name = "…"}}, not {dict(entry)}')
     axes = [(key, _alternatives(value)) for key, value in entry.items() if key != "name"]
     found: list[str] = []
     for combination in itertools.product(*(values for _, values in axes)):

@@ -29,7 +29,9 @@ class Zero(ControlVariate):
 class LeaveOneOut(ControlVariate):
     r"""The mean cost of the other samples as baseline, $b_s = \frac{1}{S-1} \sum_{r \neq s} f(x_r)$.
 
-    Unbiased for independent samples; S of at least 2. Equal to $\frac{1}{S-1} \sum_s (f_s - \bar f)\, \nabla \log q(x_s)$.
+    The estimate is $\frac{1}{S-1} \sum_s (f_s - \bar f)\, \nabla \log q(x_s)$.
+    Unbiased for independent samples; S of at least 2.
+
     Salimans & Knowles 2014; Kool, van Hoof & Welling 2019.
     """
 

@@ -1,7 +1,7 @@
 """Structured noise: the same shapes as iid noise, with a structure over the samples of each replicate.
 
 A point picked at random from the S points of a replicate is uniform, so that a mean over samples stays unbiased; what
-changes is the joint distribution along the sample axis. The dimensions of a sample are those behind `[S, R]`, flattened.
+changes is the joint distribution along the sample axis. The dimensions of a sample are those after `[S, R]`, flattened.
 """
 
 import math

@@ -82,4 +82,3 @@ class Stratified(Estimator):
 def _dimensions(problem: Problem) -> int:
     """How many uniforms one sample of x takes."""
     return math.prod(families.noise(problem.initial_distribution, 1, IID(0, dtype=torch.float64)).shape[2:])
-

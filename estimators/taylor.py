@@ -55,8 +55,10 @@ class Taylor(ControlVariate):
 
     @staticmethod
     def _derivatives(samples: ScoredSamples) -> tuple[Tensor, Tensor, Tensor]:
-        """f `[R]`, its gradient `[R, D]` and Hessian `[D, R, D]` at the mean, from D copies of the mean; R = 1 where all
-        replicates are at one point."""
+        """f `[R]`, its gradient `[R, D]` and Hessian `[D, R, D]` at the mean, from D copies of it.
+
+        R = 1 where all replicates are at one point.
+        """
         params = distinct(samples.params)
         mean = samples.problem.distribution(params).mean.detach()
         dimensions = mean[0].numel()
@@ -69,7 +71,7 @@ class Taylor(ControlVariate):
 
             return torch.func.grad(total, has_aux=True)(x)
 
-        gradient, pull_back, cost = torch.func.vjp(slope, copies, has_aux=True)
+        gradient, pull_back, cost = torch.func.vjp(slope, copies, has_aux=True)  # pyright: ignore
         basis = torch.eye(dimensions, dtype=mean.dtype, device=mean.device)
         rows = basis.reshape(dimensions, 1, *mean.shape[1:]).expand_as(copies)
         (hessian,) = pull_back(rows)

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,8 +15,10 @@ LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
 
 
 def main() -> None:
-    """The entry point `gradmark`. Exit codes: 0 well, 1 cells failed, 2 bad usage, 3 a gate failed, 4 nothing to do, 130
-    interrupted. An error is one line, and a traceback only after --debug."""
+    """The entry point `gradmark`. An error is one line; --debug shows its traceback.
+
+    Exit codes: 0 well, 1 cells failed, 2 bad usage, 3 a gate failed, 4 nothing to do, 130 interrupted.
+    """
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -46,7 +47,7 @@ def _fail(message: str, code: int) -> int:
 
 def _reraise_for_debugging() -> None:
     if "--debug" in sys.argv[1:]:
-        raise  # noqa: PLE0704 (inside the handler of the caller)
+        raise
 
 
 def _version() -> str:
@@ -104,8 +105,8 @@ def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
 def run(sweep: str | None, **options: Any) -> int:
     """Measure a SWEEP: a shipped one by name (`gradmark list sweeps`), a TOML file, or -e and -p alone.
 
-    Writes results/NAME/ under the working directory: the store, the figures and a report. Repeated, it computes only what
-    is missing.
+    Writes results/NAME/ under the working directory: the store, the figures and a report. Repeated, it computes only
+    what is missing.
     """
     from experiments.commands.run import run_sweep
 

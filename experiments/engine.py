@@ -67,8 +67,8 @@ def run(sweep: Sweep, folder: Path, progress: Progress, *, retry: frozenset[str]
         progress.start("timing", len(untimed) * sweep.timing.rounds)
         for group in _groups(untimed):
             _put_timings(store, group, sweep.timing.rounds, progress)
-    statuses = load(folder).cells["status"]
-    counts = {status: int((statuses == status).sum()) for status in ("done", "failed", "skipped")}
+    statuses = load(folder).cells["status"].tolist()
+    counts = {status: statuses.count(status) for status in ("done", "failed", "skipped")}
     computed = len({cell.key for cell in (*missing, *untimed)})
     return Outcome(len(cells), computed, **counts)
 

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -15,31 +15,16 @@ from experiments.measurement import Measurement, StopReason
 from experiments.reference import Reference, find_reference
 from experiments.sampling import Sampling
 from experiments.statistics import GROUPS
+from experiments.sweep.cell import Stop
 from experiments.timing import ROUNDS, time_gradients
 from experiments.workload import Workload, prepare, without_validation
 
-__all__ = ["Stopping", "estimate", "measure"]
+__all__ = ["estimate", "measure"]
 
 FIRST_REPLICATES = 20_000
 GROWTH = 1.5
 HEAVY_TAIL = 50
 """Replicates for each unit of kurtosis below which the variance interval is not trusted."""
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """When a measurement has enough replicates.
-
-    With `replicates`, after exactly that many (rounded up to a multiple of 64 groups). Else they grow by half from
-    20,000 until the 95 % interval of the total variance is narrower than `rtol` on both sides and, with `decide`, until
-    a relative bias of 1 % would have been seen; or until a budget ends it.
-    """
-
-    replicates: int | None = None
-    rtol: float = 0.05
-    max_replicates: int = 10_000_000
-    max_seconds: float | None = None
-    decide: bool = False
 
 
 def measure(
@@ -51,7 +36,7 @@ def measure(
     rtol: float = 0.05,
     max_replicates: int = 10_000_000,
     max_seconds: float | None = 60.0,
-    decide: bool = False,
+    detect: bool = False,
     seed: int = 0,
     device: str = "cpu",
     dtype: str = "float32",
@@ -59,42 +44,42 @@ def measure(
 ) -> Measurement:
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
 
-    Replicates grow until the total variance is known to `rtol` (and with `decide` until a relative bias of 1 % would
+    Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
     have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
     same machine, same numbers (times apart).
 
     Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there.
     """
     workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
-    stopping = Stopping(replicates, rtol, max_replicates, max_seconds, decide)
-    measurement = estimate(workload, find_reference(workload), stopping)
+    stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
+    measurement = estimate(workload, find_reference(workload), stop)
     (timing,) = time_gradients([workload], ROUNDS)
     return replace(measurement, timing=timing)
 
 
-def estimate(workload: Workload, reference: Reference | None, stopping: Stopping) -> Measurement:
+def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Measurement:
     """The statistics of a measurement, without its timing."""
     began = time.monotonic()
     sampling = Sampling(workload, reference)
     with _collected_warnings() as caught:
-        stop_reason = _sample(sampling, stopping, began)
+        stop_reason = _sample(sampling, stop, began)
         diagnostics = _diagnostics(workload)
     return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began)
 
 
-def _sample(sampling: Sampling, stopping: Stopping, began: float) -> StopReason:
-    limit = _round_up(stopping.replicates or stopping.max_replicates, GROUPS)
-    goal = limit if stopping.replicates else min(FIRST_REPLICATES, limit)
+def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
+    limit = _round_up(stop.replicates or stop.max_replicates, GROUPS)
+    goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
     while True:
         while sampling.replicates < goal:
             sampling.grow(limit - sampling.replicates)
-            if stopping.max_seconds is not None and time.monotonic() - began > stopping.max_seconds:
+            if stop.max_seconds is not None and time.monotonic() - began > stop.max_seconds:
                 return "max_seconds"
-        if sampling.nonfinite and not stopping.replicates:
+        if sampling.nonfinite and not stop.replicates:
             return "nonfinite"
         if sampling.replicates >= limit:
-            return "replicates" if stopping.replicates else "max_replicates"
-        if _precise(sampling, stopping):
+            return "replicates" if stop.replicates else "max_replicates"
+        if _precise(sampling, stop):
             return "precision"
         goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
 
@@ -103,13 +88,13 @@ def _round_up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
-def _precise(sampling: Sampling, stopping: Stopping) -> bool:
+def _precise(sampling: Sampling, stop: Stop) -> bool:
     groups, reference = sampling.groups, sampling.reference
     assert groups is not None
     floor = sampling.rounding_floor
-    if statistics.relative_half_width(statistics.total_variance(groups, floor)) > stopping.rtol:
+    if statistics.relative_half_width(statistics.total_variance(groups, floor)) > stop.rtol:
         return False
-    return not (stopping.decide and reference is not None and statistics.undecided(groups, reference.groups, floor))
+    return not (stop.detect and reference is not None and statistics.undecided(groups, reference.groups, floor))
 
 
 def _diagnostics(workload: Workload) -> dict[str, float]:

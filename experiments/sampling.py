@@ -67,7 +67,7 @@ class Sampling:
 
     @property
     def rounding_floor(self) -> float:
-        """The deviation of an entry that rounding explains, from the reference or without one from the mean estimate."""
+        """The deviation of an entry that rounding explains; from the mean estimate where there is no reference."""
         assert self.groups is not None
         gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
         return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)

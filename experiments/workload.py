@@ -147,7 +147,9 @@ def _validate(problem: Problem, point: Params) -> None:
         q = problem.distribution(replicated(point, 1))
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"the initial parameters of {problem.spec} are refused by its distribution: {reason}") from None
+        raise ValueError(
+            f"the initial parameters of {problem.spec} are refused by its distribution: {reason}"
+        ) from None
     if tuple(q.batch_shape) != (1,):
         raise ValueError(
             f"the distribution of {problem.spec} has batch shape {tuple(q.batch_shape)} for one replicate, not (1,); "

@@ -53,7 +53,7 @@ def check_claims(
     strict: bool,
     plugins: Sequence[str],
 ) -> int:
-    """Print the table of checks. Exit code 3: a claim is refuted, or with `strict` undetermined; 4: nothing supported."""
+    """Print the checks. Exit code 3: a claim is refuted, or with `strict` undetermined; 4: nothing is supported."""
     for plugin in plugins:
         load_plugin(plugin)
     estimators = _estimators(estimator)

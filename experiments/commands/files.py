@@ -11,6 +11,6 @@ def registered_by(file: str, kind: Kind) -> list[str]:
     load_plugin(file)
     found = [name for name, cls in components(kind).items() if before.get(name) is not cls]
     if not found:
-        decorator = f"@register_{kind.replace(' ', '_')}(\"name\")"
+        decorator = f'@register_{kind.replace(" ", "_")}("name")'
         raise ValueError(f"{file} registers no {kind}: put {decorator} above its class")
     return found

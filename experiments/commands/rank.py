@@ -158,7 +158,9 @@ def _advice(ranking: Sequence[Ranked]) -> str:
     clear = next((ranked for ranked in others if not ranked.tied), None)
     sentence = f"Use {best.spec}"
     if ties:
-        sentence += f" (or {ties[0]}{f' and {len(ties) - 1} more' if len(ties) > 1 else ''}, which it is not told apart from)"
+        sentence += (
+            f" (or {ties[0]}{f' and {len(ties) - 1} more' if len(ties) > 1 else ''}, which it is not told apart from)"
+        )
     if clear is not None and best.figure.value > 0:
         sentence += f": {clear.figure.value / best.figure.value:.3g} times less error for the time than {clear.spec}"
     return f"{sentence}."

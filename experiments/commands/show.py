@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
@@ -30,7 +31,7 @@ def show_cells(name: str, form: str, columns: str, sort: str) -> int:
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
     for column in chosen:
         check_known("column", column, cells.columns)
-    frame = cells[chosen] if chosen else cells
+    frame: Any = cells[chosen] if chosen else cells
     if form == "table" and not chosen:
         print_cells(cells)
     elif form == "table":
@@ -68,16 +69,16 @@ def _columns(cells: pd.DataFrame) -> list[str]:
     ]
 
 
-def _places(cells: pd.DataFrame) -> list[str]:
+def _places(cells: Any) -> list[str]:
     return [place for place in PLACES if cells[place].nunique() > 1]
 
 
-def _rows(cells: pd.DataFrame) -> list[list[str]]:
+def _rows(cells: Any) -> list[list[str]]:
     places = _places(cells)
     return [_row(cell, places) for _, cell in cells.iterrows() if cell["status"] == "done"]
 
 
-def _row(cell: pd.Series, places: list[str]) -> list[str]:
+def _row(cell: Any, places: list[str]) -> list[str]:
     def with_interval(name: str) -> str:
         return interval(cell[name], cell[f"{name}_low"], cell[f"{name}_high"])
 

@@ -41,7 +41,7 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
     intervals = [curve.interval("squared_bias") / unit for curve, unit in zip(curves, units, strict=True)]
     bottom, top = signed_scale(ax, *np.concatenate(intervals, axis=1))
     room = sample_scale(ax, curves)
-    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.axhline(0, color=INK, linewidth=0.8, label="no bias")
     marks = []
     if not relative:
         ax.set_title(f"{ax.get_title()}\n(absolute, in cost² / parameter²)")

@@ -18,7 +18,7 @@ __all__ = ["GammaCost"]
 @register_problem("gamma-cost")
 @dataclass(frozen=True)
 class GammaCost(Problem):
-    """x ~ Gamma(exp(log_concentration), exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: implicit reparameterization."""
+    """x ~ Gamma(exp(log_concentration), exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: implicit derivatives."""
 
     dim: int = 10
     concentration: float = 2.0

@@ -43,7 +43,8 @@ def load(path: str | Path) -> Run:
     if not os.path.isfile(file):
         raise StoreError(f"no results at {file}; `gradmark run` writes them")
     try:
-        with contextlib.closing(schema.connect(f"{file.absolute().as_uri()}?mode=ro")) as connection:
+        # Not mode=ro: what a killed writer left half-done must be undone before the first read.
+        with contextlib.closing(schema.connect(f"{file.absolute().as_uri()}?mode=rw")) as connection:
             if schema.is_empty(connection):
                 raise StoreError(f"no results in {file} yet; repeat the run that began it")
             schema.check(connection, file)

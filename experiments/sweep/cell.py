@@ -12,12 +12,16 @@ MAX_REPLICATES = 10**12
 
 @dataclass(frozen=True)
 class Stop:
-    """When a cell has enough replicates: at `rtol`, or when a budget ends first. ValueError: out of range."""
+    """When a cell has enough replicates. ValueError: out of range.
+
+    They grow by half from 20,000 until the figures are precise enough, or a budget ends it; or there are exactly
+    `replicates` of them (rounded up to a multiple of 64).
+    """
 
     replicates: int | None = None
-    """Exactly this many, whatever the precision."""
+    """This many, whatever the precision."""
     rtol: float = 0.05
-    """Relative half-width of the interval of the total variance."""
+    """Relative half-width of the 95 % interval of the total variance."""
     max_replicates: int = 10_000_000
     max_seconds: float | None = None
     """Depends on the clock: the one rule under which a repeated run need not give the same numbers."""
