@@ -263,6 +263,21 @@ def filled(folder: Path) -> Path:
     return folder / "results.sqlite"
 
 
+def test_killed_outside_the_log_a_run_is_read_as_before(tmp_path):
+    """Such is the state of a file whose writer dies while it goes over to the log or comes back from it."""
+    file = filled(tmp_path)
+    code = f"""
+import sqlite3
+connection = sqlite3.connect({str(file)!r})
+connection.execute("PRAGMA cache_size=1")
+connection.execute("UPDATE parameters SET mean = 77")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert python(code).returncode == -signal.SIGKILL
+    assert (tmp_path / "results.sqlite-journal").stat().st_size > 0
+    assert set(load(tmp_path).parameters["mean"]) == {1.5}
+
+
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory) -> bytes:
     return filled(tmp_path_factory.mktemp("intact")).read_bytes()
