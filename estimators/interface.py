@@ -12,7 +12,7 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -134,7 +134,7 @@ class Problem(Component, ABC):
 
         return torch.func.grad(total)(exact)
 
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""
         moved = copy.copy(self)
         for name, value in vars(self).items():

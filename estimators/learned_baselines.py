@@ -21,7 +21,8 @@ def fresh_samples(problem: Problem, params: Params, source: NoiseSource) -> Scor
     """Samples to learn from, on noise of their own."""
     q = problem.distribution(params)
     x = families.sample(q, families.noise(q, FIT_SAMPLES, source)).detach()
-    return ScoredSamples(problem, params, q, x, problem.cost(x, params).detach(), torch.zeros(()))
+    cost = problem.cost(x, params).detach()
+    return ScoredSamples(problem, params, q, x, cost, torch.zeros_like(cost))
 
 
 @final

@@ -9,7 +9,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 __all__ = ["canonical", "check_known", "convert", "options", "split", "value_text"]
@@ -84,7 +84,7 @@ def convert(text: Any, kind: Any, where: str) -> Any:
     return str(text)
 
 
-def _parse(text: Any, where: str, wanted: str, parse: typing.Callable[[str], Any]) -> Any:
+def _parse(text: Any, where: str, wanted: str, parse: Callable[[str], Any]) -> Any:
     try:
         return parse(str(text))
     except (ValueError, KeyError):

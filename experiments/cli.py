@@ -21,12 +21,10 @@ def main() -> None:
     """
     try:
         code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _fail("interrupted", INTERRUPTED)
     except click.ClickException as error:
         hint = f"; see '{error.ctx.command_path} --help'" if isinstance(error, click.UsageError) and error.ctx else ""
         code = _fail(error.format_message().rstrip(".") + hint, 2)
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted; what was finished is kept, repeat the command to go on", INTERRUPTED)
     except BrokenPipeError:
         code = 0
@@ -190,3 +188,7 @@ def doctor() -> int:
     from experiments.commands.doctor import examine
 
     return examine()
+
+
+if __name__ == "__main__":
+    main()

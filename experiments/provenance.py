@@ -26,7 +26,7 @@ def provenance() -> dict[str, str]:
         "platform": platform.platform(),
         "cpu": cpu_name(),
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
-        "command": shlex.join(["gradmark", *sys.argv[1:]]),
+        "command_line": shlex.join(["gradmark", *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if torch.cuda.is_available():

@@ -1,0 +1,274 @@
+"""The command line as a user meets it: output, exit codes, errors of one line."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.cli import main
+from experiments.store import load
+
+TINY = ("-p", "gaussian-quadratic:dim=2", "-n", "2", "--max-replicates", "640", "--name", "tiny")
+
+ESTIMATOR = '''
+"""A pathwise gradient scaled by a constant."""
+from dataclasses import dataclass
+
+from estimators import Estimator, register_estimator
+from estimators.families import sample
+
+
+@register_estimator("scaled-pathwise")
+@dataclass(frozen=True)
+class ScaledPathwise(Estimator):
+    factor: float = {factor}
+
+    def surrogate(self, problem, params, noise):
+        return self.factor * problem.cost(sample(problem.distribution(params), noise), params).mean(0)
+'''
+
+PROBLEM = '''
+"""A user's model without an exact gradient."""
+from dataclasses import dataclass
+
+import torch
+from torch.distributions import Independent, Normal
+
+from estimators import Problem, register_problem
+
+
+@register_problem("banana")
+@dataclass(frozen=True)
+class Banana(Problem):
+    bend: float = 0.5
+
+    def initial_params(self):
+        return {"loc": torch.ones(2), "log_scale": torch.zeros(2)}
+
+    def distribution(self, params):
+        return Independent(Normal(params["loc"], params["log_scale"].exp()), 1)
+
+    def cost(self, x, params):
+        return x[..., 0] ** 2 + (x[..., 1] - self.bend * x[..., 0] ** 2) ** 2
+'''
+
+
+@pytest.fixture
+def gradmark(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gradmark", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return exit_.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def plugin(folder: Path, text: str, name: str = "mine.py") -> str:
+    file = folder / name
+    file.write_text(text)
+    return str(file)
+
+
+def test_run_then_run_again(gradmark, tmp_path):
+    code, out, err = gradmark("run", "-e", "pathwise", "-e", "score-function", *TINY)
+    assert code == 0, err
+    assert "score-function" in out and "2 computed now" in err
+    files = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert {"results/tiny/results.sqlite", "results/tiny/report.html"} <= files
+    assert sum(name.startswith("results/tiny/plots/") for name in files) == 3
+    before = load("results/tiny").cells
+    code, _, err = gradmark("run", "-e", "pathwise", "-e", "score-function", *TINY)
+    assert code == 0 and "nothing to compute" in err
+    pd.testing.assert_frame_equal(before, load("results/tiny").cells)
+
+
+def test_an_unsupported_pair_is_skipped_with_its_reason(gradmark):
+    code, _, err = gradmark("run", "-e", "pathwise", "-e", "score-function", "-p", "bernoulli-toy:dim=2", *TINY[2:])
+    assert code == 0 and "1 skipped" in err
+    code, out, _ = gradmark("show", "tiny", "--columns", "estimator,status,error", "--format", "csv")
+    assert code == 0 and "skipped,samples of Bernoulli are not differentiable" in out
+
+
+def test_a_failing_cell_is_recorded_and_the_others_go_on(gradmark, tmp_path):
+    broken = ESTIMATOR.format(factor=1.0).replace("return self.factor *", "raise RuntimeError('no luck')\n        return")
+    file = plugin(tmp_path, broken)
+    code, _, err = gradmark("run", "-e", "scaled-pathwise", "-e", "pathwise", *TINY, "--plugin", file)
+    assert code == 1 and "1 done" in err and "1 failed" in err
+    cells = load("results/tiny").cells
+    assert list(cells["error"].dropna()) == ["RuntimeError: no luck"]
+    plugin(tmp_path, ESTIMATOR.format(factor=1.0))
+    code, _, err = gradmark("run", "-e", "scaled-pathwise", "-e", "pathwise", *TINY, "--plugin", file)
+    assert code == 0 and "1 computed now" in err, "an edited plug-in is computed anew"
+
+
+def test_dry_run_writes_nothing(gradmark, tmp_path):
+    code, out, _ = gradmark("run", "-e", "pathwise", *TINY, "--dry-run")
+    assert code == 0 and out.startswith("1 cells, of which 1 are missing")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "markdown", "parquet"])
+def test_show_in_every_format(gradmark, form):
+    gradmark("run", "-e", "pathwise", *TINY)
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+        finished = subprocess.run(
+            [sys.executable, "-m", "experiments.cli", "show", "tiny", "--format", form], capture_output=True, check=True
+        )
+        assert finished.stdout.startswith(b"PAR1")
+        return
+    code, out, _ = gradmark("show", "tiny", "--format", form)
+    assert code == 0
+    cells = load("results/tiny").cells
+    if form == "json":
+        (row,) = json.loads(out)
+        assert row["estimator"] == "pathwise"
+        assert row["total_variance"] == pytest.approx(cells["total_variance"][0], rel=1e-9)
+    else:
+        assert "pathwise" in out
+
+
+def test_plot_and_report(gradmark, tmp_path):
+    gradmark("run", "-e", "pathwise", *TINY)
+    code, out, _ = gradmark("plot", "tiny", "--kind", "variance", "--format", "svg")
+    assert code == 0 and (tmp_path / out.strip()).read_text().startswith("<?xml")
+    code, out, _ = gradmark("report", str(tmp_path / "results" / "tiny"))
+    assert code == 0 and Path(out.strip()).read_text().lower().startswith("<!doctype html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "quickstrat"], "'quickstart'"),
+        (["run"], "-e and -p"),
+        (["run", "nowhere.toml"], "cannot read nowhere.toml"),
+        (["run", "-e", "pathwize", "-p", "gaussian-quadratic"], "did you mean 'pathwise'?"),
+        (["run", "-e", "pathwise:from=implicit", "-p", "gaussian-quadratic"], "did you mean 'form'?"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic:dim=many"], "whole number"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic:dim=0"], "at least 1"),
+        (["run", "-e", "stratified:base=stratified", "-p", "gaussian-quadratic"], "cannot be the base"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "--name", "../out"], "results folder"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "-n", "0"], "num_samples"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "--device", "tpu"], "'tpu'"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "--plugin", "absent.py"], "does not exist"),
+        (["show", "absent"], "no results at"),
+        (["check", "pathwize"], "did you mean 'pathwise'?"),
+        (["rank", "absent.py"], "does not exist"),
+        (["check", "pathwise", "-p", "gaussian-quadratic", "--device", "cuda:99"], "not available"),
+        (["frobnicate"], "No such command"),
+        (["run", "--rtol", "much"], "--rtol"),
+    ],
+)
+def test_an_error_is_one_line_and_writes_nothing(gradmark, tmp_path, arguments, message):
+    code, out, err = gradmark(*arguments)
+    assert code == 2
+    assert message in err and err.count("\n") == 1 and err.startswith("gradmark: ") and not out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_with_an_unknown_key(gradmark, tmp_path):
+    sweep = tmp_path / "mine.toml"
+    sweep.write_text('num_sample = 3\n[[estimator]]\nname = "pathwise"\n[[problem]]\nname = "gaussian-quadratic"\n')
+    code, _, err = gradmark("run", str(sweep))
+    assert code == 2 and "num_sample'" in err and "'num_samples'" in err and err.count("\n") == 1
+
+
+def test_a_sweep_with_no_cells(gradmark, tmp_path):
+    sweep = tmp_path / "none.toml"
+    sweep.write_text(
+        textwrap.dedent("""
+        [[estimator]]
+        name = "pathwise"
+        [[problem]]
+        name = "gaussian-quadratic"
+        [[exclude]]
+        estimator = "pathwise"
+        """)
+    )
+    code, _, err = gradmark("run", str(sweep))
+    assert code == 4 and "no cells" in err
+
+
+def test_check_refuses_a_gradient_that_is_2_percent_too_large(gradmark, tmp_path):
+    file = plugin(tmp_path, ESTIMATOR.format(factor=1.02))
+    code, out, err = gradmark("check", file, "-p", "gaussian-quadratic:dim=4")
+    assert code == 3 and "REFUTED" in out and "scaled-pathwise" in err
+    plugin(tmp_path, ESTIMATOR.format(factor=1.0))
+    code, out, _ = gradmark("check", file, "-p", "gaussian-quadratic:dim=4")
+    assert code == 0 and "passed" in out
+
+
+def test_check_says_what_is_undetermined_and_strict_refuses_it(gradmark):
+    arguments = ["check", "score-function", "-p", "bernoulli-toy", "--seconds", "0.2"]
+    code, out, err = gradmark(*arguments)
+    assert code == 0 and "undetermined" in out and "--seconds" in err
+    assert gradmark(*arguments, "--strict")[0] == 3
+
+
+def test_check_of_what_nothing_supports(gradmark):
+    code, _, err = gradmark("check", "pathwise", "-p", "bernoulli-toy")
+    assert code == 4 and "not differentiable" in err
+
+
+def test_rank_a_users_model_without_an_exact_gradient(gradmark, tmp_path):
+    file = plugin(tmp_path, PROBLEM)
+    code, out, err = gradmark("rank", file, "-n", "4", "--seconds", "5", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    order = [entry["estimator"] for entry in found["ranking"]]
+    assert order.index("pathwise") < order.index("score-function")
+    assert found["advice"].startswith("Use ") and "score-function" not in found["advice"].split(":")[0]
+    assert "leave-one-out" not in found["unsupported"]
+    assert all(entry["work_normalized_mse"] for entry in found["ranking"]), "against the measured reference"
+
+
+def test_rank_puts_the_blind_pathwise_last(gradmark):
+    code, out, _ = gradmark("rank", "gaussian-step:dim=2", "-n", "4", "--seconds", "5")
+    lines = [line for line in out.splitlines() if "pathwise" in line or "score-function" in line]
+    assert code == 0
+    assert "biased" in next(line for line in lines if line.split()[0] == "pathwise")
+    assert out.splitlines()[2].lstrip().startswith("1")
+    assert "pathwise" not in out.splitlines()[-1].split(":")[0]
+
+
+def test_list_as_text_and_json(gradmark):
+    code, out, _ = gradmark("list", "estimators")
+    assert code == 0 and "stratified" in out and "scheme=latin-hypercube" in out
+    code, out, _ = gradmark("list", "--json")
+    found = json.loads(out)
+    assert {"estimators", "problems", "control-variates", "schemes", "sweeps"} == set(found)
+    scheme = next(entry for entry in found["estimators"] if entry["name"] == "stratified")["options"]["scheme"]
+    assert scheme["default"] == "latin-hypercube" and "sobol" in scheme["choices"]
+    assert all(entry["summary"] for entries in found.values() for entry in entries)
+
+
+def test_doctor(gradmark):
+    code, out, _ = gradmark("doctor")
+    assert code == 0 and "exact 16" in out and "torch" in out
+
+
+def test_help_does_not_import_torch():
+    script = "import sys; from experiments.cli import cli; cli(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "False"
+
+
+def test_an_interrupted_run_says_how_to_go_on(gradmark, monkeypatch):
+    import experiments.engine
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments.engine, "estimate", interrupt)
+    code, _, err = gradmark("run", "-e", "pathwise", *TINY)
+    assert code == 130 and "repeat" in err
+    monkeypatch.undo()
