@@ -381,9 +381,9 @@ def test_provenance_is_text_and_survives_a_machine_without_git(tmp_path, monkeyp
     monkeypatch.setenv("PATH", str(tmp_path))
     found = provenance()
     assert all(isinstance(value, str) and value for value in found.values())
-    assert {"python", "torch", "numpy", "pandas", "cpu", "threads", "platform", "time", "command"} <= set(found)
+    assert {"python", "torch", "numpy", "pandas", "cpu", "threads", "platform", "time", "command_line"} <= set(found)
     assert "git_commit" not in found
-    assert shlex.split(found["command"]) == ["gradmark", "run", "my sweep.toml", "-n", "1,10"]
+    assert shlex.split(found["command_line"]) == ["gradmark", "run", "my sweep.toml", "-n", "1,10"]
     with Store.open(tmp_path) as store:
         store.add_run(found, [])
     assert load(tmp_path).provenance == json.loads(json.dumps(found)) == found
