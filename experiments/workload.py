@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 
 from estimators.interface import Estimator, Noise, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
+from experiments.allocator import keep_freed_memory
 
 __all__ = ["Workload", "flatten", "prepare"]
 
@@ -106,6 +107,7 @@ def prepare(
     Raises `Unsupported` with the estimator's reason, and ValueError for a device or dtype that is not there and for
     initial parameters that the distribution refuses.
     """
+    keep_freed_memory()
     where, kind = _device(device), _dtype(dtype)
     estimator.require_support(problem, num_samples)
     point = {name: value.detach().to(where, kind) for name, value in problem.initial_params().items()}
