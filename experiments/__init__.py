@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.measure import measure
+    from experiments.measuring import measure
     from experiments.measurement import Measurement
     from experiments.store import load
 
@@ -12,7 +12,7 @@ __all__ = ["Measurement", "load", "measure"]
 _HOMES = {
     "Measurement": "experiments.measurement",
     "load": "experiments.store",
-    "measure": "experiments.measure",
+    "measure": "experiments.measuring",
 }
 
 

@@ -10,7 +10,7 @@ import torch
 
 from estimators.interface import Unsupported
 from estimators.registry import make_estimator, make_problem
-from experiments.measure import estimate
+from experiments.measuring import estimate
 from experiments.provenance import provenance
 from experiments.reference import find_reference
 from experiments.statistics import Interval

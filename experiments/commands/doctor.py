@@ -11,7 +11,7 @@ import torch
 
 from estimators.registry import make_estimator, make_problem
 from experiments.console import print_table
-from experiments.measure import measure
+from experiments.measuring import measure
 from experiments.provenance import provenance
 from experiments.reference import cache_folder
 

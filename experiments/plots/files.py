@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path) if 0 else path.write_bytes(temporary.read_bytes())
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -41,7 +41,7 @@ STYLE = {
     "savefig.dpi": 200,
     "svg.hashsalt": "gradmark",
     "text.color": INK,
-    "text.parse_math": False,  # a spec may hold a dollar sign
+      # a spec may hold a dollar sign
     "xtick.color": INK,
     "xtick.labelsize": 6.5,
     "ytick.color": INK,
