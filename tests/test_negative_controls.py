@@ -1,0 +1,136 @@
+"""Estimators with the field's usual mistakes, each of which claims to be unbiased and must be found out."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from estimators import families
+from estimators.interface import ControlVariate, Estimator, Problem, ScoredSamples
+from estimators.pathwise import Pathwise
+from estimators.registry import make_estimator, make_problem
+from estimators.score_function import ScoreFunction
+from estimators.stratified import Stratified
+from experiments.measurement import Measurement
+from experiments.measuring import estimate
+from experiments.reference import find_reference
+from experiments.sweep import Stop
+from experiments.workload import prepare
+
+
+@dataclass(frozen=True)
+class MeanBaseline(ControlVariate):
+    """The mean cost as baseline, the own sample included: shrinks the gradient by 1 − 1/S."""
+
+    def term(self, samples: ScoredSamples) -> Tensor:
+        return samples.cost.mean(0) * samples.score
+
+
+@dataclass(frozen=True)
+class EagerMovingAverage(ControlVariate):
+    """A moving average that contains the current step already: shrinks the gradient by (1 − decay)/S."""
+
+    decay: float = 0.9
+
+    def term(self, samples: ScoredSamples) -> Tensor:
+        past = samples.problem.expected_cost({name: value.double() for name, value in samples.params.items()})
+        assert past is not None
+        average = self.decay * past.detach().to(samples.cost.dtype) + (1 - self.decay) * samples.cost.mean(0)
+        return average * samples.score
+
+
+@dataclass(frozen=True)
+class Honest(Estimator):
+    """Whatever its base computes, it claims to be unbiased."""
+
+    base: Estimator = field(default_factory=Pathwise)
+
+    def draw(self, problem, params, num_samples, source):
+        return self.base.draw(problem, params, num_samples, source)
+
+    def surrogate(self, problem, params, noise):
+        return self.base.surrogate(problem, params, noise)
+
+
+@dataclass(frozen=True)
+class TooLarge(Honest):
+    """Every entry 2 % too large."""
+
+    def surrogate(self, problem, params, noise):
+        return 1.02 * self.base.surrogate(problem, params, noise)
+
+
+@dataclass(frozen=True)
+class OneEntryTooLarge(Honest):
+    """One entry of the gradient 2 % too large."""
+
+    def surrogate(self, problem, params, noise):
+        first = params["loc"][:, :1]
+        stretched = torch.cat([first + 0.02 * (first - first.detach()), params["loc"][:, 1:]], dim=1)
+        return self.base.surrogate(problem, params | {"loc": stretched}, noise)
+
+
+@dataclass(frozen=True)
+class MissingDirectTerm(Honest):
+    """Pathwise that forgets how the cost itself depends on the parameters."""
+
+    def surrogate(self, problem, params, noise):
+        constant = {name: value.detach() for name, value in params.items()}
+        return problem.cost(families.sample(problem.distribution(params), noise), constant).mean(0)
+
+
+@dataclass(frozen=True)
+class DetachedPath(Honest):
+    """Pathwise through a sample whose dependence on the scale was cut."""
+
+    def surrogate(self, problem, params, noise):
+        cut = params | {"log_scale": params["log_scale"].detach()}
+        return problem.cost(families.sample(problem.distribution(cut), noise), params).mean(0)
+
+
+def verdict(problem: Problem, estimator: Estimator, num_samples: int, replicates: int = 400_000) -> Measurement:
+    work = prepare(problem, estimator, num_samples)
+    assert work.estimator.claim(problem, num_samples) == "unbiased"
+    return estimate(work, find_reference(work), Stop(replicates=replicates))
+
+
+QUADRATIC = "gaussian-quadratic:dim=2"
+CONTROLS = [
+    (ScoreFunction(MeanBaseline()), QUADRATIC, 4),
+    (ScoreFunction(EagerMovingAverage()), QUADRATIC, 2),
+    (Honest(make_estimator("importance-weighted:self_normalized=true")), QUADRATIC, 4),
+    (Honest(Stratified(make_estimator("score-function:control_variate=leave-one-out"), "antithetic")), QUADRATIC, 4),
+    (TooLarge(), QUADRATIC, 8),
+    (TooLarge(make_estimator("score-function:control_variate=leave-one-out")), QUADRATIC, 8),
+    (OneEntryTooLarge(), QUADRATIC, 8),
+    (DetachedPath(), QUADRATIC, 8),
+    (Honest(), "gaussian-step:dim=2", 8),
+]
+
+
+@pytest.mark.parametrize(("estimator", "problem", "num_samples"), CONTROLS)
+def test_is_found_out(estimator: Estimator, problem: str, num_samples: int) -> None:
+    found = verdict(make_problem(problem), estimator, num_samples)
+    assert found.verdict == "biased", f"p = {found.p_value}, detectable {found.detectable_bias}"
+
+
+def test_a_missing_direct_term_is_found_out() -> None:
+    found = verdict(make_problem("logistic-regression:loc=1"), MissingDirectTerm(), 4, replicates=20_000)
+    assert found.verdict == "biased", f"p = {found.p_value}, detectable {found.detectable_bias}"
+
+
+@pytest.mark.parametrize("base", ["pathwise", "score-function:control_variate=leave-one-out"])
+def test_the_same_without_the_mistake_is_not(base: str) -> None:
+    found = verdict(make_problem(QUADRATIC), Honest(make_estimator(base)), 8)
+    assert found.verdict == "unbiased", f"p = {found.p_value}, detectable {found.detectable_bias}"
+
+
+def test_a_moving_average_of_earlier_steps_is_not_found_out() -> None:
+    problem = make_problem(QUADRATIC)
+    work = prepare(problem, make_estimator("score-function:control_variate=moving-average"), 2)
+    assert work.fitted
+    updated = work.estimator.update(work.problem, work.params(1), work.draw(work.source("earlier"), 1))
+    later = replace(work, estimator=updated)
+    found = estimate(later, find_reference(later), Stop(replicates=400_000))
+    assert found.verdict != "biased"
