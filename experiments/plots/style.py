@@ -41,7 +41,7 @@ STYLE = {
     "savefig.dpi": 200,
     "svg.hashsalt": "gradmark",
     "text.color": INK,
-      # a spec may hold a dollar sign
+    "text.parse_math": False,  # a spec may hold a dollar sign
     "xtick.color": INK,
     "xtick.labelsize": 6.5,
     "ytick.color": INK,
