@@ -178,6 +178,17 @@ def test_nothing_to_draw_is_said(kind: str):
     assert "without a finite" in texts(plot(cells, kind, title="A title")).replace("\n", "")
 
 
+def test_markers_grow_with_the_number_of_samples_alike_in_all_facets():
+    cells = frame(*(cell("spsa", problem, s) for problem, s in (("a", 1), ("a", 10), ("b", 10), ("b", 100))))
+    figure = plot(cells, "variance-time")
+    sizes = {row: line.get_markersize() for row, line in legend(figure).items() if row.startswith("S = ")}
+    assert list(sizes) == ["S = 1", "S = 100"] and sizes["S = 1"] < sizes["S = 100"]
+    small, middle, same, large = (
+        line.get_markersize() for ax in axes(figure) for line in ax.lines if line.get_marker() != "None"
+    )
+    assert [small, large] == list(sizes.values()) and small < middle == same < large
+
+
 # The Pareto front
 
 

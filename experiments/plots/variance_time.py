@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,9 +29,12 @@ def variance_time(cells: DataFrame, title: str | None = None) -> Figure:
     An estimator's numbers of samples are joined, and its markers grow with them. The Pareto front is that of the
     estimators that a user would choose from: without `exact`, and without cells that were found to be biased.
     """
+    selection = select(cells, ["total_variance", "seconds_per_gradient"])
+    curves = [curve for facet in selection.facets.values() for curve in facet]
+    levels = sorted({s for curve in curves for s in curve.numbers("num_samples")})
     return page(
-        select(cells, ["total_variance", "seconds_per_gradient"]),
-        _draw,
+        selection,
+        partial(_draw, sizes=dict(zip(levels, np.linspace(3.5, 6.5, len(levels)), strict=True))),
         xlabel="seconds per gradient [s]",
         ylabel="total variance of one gradient\n[cost² / parameter²]",
         title=title,
@@ -43,14 +48,12 @@ def pareto_front(seconds: ndarray, variance: ndarray) -> ndarray:
     return order[variance[order] < best_before]
 
 
-def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
+def _draw(ax: Axes, curves: list[Curve], sizes: dict[float, float]) -> list[Line2D]:
     times = [curve.interval("seconds_per_gradient") for curve in curves]
     variances = [curve.interval("total_variance") for curve in curves]
     across = log_scale(ax, "x", *np.concatenate(times, axis=1))
     up = log_scale(ax, "y", *np.concatenate(variances, axis=1), zero="variance 0")
-    levels = sorted({s for curve in curves for s in curve.numbers("num_samples")})
-    sizes = dict(zip(levels, np.linspace(3.5, 6.5, len(levels)), strict=True))
-    marks = [legend.entry(f"S = {s:g}", marker="o", markersize=sizes[s]) for s in (levels[0], levels[-1])]
+    marks = [legend.entry(f"S = {s:g}", marker="o", markersize=sizes[s]) for s in (min(sizes), max(sizes))]
     for curve, time, variance in zip(curves, times, variances, strict=True):
         (x, left, right), (y, low, high) = across.place(time), up.place(variance)
         ax.hlines(y, left, right, color=curve.look.colour, linewidth=0.8)
