@@ -27,21 +27,28 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def main() -> int:
+    wall, cpu = least_seconds([sys.executable, "-c", "import torch"])
+    print(f"import torch     {wall:.2f} s ({cpu:.2f} s of CPU), which every command but --help needs")
     met = [command(["--help"], HELP_SECONDS), command(["list"], LIST_SECONDS), memory()]
     return 0 if all(met) else 3
 
 
 def command(arguments: list[str], target: float) -> bool:
-    """Seconds of a command from nothing to its end: the least of a few runs, since other load only ever adds."""
     script = shutil.which("gradmark", path=str(Path(sys.executable).parent))
     line = f"gradmark {' '.join(arguments)}"
     if script is None or subprocess.run([script, *arguments], capture_output=True).returncode:
         print(f"{line:16} not yet: the command is not installed or fails")
         return False
-    wall, cpu = (min(times) for times in zip(*(seconds([script, *arguments]) for _ in range(RUNS)), strict=True))
+    wall, cpu = least_seconds([script, *arguments])
     met = wall < target
     print(f"{line:16} {wall:.2f} s ({cpu:.2f} s of CPU), target below {target} s: {'met' if met else 'MISSED'}")
     return met
+
+
+def least_seconds(arguments: list[str]) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of a process, the least of a few runs: other load only ever adds."""
+    wall, cpu = zip(*(seconds(arguments) for _ in range(RUNS)), strict=True)
+    return min(wall), min(cpu)
 
 
 def seconds(arguments: list[str]) -> tuple[float, float]:
