@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.measuring import measure
     from experiments.measurement import Measurement
+    from experiments.measuring import measure
     from experiments.store import load
 
 __all__ = ["Measurement", "load", "measure"]

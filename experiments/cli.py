@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -48,15 +47,8 @@ def _reraise_for_debugging() -> None:
         raise
 
 
-def _version() -> str:
-    try:
-        return version("gradmark")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="gradmark")
+@click.version_option(package_name="gradmark", prog_name="gradmark")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Measure Monte Carlo gradient estimators: how biased, how noisy and how slow each one is."""

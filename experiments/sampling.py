@@ -56,13 +56,14 @@ class Sampling:
         chunks = range(self.chunks_used, self.chunks_used + self.block // self.workload.chunk)
         self.chunks_used = chunks.stop
         gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
-        self.nonfinite += int((~gradients.isfinite().all(1)).sum())
         count = len(gradients) // GROUPS
         if self.direction is not None:
             lengths = torch.linalg.vector_norm(gradients, dim=1)
             cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
             self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
         new = _moments(gradients.reshape(count, GROUPS, -1))
+        if not np.isfinite(new.deviations).all():
+            self.nonfinite += int((~gradients.isfinite().all(1)).sum())
         self.groups = new if self.groups is None else self.groups.merge(new)
 
     @property

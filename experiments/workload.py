@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -121,14 +121,25 @@ def prepare(
 
 
 def _eager(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
-    return lambda params, noise: estimator.gradient(problem, params, noise)
+    """By `backward`, as a training step does: `torch.func.grad` gives the same, in twice the time at R = 1."""
+
+    def gradient(params: Params, noise: Noise) -> Params:
+        point = {name: value.detach().requires_grad_() for name, value in params.items()}
+        total = estimator.surrogate(problem, point, noise).sum()
+        if not total.requires_grad:
+            return {name: torch.zeros_like(value) for name, value in params.items()}
+        found = torch.autograd.grad(total, list(point.values()), materialize_grads=True)
+        return dict(zip(point, found, strict=True))
+
+    return gradient
 
 
 def _compiled(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
     """The compiled gradient; a warning and the eager one from the first failure on."""
     eager = _eager(problem, estimator)
     torch._dynamo.reset()  # a recompile limit reached by other cells would fall back to eager in silence
-    current = [torch.compile(eager, dynamic=False)]
+    traced = partial(estimator.gradient, problem)
+    current: list[Callable[..., Params]] = [torch.compile(traced, dynamic=False)]
 
     def gradient(params: Params, noise: Noise) -> Params:
         try:

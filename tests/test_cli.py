@@ -67,7 +67,7 @@ def gradmark(monkeypatch, capsys, tmp_path):
         with pytest.raises(SystemExit) as exit_:
             main()
         captured = capsys.readouterr()
-        return exit_.value.code or 0, captured.out, captured.err
+        return int(exit_.value.code or 0), captured.out, captured.err
 
     return run
 

@@ -32,7 +32,10 @@ def test_the_sweep_is_valid(tmp_path):
     ("decorator", "arguments"),
     [
         ("register_estimator", ["check", "FILE", "-p", "gaussian-quadratic:dim=4"]),
-        ("register_problem", ["run", "-e", "pathwise", "-p", "my-model", "--plugin", "FILE", "--max-replicates", "640"]),
+        (
+            "register_problem",
+            ["run", "-e", "pathwise", "-p", "my-model", "--plugin", "FILE", "--max-replicates", "640"],
+        ),
     ],
 )
 def test_a_plugin_works(decorator, arguments, tmp_path):

@@ -10,8 +10,8 @@ from estimators.interface import Unsupported
 from estimators.registry import components, load_plugin, make_estimator, make_problem
 from experiments.commands.files import registered_by
 from experiments.console import narrator, percent, print_table
-from experiments.measuring import estimate
 from experiments.measurement import Measurement
+from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.sweep import Stop
 from experiments.workload import prepare

@@ -13,8 +13,8 @@ from estimators.interface import Problem
 from estimators.registry import components, load_plugin, make_estimator, make_problem
 from experiments.commands.files import registered_by
 from experiments.console import Narrator, interval, narrator, number, percent, print_table, seconds
-from experiments.measuring import estimate
 from experiments.measurement import Measurement
+from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.statistics import Interval
 from experiments.sweep import Stop

@@ -1,0 +1,97 @@
+"""The cases that conformance goes through: the variants of every registered estimator on every registered problem."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from estimators.interface import Estimator, Params, Problem
+from estimators.registry import components, make_estimator, make_problem
+
+__all__ = ["CASES", "ESTIMATORS", "NUM_SAMPLES", "PROBLEMS", "REFUSED", "Case", "MovingTarget", "problem"]
+
+SMALL = {
+    "bernoulli-toy": "bernoulli-toy:dim=2,logit=0.5,t=0.1",
+    "exponential-quadratic": "exponential-quadratic:dim=2",
+    "gamma-cost": "gamma-cost:concentration=5,dim=1",
+    "gaussian-cosine": "gaussian-cosine:dim=2",
+    "gaussian-exponential": "gaussian-exponential:dim=2,k=0.3",
+    "gaussian-quadratic": "gaussian-quadratic:dim=2",
+    "gaussian-step": "gaussian-step:dim=2,k=0.5",
+    "poisson-quadratic": "poisson-quadratic:dim=1",
+}
+"""Smaller than `Problem.variants`: a plain score function is decided within seconds, a grid needs four samples."""
+
+PROBLEMS: list[str] = [
+    spec
+    for name, cls in components("problem").items()
+    for spec in ([SMALL[name]] if name in SMALL else cls.variants())  # type: ignore[attr-defined]
+]
+ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]  # type: ignore[attr-defined]
+NUM_SAMPLES = (4, 8, 2, 1)
+"""In this order: a case has the first that its estimator supports; a grid in three dimensions needs eight."""
+
+
+@cache
+def problem(spec: str) -> Problem:
+    return make_problem(spec)
+
+
+@dataclass(frozen=True)
+class Case:
+    estimator: str
+    problem: str
+    num_samples: int
+
+    def __str__(self) -> str:
+        return f"{self.estimator}@{self.problem}@{self.num_samples}"
+
+    def make(self) -> tuple[Problem, Estimator]:
+        return problem(self.problem), make_estimator(self.estimator)
+
+    def reason(self) -> str | None:
+        made, estimator = self.make()
+        return estimator.unsupported(made, self.num_samples)
+
+    def claim(self) -> str:
+        made, estimator = self.make()
+        return estimator.claim(made, self.num_samples)
+
+
+def _split() -> tuple[list[Case], list[Case]]:
+    """A supported case for each pair that has one, and all that are refused on the way to it."""
+    supported, refused = [], []
+    for estimator in ESTIMATORS:
+        for name in PROBLEMS:
+            for num_samples in NUM_SAMPLES:
+                case = Case(estimator, name, num_samples)
+                if case.reason() is None:
+                    supported.append(case)
+                    break
+                refused.append(case)
+    return supported, refused
+
+
+CASES, REFUSED = _split()
+
+
+@dataclass(frozen=True)
+class MovingTarget(Problem):
+    """x ~ N(loc, exp(log_scale)²), f = (x − loc/2)²: without the direct term the gradient in loc is twice its size."""
+
+    cost_depends_on_params: ClassVar[bool] = True
+
+    def initial_params(self) -> Params:
+        return {"loc": torch.ones(1, dtype=torch.float64), "log_scale": torch.zeros(1, dtype=torch.float64)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Normal(params["loc"], params["log_scale"].exp()), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        return ((x - params["loc"] / 2) ** 2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Tensor:
+        return (params["loc"] ** 2 / 4 + (2 * params["log_scale"]).exp()).sum(-1)
