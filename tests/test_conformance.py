@@ -126,11 +126,11 @@ def test_loss_has_the_gradient_that_is_measured(case: Case) -> None:
     loss = work.estimator.loss(work.problem, params, case.num_samples, source)
     assert loss.shape == ()
     loss.backward()
-    batched = replicated(work.point, 1)
-    expected = gradient(work, batched, work.draw(IID(7, dtype=torch.float64), 1))
-    for name, value in params.items():
-        assert value.grad is not None
-        torch.testing.assert_close(value.grad, expected[name][0], rtol=FLOAT64, atol=FLOAT64)
+    batched, noise = replicated(work.point, 1), work.draw(IID(7, dtype=torch.float64), 1)
+    for found in (work.gradient(batched, noise), gradient(work, batched, noise)):
+        for name, value in params.items():
+            assert value.grad is not None
+            torch.testing.assert_close(value.grad, found[name][0], rtol=FLOAT64, atol=FLOAT64)
 
 
 @each_case
