@@ -121,18 +121,14 @@ class Problem(Component, ABC):
 
     def exact_gradient(self, params: Params) -> Params | None:
         """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`."""
-        exact = {name: value.detach().double() for name, value in params.items()}
+        exact = {name: value.detach().double().requires_grad_() for name, value in params.items()}
         device = next(iter(exact.values())).device
-        problem = self.to(device, torch.float64)
-        if problem.expected_cost(exact) is None:
-            return None
-
-        def total(point: Params) -> Tensor:
-            value = problem.expected_cost(point)
-            assert value is not None
-            return value.sum()
-
-        return torch.func.grad(total)(exact)
+        with torch.enable_grad():
+            value = self.to(device, torch.float64).expected_cost(exact)
+            if value is None:
+                return None
+            gradients = torch.autograd.grad(value.sum(), list(exact.values()), materialize_grads=True)
+        return dict(zip(exact, gradients, strict=True))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""
