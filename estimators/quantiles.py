@@ -24,8 +24,10 @@ def gamma_quantile(u: Tensor, concentration: Tensor, steps: int = 40) -> Tensor:
         step = excess / (a * t - x - torch.lgamma(a)).exp()
         proposal = t - step
         inside = (proposal > low) & (proposal < high)
-        t = torch.where(inside, proposal, (low + high) / 2)
-        if bool((step.abs() < 1e-14).all()):
+        # A step that small is the rounding error of gammainc: following it would leave the root again.
+        converged = step.abs() < 1e-9
+        t = torch.where(converged, t, torch.where(inside, proposal, (low + high) / 2))
+        if bool(converged.all()):
             break
     return t.exp().to(u.dtype).clamp_(min=torch.finfo(u.dtype).tiny)
 

@@ -56,7 +56,15 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
 
 
 def _origin(cls: type) -> tuple[str, str]:
-    return cls.__qualname__, inspect.getsourcefile(cls) or cls.__module__
+    return cls.__qualname__, _source_file(cls) or cls.__module__
+
+
+def _source_file(cls: type) -> str:
+    """'' for a class of a notebook or an interactive session."""
+    try:
+        return inspect.getsourcefile(cls) or ""
+    except (TypeError, OSError):
+        return ""
 
 
 def register_estimator(name: str) -> Callable[[C], C]:
@@ -100,7 +108,7 @@ def load_plugin(path: str | Path) -> None:
     sys.modules[module_name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise ValueError(f"plug-in file {path} could not be loaded: {type(error).__name__}: {error}") from error
 
@@ -172,7 +180,7 @@ def _alternatives(value: Any) -> list[str]:
 
 def source_digest(component: Component) -> str:
     """'' for what gradmark ships; else a hash of the source files that define the component and its parts."""
-    files = {inspect.getsourcefile(type(part)) or "" for part in _parts(component) if _is_foreign(type(part))}
+    files = {_source_file(type(part)) for part in _parts(component) if _is_foreign(type(part))}
     contents = [Path(file).read_bytes() for file in sorted(files) if file]
     return hashlib.sha256(b"\0".join(contents)).hexdigest() if contents else ""
 
