@@ -206,7 +206,7 @@ def variance_of_the_mean(values: Tensor) -> tuple[float, float]:
     ],
 )
 def test_variance_of_a_linear_mean(name: str, dimensions: int, exact, num_samples: int) -> None:
-    """f = Σ u: strata leave 1/12 S⁻³ for each axis, systematic points 1/12 S⁻², all below the 1/12 S⁻¹ of iid points."""
+    """f = Σ u: strata leave 1/12 S⁻³ an axis, systematic points 1/12 S⁻², where iid points leave 1/12 S⁻¹."""
     variance, error = variance_of_the_mean(draw(name, num_samples, dimensions).sum(-1))
     assert abs(variance - exact(num_samples)) < 4.5 * error
 
