@@ -1,3 +1,4 @@
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false
 """From noise to samples: each form has the right distribution and the right derivative in the parameters."""
 
 from collections.abc import Callable
