@@ -1,3 +1,4 @@
+# pyright: reportCallIssue=false, reportArgumentType=false
 """Every problem's exact gradient against an oracle of another kind, and its expected cost against plain sampling."""
 
 import itertools
