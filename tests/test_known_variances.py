@@ -1,9 +1,12 @@
 """Variances known in closed form, and identities that hold sample by sample."""
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from estimators import families
 from estimators.interface import replicated
@@ -113,6 +116,37 @@ def test_second_moment_of_importance_weights(shift: float) -> None:
     for power, expected in ((1, 1.0), (2, math.exp(shift**2))):
         moment = weight.double() ** power
         assert abs(moment.mean().item() - expected) < 5 * moment.std().item() / 1000
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.2, 2.0])
+def test_second_moment_of_widened_weights(scale: float) -> None:
+    """E w² = c² / √(2c² − 1) between N(μ, σ²) and N(μ, c²σ²), on x and on its noise alike."""
+    for base in ("score-function", "pathwise"):
+        estimator = make_estimator(f"importance-weighted:base={base},scale={scale}")
+        problem = make_problem("gaussian-quadratic:dim=1,log_scale=0.5").to("cpu", torch.float32)
+        params = replicated({name: value.float() for name, value in problem.initial_params().items()}, 1)
+        _, weight = estimator._weighted(problem, params, estimator.draw(problem, params, 400_000, IID(0)))  # type: ignore[attr-defined]
+        for power, expected in ((1, 1.0), (2, scale**2 / math.sqrt(2 * scale**2 - 1))):
+            moment = weight.double() ** power
+            assert abs(moment.mean().item() - expected) < 5 * moment.std().item() / math.sqrt(400_000)
+
+
+@pytest.mark.parametrize("scheme", ["grid", "latin-hypercube", "sobol"])
+def test_strata_leave_the_variance_within_them(scheme: str) -> None:
+    """One normal in each of S slices of equal odds: Var = 4/S² Σ Var[z | slice] for the pathwise gradient 2 (1 + z)."""
+    num_samples = 8
+    edges = stats.norm.ppf(np.linspace(0, 1, num_samples + 1))
+    within = sum(stats.truncnorm(low, high).var() for low, high in itertools.pairwise(edges))
+    found = measured("gaussian-quadratic:dim=1", f"stratified:scheme={scheme}", num_samples)
+    assert errors_away(found, "loc", 4 * within / num_samples**2) < 4
+
+
+def test_systematic_points_leave_the_variance_of_their_common_offset() -> None:
+    """S points (i + U)/S: the mean over them is a function of U alone, whose variance is an integral."""
+    offsets = (np.arange(20_000) + 0.5) / 20_000
+    means = stats.norm.ppf((np.arange(4)[:, None] + offsets) / 4).mean(0)
+    found = measured("gaussian-quadratic:dim=1", "stratified:scheme=systematic", 4)
+    assert errors_away(found, "loc", 4 * means.var()) < 4
 
 
 def test_defensive_weights_are_bounded_by_two() -> None:

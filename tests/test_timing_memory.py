@@ -1,0 +1,202 @@
+"""Wall-clock time and memory of gradients, against figures that are known from outside."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.noise import NoiseSource
+from estimators.pathwise import Pathwise
+from estimators.registry import make_estimator, make_problem
+from experiments import timing
+from experiments.memory import peak_memory
+from experiments.statistics import Interval
+from experiments.timing import Timing, device_name, interval_columns, time_gradients
+from experiments.workload import Workload, prepare
+
+CPU = torch.device("cpu")
+SECONDS = 0.004
+
+
+@dataclass(frozen=True)
+class Sleepy(Estimator):
+    """Pathwise after a nap, in the draw or in the surrogate."""
+
+    in_draw: bool = False
+    seconds: float = SECONDS
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        if self.in_draw:
+            time.sleep(self.seconds)
+        return Pathwise().draw(problem, params, num_samples, source)
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+        if not self.in_draw:
+            time.sleep(self.seconds)
+        return Pathwise().surrogate(problem, params, noise)
+
+
+def work(estimator: Estimator, num_samples: int = 64, problem: str = "gaussian-quadratic:dim=4") -> Workload:
+    return prepare(make_problem(problem), estimator, num_samples)
+
+
+@pytest.mark.parametrize("in_draw", [False, True])
+def test_a_gradient_takes_at_least_as_long_as_it_sleeps(in_draw: bool) -> None:
+    """Draw and surrogate both count; a chunk pays the nap once, shared by its replicates."""
+    workload = work(Sleepy(in_draw))
+    (found,) = time_gradients([workload], rounds=3)
+    assert found.latency.shape == found.batched.shape == (3,)
+    assert (found.latency >= SECONDS).all()
+    assert (found.batched >= SECONDS / workload.chunk).all()
+    assert np.median(found.batched) < SECONDS, "the batched figure is for one replicate"
+
+
+def test_the_slower_estimator_is_found_slower_in_every_round() -> None:
+    slow, fast = time_gradients([work(Sleepy(seconds=0.01)), work(Pathwise())], rounds=5)
+    assert (slow.latency > fast.latency).all()
+
+
+def test_the_median_with_its_quartiles() -> None:
+    seconds = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
+    found = Timing(seconds, seconds / 10, 8, "a device")
+    assert found.seconds_per_gradient == (3.0, 2.0, 4.0)
+    assert found.seconds_per_gradient_batched == pytest.approx((0.3, 0.2, 0.4))
+    assert found.rounds() == {"latency": [5.0, 1.0, 4.0, 2.0, 3.0], "batched": [0.5, 0.1, 0.4, 0.2, 0.3]}
+
+
+def test_the_columns_of_a_timing() -> None:
+    found = Timing(np.full(7, 0.5), np.full(7, 0.25), 8, "a device")
+    columns = found.columns(Interval(4.0, 3.0, 5.0), None)
+    assert columns["seconds_per_gradient"] == 0.5 and columns["seconds_per_gradient_batched_high"] == 0.25
+    assert columns["work_normalized_variance"] == 2.0
+    assert columns["work_normalized_variance_low"] < 2.0 < columns["work_normalized_variance_high"]
+    assert np.isnan(columns["work_normalized_mse"])
+    assert columns["peak_memory_bytes"] == 8 and columns["device_name"] == "a device"
+    assert interval_columns("x", Interval(1.0, 0.0, 2.0)) == {"x": 1.0, "x_low": 0.0, "x_high": 2.0}
+
+
+def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    def order(seed: int) -> list[str]:
+        calls: list[str] = []
+        monkeypatch.setattr(timing, "_step", lambda workload, replicates: f"{workload.seed}")
+        monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+        monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
+        monkeypatch.setattr(timing, "_seconds", lambda step, calls_in_block: calls.append(step) or 1.0)
+        workloads = [replace(work(Pathwise()), seed=index) for index in range(4)]
+        time_gradients(workloads, rounds=6, seed=seed)
+        return calls[::2]  # each cell: latency, then batched
+
+    first = order(0)
+    rounds = [first[start : start + 4] for start in range(0, 24, 4)]
+    assert all(sorted(each) == ["0", "1", "2", "3"] for each in rounds), "every round times each once"
+    assert len({tuple(each) for each in rounds}) > 1, "the order changes between rounds"
+    assert first == order(0) != order(1)
+
+
+def test_each_workload_gets_its_own_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order, the seconds go to the workload that took them."""
+    monkeypatch.setattr(timing, "_step", lambda workload, replicates: (workload.seed, replicates))
+    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+    monkeypatch.setattr(timing, "peak_memory", lambda step, device: step[0])
+    monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 + step[0])
+    workloads = [replace(work(Pathwise()), seed=index) for index in range(3)]
+    for index, found in enumerate(time_gradients(workloads, rounds=4)):
+        assert (found.latency == 1 + index).all()
+        assert (found.batched == (1 + index) / workloads[index].chunk).all()
+        assert found.peak_memory_bytes == index
+
+
+def test_progress_is_told_after_each_pair_of_blocks() -> None:
+    told: list[int] = []
+    time_gradients([work(Pathwise()), work(make_estimator("exact"))], rounds=2, progress=lambda: told.append(1))
+    assert len(told) == 4
+
+
+def test_timing_leaves_numbers_alone() -> None:
+    workload = work(make_estimator("score-function"))
+    before = workload.gradients(0)
+    state = torch.get_rng_state()
+    time_gradients([workload], rounds=1)
+    assert torch.equal(workload.gradients(0), before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_device_has_a_name() -> None:
+    assert device_name(CPU).strip()
+
+
+KILO = 1000 * 8
+"""Bytes of a thousand float64 numbers."""
+
+
+def one_after_another() -> None:
+    for _ in range(5):
+        torch.ones(1000, dtype=torch.float64)
+
+
+def two_at_once() -> None:
+    first = torch.ones(1000, dtype=torch.float64)
+    second = first + 1
+    del first, second
+    torch.ones(1000, dtype=torch.float64)
+
+
+def views() -> None:
+    base = torch.ones(1000, dtype=torch.float64)
+    kept = base[:10], base.reshape(10, 100), base.expand(50, 1000)
+    del kept
+
+
+def in_place() -> None:
+    base = torch.ones(1000, dtype=torch.float64)
+    base.add_(1).mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("step", "numbers"), [(one_after_another, 1), (two_at_once, 2), (views, 1), (in_place, 1), (lambda: None, 0)]
+)
+def test_peak_memory_counts_what_is_held_at_once(step, numbers: int) -> None:
+    for _ in range(2):
+        assert peak_memory(step, CPU) == numbers * KILO
+
+
+def test_memory_that_was_there_before_does_not_count() -> None:
+    before = torch.ones(1000, dtype=torch.float64)
+    assert peak_memory(lambda: before.mul_(2), CPU) == 0
+    assert peak_memory(lambda: before * 2, CPU) == KILO
+
+
+def test_memory_that_outlives_the_step_counts_at_its_peak() -> None:
+    kept: list[Tensor] = []
+    assert peak_memory(lambda: kept.append(torch.ones(1000, dtype=torch.float64)), CPU) == KILO
+    kept.clear()
+    assert peak_memory(two_at_once, CPU) == 2 * KILO
+
+
+def test_autograd_holds_what_backward_needs() -> None:
+    """Three squares in a row: each keeps its input, so that all are alive when the gradient is computed."""
+
+    def step() -> None:
+        x = torch.ones(1000, dtype=torch.float64, requires_grad=True)
+        x.square().square().square().sum().backward()
+
+    assert 3 * KILO < peak_memory(step, CPU) <= 8 * KILO
+
+
+def test_peak_memory_of_a_gradient_grows_with_its_samples() -> None:
+    """At R = 1: at least the noise and the samples, S times D float32 numbers each."""
+    small, large = (time_gradients([work(Pathwise(), size)], rounds=1)[0].peak_memory_bytes for size in (64, 64 * 16))
+    assert small >= 2 * 64 * 4 * 4
+    assert 8 * small < large < 32 * small
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda_the_device_is_waited_for() -> None:
+    workload = prepare(make_problem("gaussian-quadratic:dim=4"), Pathwise(), 64, device="cuda")
+    (found,) = time_gradients([workload], rounds=3)
+    assert (found.latency > 0).all() and found.peak_memory_bytes > 0
+    assert found.device_name == torch.cuda.get_device_name()
