@@ -3,6 +3,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from cases import PROBLEMS, problem
 from scipy import integrate, stats
 from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
 
 from estimators.interface import Params, Problem, replicated
 from estimators.registry import components, make_problem
@@ -303,3 +305,40 @@ def test_what_a_problem_says_of_its_cost(spec: str) -> None:
         total = made.cost(leaf, params).sum()
         slope = torch.autograd.grad(total, leaf)[0].abs().sum() if total.requires_grad else torch.zeros(())
         assert bool(slope > 0) == made.differentiable
+
+
+@dataclass(frozen=True)
+class Constant(Problem):
+    """A cost of which nothing depends on the second parameter, or on any."""
+
+    uses_first: bool = False
+
+    def initial_params(self) -> Params:
+        return {"first": torch.ones(2, dtype=torch.float64), "second": torch.ones((), dtype=torch.float64)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Normal(params["first"], 1.0), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        return x.sum(-1) if self.uses_first else torch.zeros_like(x[..., 0])
+
+    def expected_cost(self, params: Params) -> Tensor:
+        first = params["first"]
+        return first.sum(-1) if self.uses_first else torch.zeros_like(first[:, 0])
+
+
+@pytest.mark.parametrize("uses_first", [False, True])
+def test_a_parameter_without_effect_has_gradient_zero(uses_first: bool) -> None:
+    made = Constant(uses_first)
+    gradient = exact(made, replicated(made.initial_params(), 3))
+    assert torch.equal(gradient["first"], torch.full((3, 2), float(uses_first), dtype=torch.float64))
+    assert torch.equal(gradient["second"], torch.zeros(3, dtype=torch.float64))
+
+
+def test_a_problem_that_knows_nothing_has_no_exact_gradient() -> None:
+    @dataclass(frozen=True)
+    class Unknown(Constant):
+        def expected_cost(self, params: Params) -> Tensor | None:  # type: ignore[override]
+            return None
+
+    assert Unknown().exact_gradient(replicated(Unknown().initial_params(), 1)) is None
