@@ -5,7 +5,7 @@ import json
 import shutil
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,11 @@ def test_moments_are_those_of_the_replicates() -> None:
 
 
 def test_float32_moments_lose_nothing_to_a_large_mean() -> None:
-    """A gradient that is a million times its own noise: two passes keep the variance, one would lose it."""
+    """A gradient that is ten thousand times its own noise: two passes keep the variance, one would lose it."""
     found = estimated(work("pathwise", "gaussian-quadratic:dim=1,k=-1e4", num_samples=1), replicates=200_000)
     variance, low, high = (getattr(found, key)["loc"].item() for key in ("variance", "variance_low", "variance_high"))
     assert low < 4 < high, variance
+    assert high / low < 1 + 8 * np.sqrt(2 / 200_000), "wider than an interval of four standard errors"
 
 
 def test_replicates_are_rounded_up_to_equal_groups() -> None:
@@ -145,10 +146,19 @@ def test_numbers_do_not_depend_on_what_else_is_computed() -> None:
     assert again == alone
 
 
-def test_the_global_generator_is_left_alone() -> None:
-    state = torch.get_rng_state()
-    estimated(work("importance-weighted:proposal=defensive"), replicates=1000)
+def test_the_settings_of_torch_are_left_alone() -> None:
+    state, validation = torch.get_rng_state(), Distribution._validate_args
+    workload = work("importance-weighted:proposal=defensive")
+    estimated(workload, replicates=1000)
     assert torch.equal(torch.get_rng_state(), state)
+    assert Distribution._validate_args == validation
+
+    def fails(params: Params, noise: Noise) -> Params:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        replace(workload, gradient=fails).gradients(0)
+    assert Distribution._validate_args == validation, "not after an error either"
 
 
 def test_more_replicates_begin_with_the_same_ones() -> None:
