@@ -263,7 +263,7 @@ EXPENSIVE = [
     "stratified:base=*@logistic-regression@*",
     "score-function@bernoulli-shared-logit@*",  # a gradient that is small against the cost
     "importance-weighted*@bernoulli-shared-logit@*",
-    "stratified*@gamma-cost*",  # inverts the incomplete gamma function
+    "stratified:base=*@gamma-cost*",  # inverts the incomplete gamma function
 ]
 """Cases whose claim takes more than some seconds to test, and whose estimator is tested on other problems."""
 
