@@ -27,6 +27,7 @@ __all__ = [
     "register_estimator",
     "register_problem",
     "source_digest",
+    "source_is_known",
 ]
 
 Kind = Literal["estimator", "problem", "control variate"]
@@ -183,6 +184,11 @@ def source_digest(component: Component) -> str:
     files = {_source_file(type(part)) for part in _parts(component) if _is_foreign(type(part))}
     contents = [Path(file).read_bytes() for file in sorted(files) if file]
     return hashlib.sha256(b"\0".join(contents)).hexdigest() if contents else ""
+
+
+def source_is_known(component: Component) -> bool:
+    """Whether `source_digest` tells one version of the component from the next: not for a class of a notebook."""
+    return all(_source_file(type(part)) for part in _parts(component) if _is_foreign(type(part)))
 
 
 def _parts(component: Component) -> list[Component]:

@@ -10,7 +10,7 @@ import torch
 
 from estimators.interface import Estimator, replicated
 from estimators.noise import derive_seed
-from estimators.registry import make_estimator, source_digest
+from estimators.registry import make_estimator, source_digest, source_is_known
 from experiments import statistics
 from experiments.sampling import Reference, Sampling
 from experiments.statistics import GROUPS, Groups
@@ -49,6 +49,8 @@ def cache_folder() -> Path:
 
 
 def _cached(workload: Workload) -> np.ndarray | None:
+    if not source_is_known(workload.problem):
+        return _measured(workload)
     file = cache_folder() / "references" / f"{_key(workload)}.npy"
     try:
         groups = np.load(file, allow_pickle=False)
@@ -65,8 +67,9 @@ def _cached(workload: Workload) -> np.ndarray | None:
 def _key(workload: Workload) -> str:
     parts = [_version(), torch.__version__, workload.problem.spec, source_digest(workload.problem)]
     digest = hashlib.sha256("\x1f".join(parts).encode())
-    for name, value in workload.point.items():
-        digest.update(name.encode() + value.double().cpu().numpy().tobytes())
+    data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
+    for name, value in (*workload.point.items(), *sorted(data.items())):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.cpu().numpy().tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -109,10 +109,10 @@ def prepare(
     """
     keep_freed_memory()
     where, kind = _device(device), _dtype(dtype)
-    estimator.require_support(problem, num_samples)
     point = {name: value.detach().to(where, kind) for name, value in problem.initial_params().items()}
     moved = problem.to(where, kind)
     _validate(moved, point)
+    estimator.require_support(problem, num_samples)
     source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
     with without_validation():
         fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
