@@ -31,6 +31,7 @@ __all__ = [
     "Problem",
     "ScoredSamples",
     "Unsupported",
+    "derivative",
     "distinct",
     "learned",
     "replicated",
@@ -60,6 +61,14 @@ def replicated(params: Params, replicates: int) -> Params:
 def distinct(params: Params) -> Params:
     """One replicate where all are the same point by construction (`replicated`: stride 0), else all, detached."""
     return {name: (value[:1] if value.stride(0) == 0 else value).detach() for name, value in params.items()}
+
+
+def derivative(total: Tensor, params: Params) -> Params:
+    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, be it all of them."""
+    if not total.requires_grad:
+        return {name: torch.zeros_like(value) for name, value in params.items()}
+    gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True)
+    return dict(zip(params, gradients, strict=True))
 
 
 class Component:
@@ -127,8 +136,7 @@ class Problem(Component, ABC):
             value = self.to(device, torch.float64).expected_cost(exact)
             if value is None:
                 return None
-            gradients = torch.autograd.grad(value.sum(), list(exact.values()), materialize_grads=True)
-        return dict(zip(exact, gradients, strict=True))
+            return derivative(value.sum(), exact)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Estimator, Noise, Params, Problem, replicated
+from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
 
@@ -125,11 +125,7 @@ def _eager(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], 
 
     def gradient(params: Params, noise: Noise) -> Params:
         point = {name: value.detach().requires_grad_() for name, value in params.items()}
-        total = estimator.surrogate(problem, point, noise).sum()
-        if not total.requires_grad:
-            return {name: torch.zeros_like(value) for name, value in params.items()}
-        found = torch.autograd.grad(total, list(point.values()), materialize_grads=True)
-        return dict(zip(point, found, strict=True))
+        return derivative(estimator.surrogate(problem, point, noise).sum(), point)
 
     return gradient
 

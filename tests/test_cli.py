@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from estimators import registry
+from estimators.registry import components
 from experiments.cli import main
 from experiments.store import load
 
@@ -61,6 +63,8 @@ class Banana(Problem):
 def gradmark(monkeypatch, capsys, tmp_path):
     """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
+    components("estimator")  # what is installed is loaded for good, what a test's plug-in registers is not
+    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["gradmark", *arguments])
