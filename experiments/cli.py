@@ -122,10 +122,10 @@ def show(run_: str, form: str, columns: str, sort: str) -> int:
 def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
     """Draw the figures of a RUN into its folder."""
     from experiments.commands.show import open_run
-    from experiments.plots import save_plots
+    from experiments.plots import plots, save_plots
 
     folder, loaded = open_run(run_)
-    for file in save_plots(loaded.cells, folder / "plots", list(kinds) or None, form):
+    for file in save_plots(plots(loaded.cells, kinds), folder / "plots", form):
         click.echo(file)
 
 

@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.plots import KINDS, plot, save_plots
+from experiments.plots import KINDS, plot, plots, save_plots
 from experiments.plots.scales import number
 from experiments.plots.style import looks, wrap
 from experiments.plots.variance_time import pareto_front
@@ -289,7 +289,7 @@ def test_settings_neither_leak_out_nor_in():
 
 def test_save_plots_writes_every_kind(tmp_path: Path):
     for format, magic in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
-        paths = save_plots(grid(2, 1), tmp_path / "new" / format, format=format)
+        paths = save_plots(plots(grid(2, 1)), tmp_path / "new" / format, format)
         assert [path.name for path in paths] == [f"{kind}.{format}" for kind in KINDS]
         assert all(path.read_bytes().startswith(magic) for path in paths)
         assert sorted(paths[0].parent.iterdir()) == sorted(paths)
@@ -297,20 +297,22 @@ def test_save_plots_writes_every_kind(tmp_path: Path):
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
 def test_same_cells_same_bytes(tmp_path: Path, format: str):
-    first, second = (save_plots(grid(2, 1), tmp_path / name, ["bias"], format)[0].read_bytes() for name in "ab")
+    first, second = (save_plots(plots(grid(2, 1), ["bias"]), tmp_path / name, format)[0].read_bytes() for name in "ab")
     assert first == second
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("kinds", "format", "message"),
     [
-        ({"kinds": ["variance", "varince"]}, "unknown kind of figure 'varince': did you mean 'variance'?"),
-        ({"kinds": ["variance"], "format": "jpg"}, "unknown format 'jpg': did you mean 'png'?"),
+        (["variance", "varince"], "png", "unknown kind of figure 'varince': did you mean 'variance'?"),
+        (["variance"], "jpg", "unknown format 'jpg': did you mean 'png'?"),
     ],
 )
-def test_unknown_names_are_refused_before_anything_is_written(tmp_path: Path, arguments: dict, message: str):
+def test_unknown_names_are_refused_before_anything_is_written(
+    tmp_path: Path, kinds: list[str], format: str, message: str
+):
     with pytest.raises(ValueError, match="unknown") as error:
-        save_plots(grid(2, 1), tmp_path / "new", **arguments)
+        save_plots(plots(grid(2, 1), kinds), tmp_path / "new", format)
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
     assert not (tmp_path / "new").exists()
     with pytest.raises(ValueError, match="did you mean 'bias'"):
@@ -318,15 +320,15 @@ def test_unknown_names_are_refused_before_anything_is_written(tmp_path: Path, ar
 
 
 def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path: Path):
-    (path,) = save_plots(grid(2, 1), tmp_path, ["bias"])
+    (path,) = save_plots(plots(grid(2, 1), ["bias"]), tmp_path)
     before = path.read_bytes()
     with path.open("rb") as reader:
-        save_plots(grid(3, 1), tmp_path, ["bias"])
+        save_plots(plots(grid(3, 1), ["bias"]), tmp_path)
         assert reader.read() == before != path.read_bytes()
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (path,) = save_plots(grid(2, 1), tmp_path, ["bias"])
+    (path,) = save_plots(plots(grid(2, 1), ["bias"]), tmp_path)
     before = path.read_bytes()
 
     def fail(self: Figure, file: Path, **_: object) -> None:
@@ -335,6 +337,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Figure, "savefig", fail)
     with pytest.raises(OSError, match="no space"):
-        save_plots(grid(3, 1), tmp_path, ["bias"])
+        save_plots(plots(grid(3, 1), ["bias"]), tmp_path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -8,7 +8,7 @@ import click
 from experiments.commands.show import print_cells
 from experiments.console import narrator
 from experiments.engine import Outcome, run
-from experiments.plots import save_plots
+from experiments.plots import plots, save_plots
 from experiments.report import write_report
 from experiments.store import load
 from experiments.sweep import Cell, Sweep, read_sweep, sweep_from_flags
@@ -34,9 +34,10 @@ def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bo
         outcome = run(sweep, folder, progress, retry=redo)
         results = load(folder)
         progress.start("drawing", 2)
-        save_plots(results.cells, folder / "plots")
+        drawings = plots(results.cells)
+        save_plots(drawings, folder / "plots")
         progress.advance("figures")
-        write_report(results, folder / "report.html")
+        write_report(results, folder / "report.html", drawings)
         progress.advance("report")
     print_cells(results.cells)
     click.echo(_summary(outcome, folder), err=True)

@@ -2,12 +2,12 @@
 
 >>> cells = load("results/quickstart").cells
 >>> figure = plot(cells, "variance")
->>> save_plots(cells, "figures", format="pdf")
+>>> save_plots(plots(cells), "figures", format="pdf")
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ from experiments.plots.files import FORMATS, check_known, save
 from experiments.plots.variance import variance
 from experiments.plots.variance_time import variance_time
 
-__all__ = ["KINDS", "plot", "save_plots"]
+__all__ = ["KINDS", "plot", "plots", "save_plots"]
 
 KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "variance": variance,
@@ -36,15 +36,17 @@ def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
     return KINDS[kind](cells, title)
 
 
-def save_plots(
-    cells: DataFrame, folder: str | Path, kinds: Sequence[str] | None = None, format: str = "png"
-) -> list[Path]:
-    """Write `folder/KIND.FORMAT` for every kind, each file whole or not at all.
-
-    Raises ValueError for an unknown kind or format (png, svg, pdf), before anything is written.
-    """
-    kinds = list(KINDS if kinds is None else kinds)
+def plots(cells: DataFrame, kinds: Collection[str] = ()) -> dict[str, Figure]:
+    """Draw several kinds of figures, by default all of them. Raises ValueError for an unknown kind."""
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
+    return {kind: plot(cells, kind) for kind in kinds or KINDS}
+
+
+def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:
+    """Write `folder/KIND.FORMAT` for every figure, each file whole or not at all.
+
+    Raises ValueError for an unknown format (png, svg, pdf), before anything is written.
+    """
     check_known("format", format, FORMATS)
-    return [save(plot(cells, kind), Path(folder) / f"{kind}.{format}") for kind in kinds]
+    return [save(figure, Path(folder) / f"{kind}.{format}") for kind, figure in figures.items()]

@@ -64,4 +64,11 @@ def _small_multiples(selection: Selection, draw: DrawFacet, xlabel: str, ylabel:
         figure.suptitle(wrap(title, 120 if columns > 1 else 56))
     grid.set_height_ratios([upper_height, legend_height + LINE])
     figure.set_size_inches(width, upper_height + legend_height + LINE + (3 * LINE if title else 0))
+    _settle(figure)
     return figure
+
+
+def _settle(figure: Figure) -> None:
+    """Lay out once: matplotlib would otherwise do it anew in every file, which takes longer than the drawing."""
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine("none")

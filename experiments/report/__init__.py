@@ -8,12 +8,15 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
+from experiments.plots import plots
 from experiments.plots.files import replacing
 from experiments.report.figures import figures
 from experiments.report.notes import UNFINISHED, unfinished, warnings
@@ -28,8 +31,10 @@ __all__ = ["write_report"]
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def write_report(run: Run, path: Path) -> Path:
+def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = None) -> Path:
     """Write the report of a run to `path`, whole or not at all, and return the path.
+
+    `drawings` are the `plots` of its cells, where they are at hand already.
 
     The file asks nothing of the network, and no script runs in it but its own. Whatever the run holds (specs, errors,
     diagnostics) appears as text.
@@ -48,7 +53,7 @@ def write_report(run: Run, path: Path) -> Path:
         rows=[row for row in rows if row["status"] == "done"],
         columns=CELLS,
         rankings=rankings(rows),
-        figures=figures(run.cells),
+        figures=figures(run.cells, drawings or plots(run.cells)),
         warnings=warnings(rows),
         unfinished=unfinished(rows),
         unfinished_columns=UNFINISHED,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 from pandas import DataFrame
 
-from experiments.plots import plot
 from experiments.plots.style import GRID, INK, paper_style
 
 __all__ = ["Figure", "figures"]
@@ -43,13 +43,13 @@ class Figure(NamedTuple):
     svg: Markup
 
 
-def figures(cells: DataFrame) -> list[Figure]:
-    """All kinds of figures of a run, as elements for a page."""
+def figures(cells: DataFrame, drawings: Mapping[str, Drawing]) -> list[Figure]:
+    """The drawings of a run, by kind, as elements for a page."""
     done = cells.query("status == 'done'")
     estimators, problems = len(set(done["estimator"])), len(set(done["problem"]))
     content = f"{estimators} estimators on {problems} problems; the numbers are in the table of cells."
     return [
-        Figure(kind, title, caption, _svg(plot(cells, kind), kind, f"{caption} {content}"))
+        Figure(kind, title, caption, _svg(drawings[kind], kind, f"{caption} {content}"))
         for kind, (title, caption) in TEXTS.items()
     ]
 
