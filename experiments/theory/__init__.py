@@ -1,0 +1,5 @@
+"""What measurements are compared with: variances known by quadrature."""
+
+from experiments.theory.formulas import exact_variances
+
+__all__ = ["exact_variances"]
