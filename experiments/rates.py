@@ -1,0 +1,28 @@
+"""The rates of a run: how fast each variance falls with the number of samples."""
+
+import pandas as pd
+
+from experiments.statistics import Interval, fit_power_law
+
+__all__ = ["fitted_rates"]
+
+CURVE = ["problem", "estimator", "device", "dtype", "compile", "seed"]
+
+
+def fitted_rates(cells: pd.DataFrame) -> pd.DataFrame:
+    """A row for each curve of total variance against num_samples that has three points or more.
+
+    Columns: those of `CURVE`; `rate`, the exponent of S, and its `standard_error`; `inflation`, by which that was
+    multiplied because the points do not lie on a power law; `points`; `least` and `most`, the range of S.
+    """
+    rows = []
+    for key, curve in cells.query("status == 'done'").groupby(CURVE, sort=False):
+        ends = [f"total_variance{end}" for end in ("", "_low", "_high")]
+        intervals = [Interval(*row) for row in curve[ends].to_numpy(float).tolist()]
+        samples = curve["num_samples"].to_numpy(float)
+        law = fit_power_law(samples, intervals)
+        if law is not None:
+            values = law.exponent, law.standard_error, law.inflation, law.points, int(samples.min()), int(samples.max())
+            rows.append((*key, *values))  # pyright: ignore
+    columns = [*CURVE, "rate", "standard_error", "inflation", "points", "least", "most"]
+    return pd.DataFrame(rows, columns=columns)
