@@ -51,6 +51,11 @@ class NoiseSource(ABC):
         """Gamma(concentration, 1) variates `[S, *concentration.shape]`."""
         return gamma_quantile(self.uniform((num_samples, *concentration.shape)), concentration)
 
+    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+        """Standard normals and Gamma(concentration, 1) variates, `[S, *concentration.shape, 2]`."""
+        normal, gamma = self.uniform((num_samples, *concentration.shape, 2)).unbind(-1)
+        return torch.stack([torch.special.ndtri(normal), gamma_quantile(gamma, concentration)], -1)
+
     def poisson(self, rate: Tensor, num_samples: int) -> Tensor:
         """Poisson(rate) variates `[S, *rate.shape]`, as floating point."""
         return poisson_quantile(self.uniform((num_samples, *rate.shape)), rate)
@@ -74,6 +79,10 @@ class IID(NoiseSource):
         tiny = torch.finfo(concentration.dtype).tiny
         expanded = concentration.expand(num_samples, *concentration.shape)
         return torch._standard_gamma(expanded, generator=self.generator).clamp_(min=tiny)  # pyright: ignore
+
+    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+        normal = self.normal((num_samples, *concentration.shape))
+        return torch.stack([normal, self.standard_gamma(concentration, num_samples)], -1)
 
     def poisson(self, rate: Tensor, num_samples: int) -> Tensor:
         return torch.poisson(rate.expand(num_samples, *rate.shape), generator=self.generator)

@@ -1,6 +1,6 @@
 """From noise to samples: the kinds of function that turn a distribution's parameters and noise into x.
 
-Which distribution has which forms stands in `families.py`.
+Which distribution has which forms stands in `families.py`; the implicit forms have files of their own.
 """
 
 from abc import ABC, abstractmethod
@@ -20,12 +20,14 @@ __all__ = [
     "DiscreteFallback",
     "Fallback",
     "GaussianLocationScale",
-    "Implicit",
-    "ImplicitGamma",
     "InverseCDF",
     "LocationScale",
     "PoissonSample",
+    "Pushforward",
     "Transform",
+    "own_sample",
+    "seed",
+    "unwrap",
 ]
 
 
@@ -47,7 +49,19 @@ class Transform(ABC):
 
     @abstractmethod
     def sample(self, q: td.Distribution, noise: Tensor) -> Float[Tensor, "S R *E"]:
-        """The samples that the noise stands for."""
+        """The samples that the noise stands for, differentiable in q's parameters where the form is."""
+
+    def values(self, q: td.Distribution, noise: Tensor) -> Float[Tensor, "S R *E"]:
+        """The same samples, detached: cheaper where the derivative takes more work than the sample."""
+        with torch.no_grad():
+            return self.sample(q, noise)
+
+
+def unwrap(q: td.Distribution) -> td.Distribution:
+    """The distribution inside any `Independent`: the same samples, with the event's dimensions in the batch."""
+    while isinstance(q, td.Independent):
+        q = q.base_dist
+    return q
 
 
 def _shape(q: td.Distribution, num_samples: int) -> tuple[int, ...]:
@@ -101,38 +115,6 @@ class InverseCDF(Transform):
 
 @final
 @dataclass(frozen=True)
-class Implicit(Transform):
-    """x fixed, with ∇θ x = −∇θ F(x; θ) / q(x; θ) (Figurnov, Mohamed & Mnih 2018)."""
-
-    quantile: InverseCDF
-
-    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        return self.quantile.noise(q, num_samples, source)
-
-    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        x = self.quantile.sample(q, noise).detach()
-        level = q.cdf(x)
-        return x - (level - level.detach()) / q.log_prob(x).exp().detach()
-
-
-@final
-@dataclass(frozen=True)
-class ImplicitGamma(Transform):
-    """The noise is the Gamma(α, 1) sample itself; its derivative in α is torch's approximation to −∂αF/q."""
-
-    fixed_noise: ClassVar[bool] = False
-
-    def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
-        return source.standard_gamma(q.concentration.detach(), num_samples)
-
-    def sample(self, q: Any, noise: Tensor) -> Tensor:
-        alpha = q.concentration
-        slope = torch._standard_gamma_grad(alpha.detach().expand_as(noise).contiguous(), noise)  # pyright: ignore
-        return (noise + slope * (alpha - alpha.detach())) / q.rate
-
-
-@final
-@dataclass(frozen=True)
 class Discrete(Transform):
     """The quantile function of a discrete distribution: a step function of the uniforms."""
 
@@ -161,36 +143,75 @@ class PoissonSample(Transform):
         return noise
 
 
+def seed(q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+    """A seed for a distribution's own sampler, `[S]`. ValueError: the source is a structured one."""
+    if not isinstance(source, IID):
+        raise ValueError(f"{type(q).__name__} is sampled by its own sampler and takes no structured noise")
+    words = torch.randint(2**62, (1,), generator=source.generator, device=source.device)
+    return words.expand(num_samples)
+
+
+def own_sample(q: td.Distribution, seed: Tensor) -> Tensor:
+    """Samples of a distribution's own sampler; the global generator is put back after."""
+    draw = q.rsample if q.has_rsample else q.sample
+    with torch.random.fork_rng(devices=[seed.device] if seed.is_cuda else []):
+        torch.manual_seed(int(seed[0]))
+        return draw(seed.shape)
+
+
 @final
 @dataclass(frozen=True)
 class Fallback(Transform):
-    """Any other distribution through its own sampler, seeded by the noise; the global generator is put back after."""
+    """Any other distribution through its own `rsample`; the noise is a seed."""
 
     structured: ClassVar[bool] = False
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        if not isinstance(source, IID):
-            raise ValueError(f"{type(q).__name__} is sampled by its own sampler and takes no structured noise")
-        words = torch.randint(2**62, (1,), generator=source.generator, device=source.device)
-        return words.expand(num_samples)
+        return seed(q, num_samples, source)
 
     def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        draw = q.rsample if q.has_rsample else q.sample
-        with torch.random.fork_rng(devices=[noise.device] if noise.is_cuda else []):
-            torch.manual_seed(int(noise[0]))
-            return draw(noise.shape)
+        return own_sample(q, noise)
 
 
 @final
 @dataclass(frozen=True)
 class DiscreteFallback(Transform):
-    """`Fallback` for a distribution without `rsample`."""
+    """Any other distribution without `rsample` through its own `sample`; the noise is a seed."""
 
     differentiable: ClassVar[bool] = False
     structured: ClassVar[bool] = False
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        return Fallback().noise(q, num_samples, source)
+        return seed(q, num_samples, source)
 
     def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return Fallback().sample(q, noise)
+        return own_sample(q, noise)
+
+
+@final
+@dataclass(frozen=True)
+class Pushforward(Transform):
+    """Samples of a base distribution through the transforms of a `TransformedDistribution`, e.g. a normalizing flow."""
+
+    base: Transform
+
+    @property
+    def differentiable(self) -> bool:  # pyright: ignore
+        return self.base.differentiable
+
+    @property
+    def fixed_noise(self) -> bool:  # pyright: ignore
+        return self.base.fixed_noise
+
+    @property
+    def structured(self) -> bool:  # pyright: ignore
+        return self.base.structured
+
+    def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
+        return self.base.noise(unwrap(q.base_dist), num_samples, source)
+
+    def sample(self, q: Any, noise: Tensor) -> Tensor:
+        x = self.base.sample(unwrap(q.base_dist), noise)
+        for transform in q.transforms:
+            x = transform(x)
+        return x
