@@ -103,7 +103,8 @@ def squared_bias(groups: Groups, reference: np.ndarray) -> Interval:
     quantile = float(stats.t.ppf(0.975, len(groups.mean) - 1))
     traces = noise_traces(deviation.spread, deviation.noise)
     low, high = bias_bounds(deviation.squared, traces, deviation.noise_along(), quantile)
-    return Interval(deviation.squared, low, high)
+    # Far below 0, where only chance puts it, the estimate lies outside its own bounds.
+    return Interval(deviation.squared, min(low, deviation.squared), max(high, deviation.squared))
 
 
 @np.errstate(all="ignore")
