@@ -1,6 +1,7 @@
 """Importance sampling: draw from a proposal r, weigh by the density ratio."""
 
 import math
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
@@ -12,12 +13,16 @@ from torch import Tensor
 from estimators import families
 from estimators.interface import Claim, Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
+from estimators.pareto import pareto_shape
 from estimators.pathwise import Pathwise
 from estimators.proposals import shifted, widened
 from estimators.registry import register_estimator
 from estimators.score_function import ScoreFunction
 
 __all__ = ["ImportanceWeighted"]
+
+ENOUGH = 10_000
+"""Weights whose mean is close to 1, where their variance is finite."""
 
 
 @final
@@ -69,6 +74,8 @@ class ImportanceWeighted(Estimator):
             return (
                 f"a defensive mixture needs noise that does not depend on the parameters, which {family} does not have"
             )
+        if isinstance(self.base, ScoreFunction) and self.base.control_variate.differentiates_samples:
+            return f"{self.base.control_variate.name} differentiates samples of q, and these are a proposal's"
         try:
             self._proposal(self._target(q))
         except ValueError as error:
@@ -86,8 +93,9 @@ class ImportanceWeighted(Estimator):
         return noise
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        point, weight = self._weighted(problem, params, noise)
+        point, log_weight = self._weighted(problem, params, noise)
         assert isinstance(self.base, ScoreFunction | Pathwise)
+        weight = log_weight.softmax(0) * len(log_weight) if self.self_normalized else log_weight.exp()
         return (weight * self.base.terms(problem, params, point)).mean(0)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
@@ -97,8 +105,33 @@ class ImportanceWeighted(Estimator):
         return self.base.needs_independent_samples()
 
     def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
-        _, weight = self._weighted(problem, params, noise)
-        return {"effective_sample_size": weight.sum(0) ** 2 / (weight**2).sum(0)}
+        """Of the weights of each replicate the effective sample size and the largest share; of all together k̂.
+
+        Warns where they have no finite variance, or miss the bulk of the target.
+        """
+        _, log_weight = self._weighted(problem, params, noise)
+        share = log_weight.softmax(0)
+        shape = pareto_shape(log_weight.flatten())
+        self._warn(log_weight, shape)
+        return {
+            "effective_sample_size": 1 / (share**2).sum(0),
+            "largest_weight_share": share.amax(0),
+            "pareto_k": torch.full_like(share[0], shape),
+        }
+
+    def _warn(self, log_weight: Tensor, shape: float) -> None:
+        mean = float(log_weight.exp().mean())
+        if shape > 0.5:
+            warnings.warn(
+                f"the importance weights have no finite variance (Pareto k = {shape:.2f} > 0.5), so that neither the "
+                "variance nor its interval can be trusted: choose a wider or a defensive proposal",
+                stacklevel=3,
+            )
+        elif log_weight.numel() >= ENOUGH and abs(mean - 1) > 0.5:
+            warnings.warn(
+                f"the importance weights have mean {mean:.2g} instead of 1: the proposal misses where x is likely",
+                stacklevel=3,
+            )
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ImportanceWeighted":
         fitted = self.base.fit(problem, params, num_samples, source)
@@ -116,16 +149,15 @@ class ImportanceWeighted(Estimator):
         return shifted(target, self.scale - 1) if self.proposal == "shifted" else widened(target, self.scale)
 
     def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Points `[S, R, *E]` of the proposal and their weights `[S, R]`, both detached."""
+        """Points `[S, R, *E]` of the proposal and their log-weights `[S, R]`, both detached."""
         detached = {name: value.detach() for name, value in params.items()}
         target = self._target(problem.distribution(detached))
         proposal = self._proposal(target)
-        point = families.sample(proposal, noise["base"])
+        point = families.values(proposal, noise["base"])
         if self.proposal == "defensive":
             pick = (noise["component"] < 0.5).reshape(point.shape[:2] + (1,) * (point.ndim - 2))
-            point = torch.where(pick, families.sample(target, noise["base"]), point)
+            point = torch.where(pick, families.values(target, noise["base"]), point)
         log_target, log_proposal = target.log_prob(point), proposal.log_prob(point)
         if self.proposal == "defensive":
             log_proposal = torch.logaddexp(log_target, log_proposal) - math.log(2)
-        weight = (log_target - log_proposal).exp()
-        return point, weight / weight.mean(0) if self.self_normalized else weight
+        return point, log_target - log_proposal

@@ -2,7 +2,7 @@
 
 Every estimator is a deterministic, differentiable function of parameters and noise. Noise is drawn first, without
 gradients; then `surrogate` turns parameters and noise into one scalar per replicate, whose gradient with respect to the
-parameters *is* the gradient estimate and whose value is an estimate of the cost.
+parameters *is* the gradient estimate and whose value is an estimate of the cost (or zero: `Estimator.estimates_cost`).
 
 Shapes: R replicates, S samples per gradient, event shape E. Samples are `[S, R, *E]`, costs `[S, R]`, surrogates `[R]`,
 parameters `[R, *shape]`. R replicates cost one backward pass; a training loop has R = 1. Costs are minimised.
@@ -63,11 +63,14 @@ def distinct(params: Params) -> Params:
     return {name: (value[:1] if value.stride(0) == 0 else value).detach() for name, value in params.items()}
 
 
-def derivative(total: Tensor, params: Params) -> Params:
-    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, be it all of them."""
+def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -> Params:
+    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, be it all of them.
+
+    With `differentiable` the gradient can be differentiated in turn, e.g. in coefficients that `fit` learns.
+    """
     if not total.requires_grad:
         return {name: torch.zeros_like(value) for name, value in params.items()}
-    gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True)
+    gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True, create_graph=differentiable)
     return dict(zip(params, gradients, strict=True))
 
 
@@ -151,6 +154,9 @@ class Problem(Component, ABC):
 class Estimator(Component, ABC):
     """A gradient estimator: `draw` the noise, then differentiate `surrogate`."""
 
+    structured: ClassVar[bool] = True
+    """All samples of a replicate are of one distribution, so that a structured source can place them."""
+
     @classmethod
     def variants(cls) -> list[str]:
         """The specs that ranking, the conformance tests and the benchmarks go through."""
@@ -183,6 +189,10 @@ class Estimator(Component, ABC):
     def needs_independent_samples(self) -> bool:
         """Whether the claim holds for independent samples only, so that a structured source makes it biased."""
         return False
+
+    def estimates_cost(self, problem: Problem) -> bool:
+        """Whether the value of the surrogate estimates the cost; if not, it is zero."""
+        return True
 
     def target(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
         """The gradient that is estimated, in float64; None: unknown."""
@@ -233,12 +243,25 @@ class ScoredSamples:
     problem: Problem
     params: Params
     q: Distribution
+    point: Params
+    """`distinct(params)`: where derivatives of the cost are taken."""
+    path: Float[Tensor, "S R *E"]
+    """The samples: functions of the parameters where the control variate asks for that, else constants."""
     x: Float[Tensor, "S R *E"]
-    """Detached."""
+    """The samples, detached."""
+    direct: Float[Tensor, "S R"]
+    """The costs, with the gradient of their own dependence on the parameters."""
     cost: Float[Tensor, "S R"]
-    """Detached."""
+    """The costs, detached."""
     score: Float[Tensor, "S R"]
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
+
+    @classmethod
+    def of(cls, problem: Problem, params: Params, path: Tensor) -> "ScoredSamples":
+        """Samples `[S, R, *E]` with their costs and scores."""
+        q, x = problem.distribution(params), path.detach()
+        log_q, direct = q.log_prob(x), problem.cost(x, params)
+        return cls(problem, params, q, distinct(params), path, x, direct, direct.detach(), log_q - log_q.detach())
 
 
 class ControlVariate(Component, ABC):
@@ -246,6 +269,8 @@ class ControlVariate(Component, ABC):
 
     uses_other_samples: ClassVar[bool] = False
     """The term of a sample depends on the other samples, so that its zero mean needs independent samples."""
+    differentiates_samples: ClassVar[bool] = False
+    """The term needs the samples as differentiable functions of the parameters (`ScoredSamples.path`)."""
 
     @classmethod
     def variants(cls) -> list[str]:

@@ -20,9 +20,7 @@ FIT_SAMPLES = 10_000
 def fresh_samples(problem: Problem, params: Params, source: NoiseSource) -> ScoredSamples:
     """Samples to learn from, on noise of their own."""
     q = problem.distribution(params)
-    x = families.sample(q, families.noise(q, FIT_SAMPLES, source)).detach()
-    cost = problem.cost(x, params).detach()
-    return ScoredSamples(problem, params, q, x, cost, torch.zeros_like(cost))
+    return ScoredSamples.of(problem, params, families.values(q, families.noise(q, FIT_SAMPLES, source)))
 
 
 @final
@@ -75,8 +73,8 @@ class OptimalBaseline(ControlVariate):
         if self.moments is None:
             return torch.zeros_like(samples.cost)
         # log q at params whose deviations are scaled by b: its gradient is b_i·s_i for every parameter i at once.
-        scaled = {name: _scaled(value, self._baseline(name)) for name, value in samples.params.items()}
-        log_q = samples.problem.distribution(scaled).log_prob(samples.x)
+        params = {name: scaled(value, self._baseline(name)) for name, value in samples.params.items()}
+        log_q = samples.problem.distribution(params).log_prob(samples.x)
         return log_q - log_q.detach()
 
     def _baseline(self, name: str) -> Tensor:
@@ -98,7 +96,8 @@ class OptimalBaseline(ControlVariate):
         return replace(self, moments=(mixed[0], mixed[1]))
 
 
-def _scaled(value: Tensor, factor: Tensor) -> Tensor:
+def scaled(value: Tensor, factor: Tensor) -> Tensor:
+    """The same value, whose gradient gets multiplied by a factor."""
     return value.detach() + factor * (value - value.detach())
 
 

@@ -11,7 +11,10 @@ __all__ = ["shifted", "widened"]
 
 
 def widened(q: td.Distribution, factor: float) -> td.Distribution:
-    """q with its standard deviation (a discrete q: its temperature, a Poisson: its rate) multiplied by a factor."""
+    """q with its scale multiplied by a factor.
+
+    A discrete q gets its temperature multiplied, a Poisson its rate, a Beta or Dirichlet its concentrations divided.
+    """
     return _propose(q, WIDENED, factor)
 
 
@@ -45,6 +48,13 @@ WIDENED: dict[type[td.Distribution], Family] = {
     **dict.fromkeys((td.Normal, td.LogNormal, td.Laplace, Logistic, td.Gumbel), _widened_scale),
     td.MultivariateNormal: lambda q, factor: td.MultivariateNormal(q.loc, scale_tril=q.scale_tril * factor),
     td.Exponential: lambda q, factor: td.Exponential(q.rate / factor),
+    td.StudentT: lambda q, factor: td.StudentT(q.df, q.loc, q.scale * factor),
+    td.Beta: lambda q, factor: td.Beta(q.concentration1 / factor, q.concentration0 / factor),
+    td.Dirichlet: lambda q, factor: td.Dirichlet(q.concentration / factor),
+    td.VonMises: lambda q, factor: td.VonMises(q.loc, q.concentration / factor**2),
+    td.MixtureSameFamily: lambda q, factor: td.MixtureSameFamily(
+        q.mixture_distribution, widened(q.component_distribution, factor)
+    ),
     td.Gamma: lambda q, factor: td.Gamma(q.concentration, q.rate / factor),
     td.Weibull: lambda q, factor: td.Weibull(q.scale * factor, q.concentration),
     td.Poisson: lambda q, factor: td.Poisson(q.rate * factor),
@@ -55,6 +65,7 @@ WIDENED: dict[type[td.Distribution], Family] = {
 
 SHIFTED: dict[type[td.Distribution], Family] = {
     **dict.fromkeys((td.Normal, td.LogNormal, td.Laplace, Logistic, td.Gumbel), _shifted_loc),
+    td.StudentT: lambda q, deviations: td.StudentT(q.df, q.loc + q.scale * deviations, q.scale),
     td.MultivariateNormal: lambda q, deviations: td.MultivariateNormal(
         q.loc + deviations * q.scale_tril.sum(-1), scale_tril=q.scale_tril
     ),

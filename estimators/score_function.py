@@ -51,26 +51,22 @@ class ScoreFunction(Estimator):
         return self.control_variate.uses_other_samples
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        x = families.sample(problem.distribution(params), noise).detach()
-        return self.terms(problem, params, x).mean(0)
+        return self.terms(problem, params, self._samples(problem, params, noise)).mean(0)
 
     def terms(self, problem: Problem, params: Params, x: Tensor) -> Float[Tensor, "S R"]:
         """The surrogate of each sample `[S, R, *E]`, whose expectation under q has the gradient of E[f]."""
-        samples, cost = self._score(problem, params, x)
-        return cost + samples.cost * samples.score - self.control_variate.term(samples)
+        samples = ScoredSamples.of(problem, params, x)
+        return samples.direct + samples.cost * samples.score - self.control_variate.term(samples)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ScoreFunction":
         fitted = self.control_variate.fit(problem, params, num_samples, source.stream("fit"))
         return self if fitted is self.control_variate else replace(self, control_variate=fitted)
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "ScoreFunction":
-        x = families.sample(problem.distribution(params), noise).detach()
-        updated = self.control_variate.update(self._score(problem, params, x)[0])
+        samples = ScoredSamples.of(problem, params, self._samples(problem, params, noise))
+        updated = self.control_variate.update(samples)
         return self if updated is self.control_variate else replace(self, control_variate=updated)
 
-    @staticmethod
-    def _score(problem: Problem, params: Params, x: Tensor) -> tuple[ScoredSamples, Tensor]:
-        q = problem.distribution(params)
-        log_q = q.log_prob(x)
-        cost = problem.cost(x, params)
-        return ScoredSamples(problem, params, q, x, cost.detach(), log_q - log_q.detach()), cost
+    def _samples(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+        read = families.sample if self.control_variate.differentiates_samples else families.values
+        return read(problem.distribution(params), noise)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.families import unwrap
-from estimators.interface import ControlVariate, Problem, ScoredSamples, distinct
+from estimators.interface import ControlVariate, Problem, ScoredSamples
 from estimators.registry import register_control_variate
 
 __all__ = ["Taylor"]
@@ -59,7 +59,7 @@ class Taylor(ControlVariate):
 
         R = 1 where all replicates are at one point.
         """
-        params = distinct(samples.params)
+        params = samples.point
         mean = samples.problem.distribution(params).mean.detach()
         dimensions = mean[0].numel()
         copies = mean.expand(dimensions, *mean.shape)
