@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from estimators.registry import make_estimator, make_problem
 from experiments.measuring import estimate
 from experiments.provenance import provenance
 from experiments.reference import find_reference
+from experiments.rounding import rounding
 from experiments.statistics import Interval
 from experiments.store import Store, load
 from experiments.sweep import Cell, Sweep
@@ -94,6 +95,8 @@ def _put_statistics(store: Store, cell: Cell, *, timed: bool) -> None:
     try:
         workload = _prepare(cell)
         measurement = estimate(workload, find_reference(workload), cell.stop)
+        if cell.rounding:
+            measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
     except Unsupported as reason:
         store.put_skipped(cell, str(reason))
     except Exception as error:

@@ -13,7 +13,7 @@ from experiments.timing import Timing, interval_columns
 
 __all__ = ["Measurement", "StopReason"]
 
-StopReason = Literal["precision", "replicates", "max_replicates", "max_seconds", "nonfinite"]
+StopReason = Literal["precision", "replicates", "max_replicates", "max_elements", "max_seconds", "nonfinite"]
 
 LARGE_TENSOR = 1_000
 """Entries of a tensor beyond which it has one summary row in the store."""

@@ -68,7 +68,7 @@ def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Mea
 
 
 def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
-    limit = _round_up(stop.replicates or stop.max_replicates, GROUPS)
+    limit, budget = _limit(sampling.workload, stop)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
     while True:
         while sampling.replicates < goal:
@@ -78,10 +78,20 @@ def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
         if sampling.nonfinite and not stop.replicates:
             return "nonfinite"
         if sampling.replicates >= limit:
-            return "replicates" if stop.replicates else "max_replicates"
+            return budget
         if _precise(sampling, stop):
             return "precision"
         goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
+
+
+def _limit(workload: Workload, stop: Stop) -> tuple[int, StopReason]:
+    """The most replicates, and what sets them."""
+    if stop.replicates:
+        return _round_up(stop.replicates, GROUPS), "replicates"
+    affordable = (stop.max_elements or math.inf) // workload.elements
+    if affordable < stop.max_replicates:
+        return max(int(affordable) // GROUPS, 1) * GROUPS, "max_elements"
+    return _round_up(stop.max_replicates, GROUPS), "max_replicates"
 
 
 def _round_up(number: int, multiple: int) -> int:

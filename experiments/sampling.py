@@ -61,7 +61,7 @@ class Sampling:
             lengths = torch.linalg.vector_norm(gradients, dim=1)
             cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
             self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
-        new = _moments(gradients.reshape(count, GROUPS, -1))
+        new = _safe_moments(gradients.reshape(count, GROUPS, -1))
         if not np.isfinite(new.deviations).all():
             self.nonfinite += int((~gradients.isfinite().all(1)).sum())
         self.groups = new if self.groups is None else self.groups.merge(new)
@@ -72,6 +72,15 @@ class Sampling:
         assert self.groups is not None
         gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
         return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)
+
+
+def _safe_moments(gradients: Tensor) -> Groups:
+    """In float64 where squares in the dtype of the estimates overflow, or lose digits to denormal numbers."""
+    found = _moments(gradients)
+    tiny = torch.finfo(gradients.dtype).tiny / torch.finfo(gradients.dtype).eps
+    if np.isfinite(found.deviations).all() and (found.deviations >= len(gradients) * tiny).all():
+        return found
+    return _moments(gradients.double())
 
 
 def _moments(gradients: Tensor) -> Groups:

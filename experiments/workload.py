@@ -38,10 +38,14 @@ class Workload:
     gradient: Callable[[Params, Noise], Params]
 
     @cached_property
+    def elements(self) -> int:
+        """Samples × event size of one replicate."""
+        return self.num_samples * self.problem.initial_distribution.event_shape.numel()
+
+    @cached_property
     def chunk(self) -> int:
         """Replicates in a chunk: a power of two that depends on the problem and num_samples alone."""
-        elements = self.num_samples * self.problem.initial_distribution.event_shape.numel()
-        return 1 << max(CHUNK_ELEMENTS // elements, 1).bit_length() - 1
+        return 1 << max(CHUNK_ELEMENTS // self.elements, 1).bit_length() - 1
 
     @cached_property
     def size(self) -> int:

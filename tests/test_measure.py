@@ -231,6 +231,9 @@ def test_memory_does_not_grow_with_the_replicates() -> None:
         ({"rtol": 0.05}, "precision"),
         ({"replicates": 1024}, "replicates"),
         ({"rtol": 1e-4, "max_replicates": 100_000}, "max_replicates"),
+        ({"rtol": 1e-4, "max_elements": 4 * 30_000}, "max_elements"),
+        ({"rtol": 1e-4, "max_elements": 1, "max_replicates": 70}, "max_elements"),
+        ({"replicates": 1024, "max_elements": 4 * 640}, "replicates"),
         ({"rtol": 1e-4, "max_seconds": 0.2}, "max_seconds"),
         ({"rtol": 1, "detect": True}, "precision"),
     ],
@@ -245,7 +248,9 @@ def test_stop_reasons(stop: dict[str, Any], reason: str) -> None:
         assert max(high / value - 1, 1 - low / value) <= stop["rtol"]
     if stop.get("detect"):
         assert found.detectable_bias is not None and found.detectable_bias <= 0.01
-    if "max_replicates" in stop:
+    if "max_elements" in stop:  # 2 samples of 2 dimensions are 4 elements, and there are 64 groups
+        assert found.replicates == {120_000: 29_952, 1: 64, 2560: 1024}[stop["max_elements"]]
+    elif "max_replicates" in stop:
         assert found.replicates == 100_032
 
 

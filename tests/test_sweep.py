@@ -138,12 +138,13 @@ def test_the_key_covers_everything_that_defines_the_numbers():
     cell = Cell("plain", "bowl", 10)
     changes = {
         "estimator": "two-knobs", "problem": "bowl:dim=7", "num_samples": 11, "device": "cuda", "dtype": "float64",
-        "seed": 1, "compile": True, "stop": Stop(rtol=0.1), "code": "1.0",
+        "seed": 1, "compile": True, "stop": Stop(rtol=0.1), "rounding": True, "code": "1.0",
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(Cell)}
     keys = {dataclasses.replace(cell, **{name: value}).key for name, value in changes.items()}
     assert len(keys | {cell.key}) == len(changes) + 1
     stops = [Stop(replicates=5), Stop(rtol=0.2), Stop(max_replicates=7), Stop(max_seconds=3.0), Stop(detect=True)]
+    stops.append(Stop(max_elements=9))
     assert len({dataclasses.replace(cell, stop=stop).key for stop in [*stops, Stop()]}) == len(stops) + 1
     assert pickle.loads(pickle.dumps(cell)).key == cell.key
 
@@ -207,6 +208,8 @@ WRONG = {
     "[stop]\nmax_seconds = nan": ["max_seconds", "nan"],
     "[stop]\nreplicates = 0": ["replicates"],
     "[stop]\nmax_replicates = -3": ["max_replicates", "-3"],
+    "[stop]\nmax_elements = 0": ["max_elements", "0"],
+    "rounding = 1": ["rounding", "bool"],
     "[stop]\ndetect = 'yes'": ["stop.detect", "bool"],
     "[timing]\nrounds = 0": ["timing.rounds"],
     "[[exclude]]\ndtype = 'float'": ["exclude", "'float'"],

@@ -27,9 +27,11 @@ class Stop:
     """Depends on the clock: the one rule under which a repeated run need not give the same numbers."""
     detect: bool = False
     """Go on until a relative bias of 1 % would have been seen."""
+    max_elements: int | None = None
+    """Replicates × samples × event size: bounds the time of a cell as seconds do, and gives the same numbers again."""
 
     def __post_init__(self) -> None:
-        for key in ("replicates", "max_replicates"):
+        for key in ("replicates", "max_replicates", "max_elements"):
             value = getattr(self, key)
             if value is not None and not 1 <= value <= MAX_REPLICATES:
                 raise ValueError(f"{key} must lie between 1 and {MAX_REPLICATES:,}, not {value}")
@@ -51,6 +53,7 @@ class Cell:
     seed: int = 0
     compile: bool = False
     stop: Stop = Stop()
+    rounding: bool = False
     code: str = ""
     """Version of the package, and digests of the plug-in files that define the two components."""
 

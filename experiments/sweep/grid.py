@@ -47,7 +47,8 @@ def _cells(sweep: "Sweep") -> list[Cell]:
             continue
         named = dict(zip(axes, point, strict=True))
         code = f"{_version()} {estimators[named['estimator']]} {problems[named['problem']]}"
-        found.append(Cell(**named, seed=sweep.seed, compile=sweep.compile, stop=sweep.stop, code=code))
+        settings = {key: getattr(sweep, key) for key in ("seed", "compile", "stop", "rounding")}
+        found.append(Cell(**named, **settings, code=code))
     return found
 
 

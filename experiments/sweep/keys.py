@@ -82,6 +82,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plugins: tuple[str, ...] = ()
     exclude: tuple[Exclude, ...] = ()
     stop: Stop = Stop()
+    rounding: bool = False
+    """Compare the first gradients of each cell with float64 on the same noise; see `experiments.rounding`."""
     timing: Timing = Timing()
 
     def __post_init__(self) -> None:

@@ -1,0 +1,64 @@
+"""What float32 does to gradient estimates: their range, what leaves it, and the error against float64."""
+
+import copy
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from estimators.interface import Component
+from experiments.workload import Workload, flatten, without_validation
+
+__all__ = ["rounding"]
+
+
+def rounding(workload: Workload) -> dict[str, float]:
+    """The gradient estimates of the first chunk, entry by entry, against float64 at the same parameters and noise.
+
+    Parameters and noise enter both as the dtype of the workload holds them: the difference is that of the arithmetic.
+
+    - `overflows`, `nans`, `underflows`: the number of entries that are infinite, NaN, or 0 where float64's are not
+    - `smallest_gradient`, `largest_gradient`: magnitudes of those that are finite and not 0
+    - `median_relative_error`, `largest_relative_error`: of those that are finite and whose float64 value is not 0
+
+    What no entry has is left out.
+    """
+    found, exact = workload.gradients(0).double().cpu().numpy(), _in_float64(workload)
+    magnitudes = np.abs(found[np.isfinite(found) & (found != 0)])
+    comparable = np.isfinite(found) & np.isfinite(exact) & (exact != 0)
+    errors = np.abs(found[comparable] / exact[comparable] - 1)
+    figures = {
+        "overflows": float((np.isinf(found) & ~np.isinf(exact)).sum()),
+        "nans": float((np.isnan(found) & ~np.isnan(exact)).sum()),
+        "underflows": float(((found == 0) & (exact != 0)).sum()),
+    }
+    if magnitudes.size:
+        figures |= {"smallest_gradient": float(magnitudes.min()), "largest_gradient": float(magnitudes.max())}
+    if errors.size:
+        figures |= {"median_relative_error": float(np.median(errors)), "largest_relative_error": float(errors.max())}
+    return figures
+
+
+def _in_float64(workload: Workload) -> np.ndarray:
+    """`workload.gradients(0)` as float64 computes them."""
+    params, noise = _double(workload.params(workload.chunk)), _double(workload.noise(0))
+    with without_validation():
+        estimator, problem = _double(workload.estimator), _double(workload.problem)
+        return flatten(estimator.gradient(problem, params, noise)).cpu().numpy()
+
+
+def _double(tree: Any) -> Any:
+    """Everything floating-point in float64, inside components too."""
+    return tree_map(_leaf_in_double, tree)
+
+
+def _leaf_in_double(leaf: Any) -> Any:
+    if isinstance(leaf, Tensor):
+        return leaf.double() if leaf.is_floating_point() else leaf
+    if not isinstance(leaf, Component):
+        return leaf
+    copied = copy.copy(leaf)
+    for name, value in vars(leaf).items():
+        object.__setattr__(copied, name, _double(value))
+    return copied
