@@ -113,6 +113,41 @@ class GumbelSoftmax(Estimator):
         return problem.cost(relaxed, params).mean(0)
 
 
+@dataclass(frozen=True)
+class NaiveVonMises(Estimator):
+    """Differentiates the accepted proposals of a rejection sampler, whose acceptance depends on the parameters too.
+
+    The sampler is that of Best & Fisher 1979.
+    """
+
+    def draw(self, problem, params, num_samples, source):
+        shape = (num_samples, *params["loc"].shape)
+        concentration = params["log_concentration"].exp()
+        accepted = torch.zeros(shape)
+        missing = torch.ones(shape, dtype=torch.bool)
+        while missing.any():
+            z, level = (torch.pi * source.uniform(shape)).cos(), source.uniform(shape)
+            surplus = concentration * (proposal_radius(concentration) - proposal(z, concentration))
+            good = missing & ((surplus / level).log() + 1 - surplus >= 0)
+            accepted, missing = torch.where(good, z, accepted), missing & ~good
+        return {"z": accepted, "sign": (source.uniform(shape) - 0.5).sign()}
+
+    def surrogate(self, problem, params, noise):
+        angle = proposal(noise["z"], params["log_concentration"].exp()).acos()
+        return problem.cost(params["loc"] + noise["sign"] * angle, params).mean(0)
+
+
+def proposal_radius(concentration: Tensor) -> Tensor:
+    tau = 1 + (1 + 4 * concentration**2).sqrt()
+    rho = (tau - (2 * tau).sqrt()) / (2 * concentration)
+    return (1 + rho**2) / (2 * rho)
+
+
+def proposal(z: Tensor, concentration: Tensor) -> Tensor:
+    radius = proposal_radius(concentration)
+    return ((1 + radius * z) / (radius + z)).clamp(-1 + 1e-6, 1 - 1e-6)
+
+
 def verdict(problem: Problem, estimator: Estimator, num_samples: int, replicates: int = 400_000) -> Measurement:
     work = prepare(problem, estimator, num_samples)
     assert work.estimator.claim(problem, num_samples) == "unbiased"
@@ -130,6 +165,7 @@ CONTROLS = [
     (OneEntryTooLarge(), QUADRATIC, 8),
     (DetachedPath(), QUADRATIC, 8),
     (Honest(), "gaussian-step:dim=2", 8),
+    (NaiveVonMises(), "von-mises-cost:dim=2", 2),
     (GumbelSoftmax(), "bernoulli-toy:dim=2,logit=0.5,t=0.1", 2),
 ]
 
