@@ -28,6 +28,9 @@ class Exact(Estimator):
         known = problem.exact_gradient(replicated(problem.initial_params(), 1)) is not None
         return None if known else f"the exact gradient of {problem.name or 'the problem'} is not known"
 
+    def estimates_cost(self, problem: Problem) -> bool:
+        return False
+
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         exact = problem.exact_gradient(distinct(params))
         assert exact is not None

@@ -50,6 +50,8 @@ class Stratified(Estimator):
         q = problem.initial_distribution
         if reason := self.base.unsupported(problem, num_samples):
             return reason
+        if not self.base.structured:
+            return f"each sample of {self.base.name} has parameters of its own, and strata are of one distribution"
         if not families.find(q).structured:
             return f"{type(families.unwrap(q)).__name__} is sampled by its own sampler and takes no structured noise"
         return SCHEMES[self.scheme].unsupported(num_samples, _dimensions(problem))
@@ -66,6 +68,9 @@ class Stratified(Estimator):
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return self.base.evaluations(problem, num_samples)
+
+    def estimates_cost(self, problem: Problem) -> bool:
+        return self.base.estimates_cost(problem)
 
     def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
         return self.base.diagnostics(problem, params, noise)
