@@ -1,7 +1,6 @@
 """Quantile functions and tail integrals that torch lacks, elementwise and without gradients."""
 
 from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -58,23 +57,25 @@ def von_mises_tail(z: Tensor, concentration: Tensor) -> Tensor:
     return (weights * ratio * (t.cos() - mean_cosine.unsqueeze(-1))).sum(-1)
 
 
-def _von_mises_tail(z: Tensor, concentration: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Nodes and weights of Gauss-Legendre quadrature from z to π, or to where q has vanished, and q(t) / q(z)."""
-    nodes, weights = (part.to(z) for part in _gauss_legendre(32))
-    end = torch.minimum(z + 12 / concentration.sqrt(), torch.full_like(z, torch.pi))
-    half = ((end - z) / 2).unsqueeze(-1)
-    t = z.unsqueeze(-1) + half * (nodes + 1)
-    ratio = (concentration.unsqueeze(-1) * (t.cos() - z.unsqueeze(-1).cos())).exp()
-    return t, half * weights, ratio
-
-
-@cache
 def _gauss_legendre(size: int) -> tuple[Tensor, Tensor]:
     """Nodes and weights on [−1, 1], float64 (Golub & Welsch 1969)."""
     k = torch.arange(1, size, dtype=torch.float64)
     off_diagonal = torch.diag(k / (4 * k**2 - 1).sqrt(), -1)
     nodes, vectors = torch.linalg.eigh(off_diagonal)
     return nodes, 2 * vectors[0] ** 2
+
+
+NODES, WEIGHTS = _gauss_legendre(32)
+
+
+def _von_mises_tail(z: Tensor, concentration: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Nodes and weights of Gauss-Legendre quadrature from z to π, or to where q has vanished, and q(t) / q(z)."""
+    nodes, weights = NODES.to(z), WEIGHTS.to(z)
+    end = torch.minimum(z + 12 / concentration.sqrt(), torch.full_like(z, torch.pi))
+    half = ((end - z) / 2).unsqueeze(-1)
+    t = z.unsqueeze(-1) + half * (nodes + 1)
+    ratio = (concentration.unsqueeze(-1) * (t.cos() - z.unsqueeze(-1).cos())).exp()
+    return t, half * weights, ratio
 
 
 def von_mises_quantile(u: Tensor, concentration: Tensor) -> Tensor:
