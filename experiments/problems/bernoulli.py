@@ -10,6 +10,7 @@ from torch.distributions import Bernoulli, Distribution, Independent
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["BernoulliSharedLogit", "BernoulliToy"]
 
@@ -37,8 +38,7 @@ class BernoulliToy(Problem):
     logit: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise ValueError(f"dim must be at least 1, not {self.dim}")
+        check_options(self, dim=1)
 
     @classmethod
     def variants(cls) -> list[str]:
@@ -74,6 +74,9 @@ class BernoulliSharedLogit(Problem):
     """
 
     logit: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def initial_params(self) -> Params:
         return {"logit": torch.tensor(self.logit, dtype=torch.float64)}

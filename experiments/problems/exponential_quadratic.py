@@ -10,6 +10,7 @@ from torch.distributions import Distribution, Exponential, Independent
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["ExponentialQuadratic"]
 
@@ -24,8 +25,7 @@ class ExponentialQuadratic(Problem):
     log_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise ValueError(f"dim must be at least 1, not {self.dim}")
+        check_options(self, dim=1)
 
     @classmethod
     def variants(cls) -> list[str]:

@@ -10,6 +10,7 @@ from torch.distributions import Distribution, Gamma, Independent
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["GammaCost"]
 
@@ -26,10 +27,7 @@ class GammaCost(Problem):
     k: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise ValueError(f"dim must be at least 1, not {self.dim}")
-        if min(self.concentration, self.rate) <= 0:
-            raise ValueError(f"concentration and rate must be positive, not {self.concentration} and {self.rate}")
+        check_options(self, dim=1, concentration=0, rate=0)
 
     @classmethod
     def variants(cls) -> list[str]:

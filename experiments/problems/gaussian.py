@@ -11,6 +11,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["DiagonalGaussian", "GaussianCosine", "GaussianExponential", "GaussianQuadratic", "GaussianStep"]
 
@@ -24,8 +25,7 @@ class DiagonalGaussian(Problem, ABC):
     log_scale: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise ValueError(f"dim must be at least 1, not {self.dim}")
+        check_options(self, dim=1)
 
     @classmethod
     def variants(cls) -> list[str]:

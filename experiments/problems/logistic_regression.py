@@ -13,6 +13,7 @@ from torch.nn.functional import softplus
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["LogisticRegression"]
 
@@ -37,6 +38,7 @@ class LogisticRegression(Problem):
     cost_depends_on_params: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         object.__setattr__(self, "signed_features", torch.from_numpy(_breast_cancer()))
 
     def initial_params(self) -> Params:

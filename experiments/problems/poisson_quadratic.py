@@ -10,6 +10,7 @@ from torch.distributions import Distribution, Independent, Poisson
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
+from experiments.problems.options import check_options
 
 __all__ = ["PoissonQuadratic"]
 
@@ -25,10 +26,7 @@ class PoissonQuadratic(Problem):
     k: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.dim < 1:
-            raise ValueError(f"dim must be at least 1, not {self.dim}")
-        if self.rate <= 0:
-            raise ValueError(f"rate must be positive, not {self.rate}")
+        check_options(self, dim=1, rate=0)
 
     @classmethod
     def variants(cls) -> list[str]:

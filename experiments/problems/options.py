@@ -1,0 +1,28 @@
+"""Checks of a problem's options."""
+
+import math
+from typing import Literal, get_args, get_origin, get_type_hints
+
+from estimators import specs
+from estimators.interface import Problem
+
+__all__ = ["check_options"]
+
+
+def check_options(problem: Problem, **at_least: float) -> None:
+    """ValueError unless every number is finite, every choice known, and each named option at least its minimum.
+
+    A minimum of zero is excluded: such an option has to be positive.
+    """
+    kinds = get_type_hints(type(problem))
+    for name in specs.options(type(problem)):
+        value = getattr(problem, name)
+        if get_origin(kinds[name]) is Literal:
+            specs.check_known(f"value of {name}:", value, get_args(kinds[name]))
+        elif not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, not {value}")
+    for name, minimum in at_least.items():
+        value = getattr(problem, name)
+        if value < minimum or value == minimum == 0:
+            wanted = f"at least {minimum}" if minimum else "positive"
+            raise ValueError(f"{name} must be {wanted}, not {value}")
