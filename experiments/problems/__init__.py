@@ -2,9 +2,18 @@
 
 from experiments.problems import (  # noqa: F401
     bernoulli,
+    beta_cost,
+    dirichlet_cost,
     exponential_quadratic,
     gamma_cost,
     gaussian,
+    gaussian_full_covariance,
+    log_parameterization,
     logistic_regression,
+    lognormal_cost,
+    mixture_cost,
     poisson_quadratic,
+    random_walk,
+    student_t_cost,
+    von_mises_cost,
 )

@@ -1,0 +1,55 @@
+"""Costs of log-normal variables."""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent, LogNormal
+
+from estimators.interface import Params, Problem
+from estimators.registry import register_problem
+from experiments.problems.options import check_options
+
+__all__ = ["LogNormalCost"]
+
+
+@final
+@register_problem("lognormal-cost")
+@dataclass(frozen=True)
+class LogNormalCost(Problem):
+    """x = exp(N(loc, exp(log_scale)²)) in `dim` dimensions, f = Σ (log x − k)² or Σ x: the log of the variable.
+
+    The logarithm gives back the Gaussian problem; without it the tail of x makes every estimator noisier as the
+    scale grows. E f = Σ (loc − k)² + σ² or Σ exp(loc + σ²/2); the sum does not use k.
+    """
+
+    dim: int = 10
+    loc: float = 1.0
+    log_scale: float = -0.5
+    k: float = 0.0
+    function: Literal["log-quadratic", "sum"] = "log-quadratic"
+
+    def __post_init__(self) -> None:
+        check_options(self, dim=1)
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:dim=2", f"{cls.name}:dim=2,function=sum"]
+
+    def initial_params(self) -> Params:
+        return {
+            "loc": torch.full((self.dim,), self.loc, dtype=torch.float64),
+            "log_scale": torch.full((self.dim,), self.log_scale, dtype=torch.float64),
+        }
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(LogNormal(params["loc"], params["log_scale"].exp()), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return (x if self.function == "sum" else (x.log() - self.k) ** 2).sum(-1)
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        loc, variance = params["loc"], (2 * params["log_scale"]).exp()
+        return ((loc + variance / 2).exp() if self.function == "sum" else (loc - self.k) ** 2 + variance).sum(-1)
