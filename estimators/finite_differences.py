@@ -70,7 +70,7 @@ class FiniteDifferences(Estimator):
         if self.common_noise:
             return families.noise(problem.distribution(params), num_samples, source)
         noise = []
-        for shifts in self._shifts(params, _blocks(problem, params, num_samples)):
+        for _, shifts in self._shifts(params, _blocks(problem, params, num_samples)):
             q = problem.distribution(perturbed(params, shifts))
             own = families.noise(q, num_samples, source)
             noise.append(own.unflatten(1, (len(shifts), -1)) if families.find(q).structured else own)
@@ -78,22 +78,22 @@ class FiniteDifferences(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         blocks = _blocks(problem, params, len(noise)) if self.common_noise else len(noise)
-        slopes, values = [], []
+        theta = flatten(params).detach()
+        costs = theta.new_empty(2, *theta.T.shape)  # allocated ahead: small tensors kept on the way fragment the heap
         with torch.no_grad():
-            for block, shifts in enumerate(self._shifts(params, blocks)):
+            for block, (entries, shifts) in enumerate(self._shifts(params, blocks)):
                 moved = perturbed(params, shifts)
                 own = _repeated(noise, len(shifts)) if self.common_noise else noise[block]
                 x = families.values(problem.distribution(moved), own.flatten(1, 2) if own.ndim > 1 else own)
-                up, down = problem.cost(x, moved).mean(0).unflatten(0, (2, len(shifts) // 2, -1))
-                slopes.append((up - down) / (2 * self.step))
-                values.append((up + down) / 2)
-        return torch.cat(values).mean(0) + attach(params, torch.cat(slopes).T)
+                costs[:, entries] = problem.cost(x, moved).mean(0).unflatten(0, (2, len(entries), -1))
+        return costs.mean((0, 1)) + attach(params, (costs[0] - costs[1]).T / (2 * self.step))
 
-    def _shifts(self, params: Params, blocks: int) -> list[Tensor]:
-        """The steps forward and back in every entry, in blocks `[2 b, 1, P]`."""
+    def _shifts(self, params: Params, blocks: int) -> list[tuple[Tensor, Tensor]]:
+        """Blocks of b entries, each with the steps forward and back in them, `[2 b, 1, P]`."""
         theta = flatten(params)
         rows = self.step * torch.eye(theta.shape[1], dtype=theta.dtype, device=theta.device)
-        return [torch.cat([part, -part]).unsqueeze(1) for part in rows.tensor_split(blocks)]
+        entries = torch.arange(len(rows), device=theta.device).tensor_split(blocks)
+        return [(part, torch.cat([rows[part], -rows[part]]).unsqueeze(1)) for part in entries]
 
 
 def _repeated(noise: Tensor, points: int) -> Float[Tensor, "S N R *E"]:
