@@ -15,6 +15,8 @@ __all__ = ["CASES", "ESTIMATORS", "NUM_SAMPLES", "PROBLEMS", "REFUSED", "Case", 
 
 SMALL = {
     "bernoulli-toy": "bernoulli-toy:dim=2,logit=0.5,t=0.1",
+    "beta-cost": "beta-cost:dim=1",
+    "dirichlet-cost": "dirichlet-cost:dim=3",
     "exponential-quadratic": "exponential-quadratic:dim=2",
     "gamma-cost": "gamma-cost:concentration=5,dim=1",
     "gaussian-cosine": "gaussian-cosine:dim=2",
@@ -22,6 +24,9 @@ SMALL = {
     "gaussian-quadratic": "gaussian-quadratic:dim=2",
     "gaussian-step": "gaussian-step:dim=2,k=0.5",
     "poisson-quadratic": "poisson-quadratic:dim=1",
+    "random-walk": "random-walk:p=5,steps=6",
+    "student-t-cost": "student-t-cost:dim=1",
+    "von-mises-cost": "von-mises-cost:dim=1",
 }
 """Smaller than `Problem.variants`: a plain score function is decided within seconds, a grid needs four samples."""
 
