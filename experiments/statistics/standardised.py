@@ -16,13 +16,18 @@ __all__ = ["Standardised", "gradient", "squared_norm"]
 
 @dataclass(frozen=True, eq=False)
 class Standardised:
-    """Every entry has variance 1 by construction: total^2 = variance of the overall mean + rounding^2."""
+    """Every entry has variance 1 by construction: total^2 = variance of the overall mean + rounding^2.
+
+    Where estimates are skewed, a variance is correlated with the mean of the same replicates, and a sum over many
+    entries adds that up. Against an exact gradient, each group is therefore weighed by the variances of the others.
+    """
 
     deviation: Deviation
     reference: np.ndarray  # [P] exact or [G, P] measured
     floor: np.ndarray  # [P]
     shrunk: np.ndarray  # [P], deviation soft-thresholded by the floor
     precision: np.ndarray  # [P], 1 / total^2; 0 for an entry that is always exactly 0
+    others: np.ndarray  # [G, P], the same without group k, or [P] where the reference is measured
 
     @classmethod
     def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> Standardised:
@@ -32,7 +37,8 @@ class Standardised:
         total = deviation.noise + floors**2
         precision = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
         shrunk = deviation.mean - np.clip(deviation.mean, -floors, floors)
-        return cls(deviation, reference, floors, shrunk, precision)
+        others = precision if deviation.measured else _without_each(groups, deviation.noise, floors)
+        return cls(deviation, reference, floors, shrunk, precision, others)
 
     @property
     def degrees(self) -> int:
@@ -46,14 +52,14 @@ class Standardised:
     @cached_property
     def along(self) -> tuple[float, float]:
         """Deviation along u and its standard error."""
-        if self.reference.ndim == 1:
-            value = self.direction @ self.shrunk
-            error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
-        else:
-            rows = self.deviation.spread + self.deviation.mean
+        rows = self.deviation.spread + self.deviation.mean
+        if self.deviation.measured:
             value, leave_one_out = distinct_pairs((self.reference * self.precision) @ rows.T)
-            value += self.direction @ (self.shrunk - self.deviation.mean)
             error = jackknife_error(leave_one_out)
+        else:
+            values = np.einsum("p,gp,gp->g", self.reference, self.others, rows)
+            value, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+        value += self.direction @ (self.shrunk - self.deviation.mean)
         return float(value), float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
 
     @cached_property
@@ -77,8 +83,18 @@ class Standardised:
         if traces.first == 0:
             return 1.0
         df = traces.second**3 / traces.third**2
-        statistic = ((self.scores**2).sum() - traces.first) / np.sqrt(2 * traces.second)
+        statistic = (self._sum_of_squares() - traces.first) / np.sqrt(2 * traces.second)
         return float(stats.chi2.sf(df + np.sqrt(2 * df) * statistic, df))
+
+    def _sum_of_squares(self) -> float:
+        """Of the scores; against an exact gradient, from products of different groups, weighed as in `along`."""
+        if self.deviation.measured:
+            return float((self.scores**2).sum())
+        rows = self.deviation.spread + self.deviation.mean
+        rest = self.deviation.mean - rows / len(rows)
+        products = np.einsum("gp,gp,gp->", rows, self.others, rest) / len(rows)
+        rounded = self.shrunk**2 - self.deviation.mean**2 + self.deviation.noise
+        return float(products + self.precision @ rounded)
 
     def p_each(self) -> float:
         """First step of Holm (1979): the largest score."""
@@ -90,13 +106,28 @@ class Standardised:
         if strength <= 0:
             return float("inf")
         quantiles = stats.t.ppf([1 - alpha / 6, 0.99], self.degrees).sum()
-        return float((quantiles * self.along[1] + np.abs(self.direction) @ self.floor) / strength)
+        return float((quantiles * self._noise_along() + np.abs(self.direction) @ self.floor) / strength)
+
+    def _noise_along(self) -> float:
+        """As in `along`, from the spread alone: what decides whether to go on must not see the deviation."""
+        if self.deviation.measured:
+            return self.along[1]
+        error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
+        return float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
 
     def _strength(self) -> float:
         """The gradient itself along u."""
         if self.reference.ndim == 1:
             return float(self.direction @ self.reference)
         return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]
+
+
+def _without_each(groups: Groups, noise: np.ndarray, floors: np.ndarray) -> np.ndarray:
+    """1 / total^2 without group k, [G, P]; a group without which nearly nothing varies is not left out of its entry."""
+    total = groups.leave_one_out_variance() / groups.replicates
+    np.maximum(total, noise / 4, out=total)
+    total += floors**2
+    return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
 
 def gradient(reference: np.ndarray) -> np.ndarray:
