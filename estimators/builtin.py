@@ -1,8 +1,13 @@
 """Importing this module registers the estimators and control variates of gradmark (entry point `estimators`)."""
 
 from estimators import (  # noqa: F401
+    arms,
+    coupled,
+    discrete_stein,
+    double,
     exact,
     finite_differences,
+    gumbel_softmax,
     importance_weighted,
     lax,
     learned_baselines,
@@ -10,9 +15,12 @@ from estimators import (  # noqa: F401
     muprop,
     pathwise,
     random_directions,
+    rao_blackwellized,
+    rebar,
     regression,
     sample_baselines,
     score_function,
     stratified,
     taylor,
+    without_replacement,
 )

@@ -22,7 +22,7 @@ from estimators.score_function import ScoreFunction
 __all__ = ["ImportanceWeighted"]
 
 ENOUGH = 10_000
-"""Weights whose mean is close to 1, where their variance is finite."""
+"""Weights that tell of their distribution: fewer look heavy-tailed by chance."""
 
 
 @final
@@ -121,13 +121,15 @@ class ImportanceWeighted(Estimator):
 
     def _warn(self, log_weight: Tensor, shape: float) -> None:
         mean = float(log_weight.exp().mean())
+        if log_weight.numel() < ENOUGH:
+            return
         if shape > 0.5:
             warnings.warn(
                 f"the importance weights have no finite variance (Pareto k = {shape:.2f} > 0.5), so that neither the "
                 "variance nor its interval can be trusted: choose a wider or a defensive proposal",
                 stacklevel=3,
             )
-        elif log_weight.numel() >= ENOUGH and abs(mean - 1) > 0.5:
+        elif abs(mean - 1) > 0.5:
             warnings.warn(
                 f"the importance weights have mean {mean:.2g} instead of 1: the proposal misses where x is likely",
                 stacklevel=3,

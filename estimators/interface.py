@@ -37,6 +37,9 @@ __all__ = [
     "replicated",
 ]
 
+ENUMERATED = 2**14
+"""States whose probabilities are differentiated at a time."""
+
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
 Noise = Any
@@ -127,19 +130,28 @@ class Problem(Component, ABC):
         """E[cost] as a differentiable function of float64 parameters: a formula, a quadrature, or by default the
         sum over `support`; None: unknown."""
         states = self.support(params)
-        if states is None:
-            return None
+        return None if states is None else self._sum_over(states, params)
+
+    def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
 
     def exact_gradient(self, params: Params) -> Params | None:
         """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`."""
         exact = {name: value.detach().double().requires_grad_() for name, value in params.items()}
-        device = next(iter(exact.values())).device
+        moved = self.to(next(iter(exact.values())).device, torch.float64)
         with torch.enable_grad():
-            value = self.to(device, torch.float64).expected_cost(exact)
-            if value is None:
-                return None
-            return derivative(value.sum(), exact)
+            if type(self).expected_cost is Problem.expected_cost:
+                return moved._enumerated_gradient(exact)
+            value = moved.expected_cost(exact)
+            return None if value is None else derivative(value.sum(), exact)
+
+    def _enumerated_gradient(self, params: Params) -> Params | None:
+        """Over blocks of states, so that memory does not grow with their number."""
+        states = self.support(params)
+        if states is None:
+            return None
+        blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]
+        return {name: torch.stack([block[name] for block in blocks]).sum(0) for name in params}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""

@@ -75,7 +75,7 @@ class MeasureValued(Estimator):
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         q = families.unwrap(problem.distribution(params))
         with torch.no_grad():
-            x = families.sample(q, noise["x"])
+            x = families.values(q, noise["x"])
         some = next(iter(params.values()))
         total = problem.cost(x, params).mean(0) if problem.cost_depends_on_params else some.new_zeros(len(some))
         for name, pairs in noise["pairs"].items():

@@ -12,7 +12,7 @@ from estimators.families import unwrap
 from estimators.interface import ControlVariate, Problem, ScoredSamples
 from estimators.registry import register_control_variate
 
-__all__ = ["MuProp"]
+__all__ = ["MuProp", "without_mean"]
 
 
 @final
@@ -29,12 +29,7 @@ class MuProp(ControlVariate):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not problem.differentiable:
-            return "muprop needs a cost that is differentiable in x"
-        q = problem.initial_distribution
-        if not _has_mean(q):
-            return f"muprop needs the mean of x, which {type(unwrap(q)).__name__} does not give"
-        return None
+        return without_mean(problem, "muprop")
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return 1
@@ -58,6 +53,14 @@ class MuProp(ControlVariate):
         mean = samples.problem.distribution(samples.point).mean.detach()
         slope, cost = torch.func.grad(total, has_aux=True)(mean.unsqueeze(0))
         return cost[0].detach(), slope[0].detach()
+
+
+def without_mean(problem: Problem, name: str) -> str | None:
+    """Why an expansion around the mean of x cannot be made, as a sentence; None: it can."""
+    if not problem.differentiable:
+        return f"{name} needs a cost that is differentiable in x"
+    q = problem.initial_distribution
+    return None if _has_mean(q) else f"{name} needs the mean of x, which {type(unwrap(q)).__name__} does not give"
 
 
 def _has_mean(q: td.Distribution) -> bool:

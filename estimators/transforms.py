@@ -10,7 +10,7 @@ from typing import Any, ClassVar, final
 
 import torch
 import torch.distributions as td
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from estimators.noise import IID, NoiseSource
@@ -48,10 +48,10 @@ class Transform(ABC):
         """Noise for samples `[S, R, *E]` of a distribution with batch `[R]` and event `E`."""
 
     @abstractmethod
-    def sample(self, q: td.Distribution, noise: Tensor) -> Float[Tensor, "S R *E"]:
+    def sample(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
         """The samples that the noise stands for, differentiable in q's parameters where the form is."""
 
-    def values(self, q: td.Distribution, noise: Tensor) -> Float[Tensor, "S R *E"]:
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
         """The same samples, detached: cheaper where the derivative takes more work than the sample."""
         with torch.no_grad():
             return self.sample(q, noise)

@@ -3,6 +3,7 @@
 from experiments.problems import (  # noqa: F401
     bernoulli,
     beta_cost,
+    categorical,
     dirichlet_cost,
     exponential_quadratic,
     gamma_cost,

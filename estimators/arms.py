@@ -1,0 +1,69 @@
+"""ARMS: more than two samples of binary x, pairwise antithetic."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.families import unwrap
+from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+
+__all__ = ["ARMS"]
+
+
+@final
+@register_estimator("arms")
+@dataclass(frozen=True)
+class ARMS(Estimator):
+    r"""Leave-one-out over S mutually antithetic samples, corrected for their correlation $\rho$:
+
+    $$\frac{1}{S-1} \sum_s (f(b_s) - \bar f)\, \frac{b_s - p}{1 - \rho}.$$
+
+    The bits come from uniforms of a Dirichlet copula, $u_s = (1 - d_s)^{S-1}$, d uniform on the simplex, mirrored where
+    that makes $\rho$ smaller (p above one half). Unbiased for any cost; S of at least 2, and with two it is DisARM.
+    Dimitriev & Zhou 2021.
+    """
+
+    structured: ClassVar[bool] = False
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        kind = type(unwrap(problem.initial_distribution))
+        if kind is not td.Bernoulli:
+            return f"arms needs binary variables (Bernoulli), not {kind.__name__}"
+        return None if num_samples >= 2 else f"arms needs num_samples of at least 2, not {num_samples}"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        q = problem.distribution(params)
+        exponential = -source.stream("simplex").uniform((num_samples, *q.batch_shape, *q.event_shape)).log()
+        return exponential / exponential.sum(0)
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
+        p = logits.detach().sigmoid()
+        b = _bits(noise, p)
+        direct = problem.cost(b, params)
+        cost = direct.detach()
+        centred = (cost - cost.mean(0)).reshape(*cost.shape, *[1] * (b.ndim - 2))
+        slopes = (centred * (b - p)).sum(0) / (len(b) - 1) / (1 - _correlation(p, len(b)))
+        term = slopes * (logits - logits.detach())
+        return direct.mean(0) + term.reshape(len(term), -1).sum(1)
+
+
+def _bits(d: Tensor, p: Tensor) -> Tensor:
+    rare = torch.minimum(p, 1 - p)
+    # u < rare for u = (1 − d)^(S−1): large d, of which at most one or a few fit on the simplex.
+    event = ((len(d) - 1) * torch.log1p(-d) < rare.log()).to(d.dtype)
+    return torch.where(p <= 0.5, event, 1 - event)
+
+
+def _correlation(p: Tensor, num_samples: int) -> Tensor:
+    """Of two of the bits: P(both rare) = max(0, 1 − 2 t)^(S−1), where P(one rare) = (1 − t)^(S−1)."""
+    rare = torch.minimum(p, 1 - p)
+    t = -torch.expm1(rare.log() / (num_samples - 1))
+    both = (1 - 2 * t).clamp(min=0) ** (num_samples - 1)
+    return (both - rare**2) / (rare * (1 - rare))
