@@ -28,7 +28,7 @@ class DiscreteStein(ControlVariate):
       \tilde h_s = h_s \nabla \log q.$$
 
     The Gibbs operator is $(\mathcal A h)(x) = \sum_i \mathbb{E}[h(x) \mid x_{-i}] - h(x)$, and $h_s$ expands the cost
-    at the other samples, $h_s(y) = \frac{1}{S-1} \sum_{r \ne s} f_r + \nabla f_r^\top (y - x_r)$; the paper's general form
+    at the other samples, $h_s(y) = \frac{1}{S-1} \sum_{r \ne s} f_r + \nabla f_r^\top (y - x_r)$; the general form
     learns a network of these. `fit` learns $\alpha$ and $\beta$, which are zero before. Unbiased for independent
     samples; S of at least 2, binary x and a cost differentiable in x, whose slopes count as S more evaluations.
     Shi, Zhou, Hwang, Titsias & Mackey 2022.

@@ -70,7 +70,7 @@ class GumbelSoftmax(Estimator):
 @register_estimator("straight-through")
 @dataclass(frozen=True)
 class StraightThrough(Estimator):
-    r"""Differentiates the cost at the discrete sample as if $\nabla_\theta x$ were $\nabla_\theta p$, p its probabilities.
+    r"""Differentiates the cost at the discrete sample as if $\nabla_\theta x$ were that of its mean.
 
     Biased, except for a cost that is linear in each variable. Bengio, Léonard & Courville 2013.
     """

@@ -24,7 +24,7 @@ __all__ = ["Rebar", "Relax", "RelaxedControl"]
 
 @dataclass(frozen=True)
 class RelaxedControl(Estimator, ABC):
-    r"""A control c of the relaxed sample z, and of $\tilde z \sim p(z \mid x)$, which is relaxed again given x = hard(z):
+    r"""A control c of the relaxed sample z, and of $\tilde z \sim p(z \mid x)$, drawn again given x:
 
     $$\hat g = (f(x) - c(\tilde z))\, \nabla \log q(x) + \nabla c(z) - \nabla c(\tilde z).$$
 

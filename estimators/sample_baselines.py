@@ -49,7 +49,7 @@ class LeaveOneOut(ControlVariate):
 @register_control_variate("group-relative")
 @dataclass(frozen=True)
 class GroupRelative(ControlVariate):
-    r"""The advantage of GRPO in place of the cost, $(f_s - \bar f) / (\hat\sigma + \epsilon)$ over a group of S samples.
+    r"""The advantage of GRPO in place of the cost, $(f_s - \bar f) / (\hat\sigma + \epsilon)$ over S samples.
 
     Biased: the mean contains the own sample, and $\hat\sigma$, the standard deviation of the group, rescales the
     gradient by what the group happened to be. Where all costs nearly agree the factor $1 / \hat\sigma$ explodes.

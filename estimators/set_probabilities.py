@@ -1,7 +1,7 @@
 r"""Probabilities of sets of states drawn without replacement.
 
-$P(D) = \int_0^1 \prod_{s \in D} \big(1 - v^{p_s / (1 - p_D)}\big)\, dv$ with $p_D = \sum_{s \in D} p_s$ (Kool, van Hoof &
-Welling 2020, appendix B). Taking a state out of D and of everything leaves the exponents of the others as they are.
+$P(D) = \int_0^1 \prod_{s \in D} \big(1 - v^{p_s / (1 - p_D)}\big)\, dv$ with $p_D = \sum_{s \in D} p_s$ (Kool et al.
+2020, appendix B). Taking a state out of D and of everything leaves the exponents of the others as they are.
 """
 
 import math

@@ -62,7 +62,7 @@ class UnorderedSet(Estimator):
 class SumAndSample(Estimator):
     r"""Sums over the S − 1 most probable states C, and samples one of the others:
 
-    $$\sum_{c \in C} p_c f_c \nabla \log p_c + (1 - p_C)\, f(x)\, \nabla \log p(x), \qquad x \sim q(x \mid x \notin C).$$
+    $$\sum_{c \in C} p_c f_c \nabla \log p_c + (1 - p_C)\, f(x)\, \nabla \log p(x), \quad x \sim q(x \mid x \notin C).$$
 
     Unbiased for any cost; S of at most the number of joint states, with all of which it is exact.
     Liu, Regier, Tripuraneni, Jordan & McAuliffe 2019.
