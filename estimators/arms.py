@@ -44,26 +44,24 @@ class ARMS(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
-        p = logits.detach().sigmoid()
-        b = _bits(noise, p)
+        rare = (-logits.detach().abs()).sigmoid()  # the rarer of the two values of a bit
+        event = _events(noise, rare)
+        b = torch.where(logits.detach() > 0, 1 - event, event)
         direct = problem.cost(b, params)
         cost = direct.detach()
         centred = (cost - cost.mean(0)).reshape(*cost.shape, *[1] * (b.ndim - 2))
-        slopes = (centred * (b - p)).sum(0) / (len(b) - 1) / (1 - _correlation(p, len(b)))
-        term = slopes * (logits - logits.detach())
+        slopes = (centred * (event - rare)).sum(0) / (len(b) - 1) / (1 - _correlation(rare, len(b)))
+        term = slopes * torch.where(logits.detach() > 0, -1.0, 1.0) * (logits - logits.detach())
         return direct.mean(0) + term.reshape(len(term), -1).sum(1)
 
 
-def _bits(d: Tensor, p: Tensor) -> Tensor:
-    rare = torch.minimum(p, 1 - p)
-    # u < rare for u = (1 − d)^(S−1): large d, of which at most one or a few fit on the simplex.
-    event = ((len(d) - 1) * torch.log1p(-d) < rare.log()).to(d.dtype)
-    return torch.where(p <= 0.5, event, 1 - event)
+def _events(d: Tensor, rare: Tensor) -> Tensor:
+    """1[u < rare] of u = (1 − d)^(S−1): large d, of which few fit on the simplex."""
+    return ((len(d) - 1) * torch.log1p(-d) < rare.log()).to(d.dtype)
 
 
-def _correlation(p: Tensor, num_samples: int) -> Tensor:
-    """Of two of the bits: P(both rare) = max(0, 1 − 2 t)^(S−1), where P(one rare) = (1 − t)^(S−1)."""
-    rare = torch.minimum(p, 1 - p)
+def _correlation(rare: Tensor, num_samples: int) -> Tensor:
+    """Of two of the events: P(both) = max(0, 1 − 2 t)^(S−1), where P(one) = (1 − t)^(S−1)."""
     t = -torch.expm1(rare.log() / (num_samples - 1))
     both = (1 - 2 * t).clamp(min=0) ** (num_samples - 1)
     return (both - rare**2) / (rare * (1 - rare))

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -257,9 +257,9 @@ class ScoredSamples:
     q: Distribution
     point: Params
     """`distinct(params)`: where derivatives of the cost are taken."""
-    path: Float[Tensor, "S R *E"]
+    path: Shaped[Tensor, "S R *E"]
     """The samples: functions of the parameters where the control variate asks for that, else constants."""
-    x: Float[Tensor, "S R *E"]
+    x: Shaped[Tensor, "S R *E"]
     """The samples, detached."""
     direct: Float[Tensor, "S R"]
     """The costs, with the gradient of their own dependence on the parameters."""
