@@ -108,16 +108,17 @@ def run(sweep: str | None, **options: Any) -> int:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
 @click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
 @click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
-def show(run_: str, form: str, columns: str, sort: str) -> int:
+@click.option("--rates", is_flag=True, help="Instead of the cells, how fast variances fall with S, by a fit.")
+def show(run_: str, form: str, columns: str, sort: str, rates: bool) -> int:
     """The cells of a RUN: a name under results/, a folder, or a store file."""
     from experiments.commands.show import show_cells
 
-    return show_cells(run_, form, columns, sort)
+    return show_cells(run_, form, columns, sort, rates)
 
 
 @cli.command()
 @click.argument("run_", metavar="RUN")
-@_many("--kind", "kinds", help="Which figure; default: all.")
+@_many("--kind", "kinds", help="Which figure; default: all that suit the run.")
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
 def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
     """Draw the figures of a RUN into its folder."""
@@ -125,7 +126,7 @@ def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
     from experiments.plots import plots, save_plots
 
     folder, loaded = open_run(run_)
-    for file in save_plots(plots(loaded.cells, kinds), folder / "plots", form):
+    for file in save_plots(plots(loaded.cells, kinds, loaded.parameters), folder / "plots", form):
         click.echo(file)
 
 

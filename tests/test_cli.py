@@ -116,6 +116,17 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(gradmark, tmp_path):
     assert code == 0 and "1 computed now" in err, "an edited plug-in is computed anew"
 
 
+def test_rates_of_a_run(gradmark):
+    gradmark("run", "-e", "pathwise", *TINY[:2], "-n", "1,4,16,64", *TINY[4:])
+    code, out, _ = gradmark("show", "tiny", "--rates", "--format", "json")
+    (row,) = json.loads(out)
+    assert code == 0 and abs(row["rate"] + 1) < 4 * row["standard_error"] and row["points"] == 4
+    code, out, _ = gradmark("show", "tiny", "--rates")
+    assert code == 0 and out.split()[:4] == ["problem", "estimator", "rate", "standard_error"]
+    gradmark("run", "-e", "pathwise", *TINY)
+    assert gradmark("show", "tiny", "--rates")[0] == 4, "one number of samples has no rate"
+
+
 def test_dry_run_writes_nothing(gradmark, tmp_path):
     code, out, _ = gradmark("run", "-e", "pathwise", *TINY, "--dry-run")
     assert code == 0 and out.startswith("1 cells, of which 1 are missing")

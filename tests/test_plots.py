@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from pathlib import Path
 
 import matplotlib
@@ -18,10 +19,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.plots import KINDS, plot, plots, save_plots
+from experiments.plots import plot, plots, save_plots
 from experiments.plots.scales import number
+from experiments.plots.series import find_series
 from experiments.plots.style import looks, wrap
 from experiments.plots.variance_time import pareto_front
+
+AGAINST_SAMPLES = ("variance", "bias", "variance-time", "rates")
 
 
 def axes(figure: Figure) -> list[Axes]:
@@ -98,7 +102,7 @@ def test_zero_variance_has_a_lane_of_its_own_below_everything(kind: str):
 
 
 def test_zero_variance_alone_can_be_drawn():
-    for kind in KINDS:
+    for kind in AGAINST_SAMPLES:
         (ax,) = axes(plot(frame(cell("exact", total_variance=(0.0, 0.0, 0.0), squared_bias=(0.0, 0.0, 0.0))), kind))
         assert len(points(ax, "exact")) == 1
 
@@ -112,7 +116,7 @@ def test_an_interval_without_end_runs_to_the_edge_and_squeezes_nothing():
     assert high / low < 1e3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AGAINST_SAMPLES)
 def test_biased_cells_and_no_others_have_a_ring(kind: str):
     cells = frame(*(cell(num_samples=s, verdict=v) for s, v in ((1, "unbiased"), (10, "biased"), (100, None))))
     figure = plot(cells, kind)
@@ -133,7 +137,7 @@ def test_an_estimator_looks_the_same_in_all_figures_of_a_run():
     cells.loc[cells["estimator"] == "exact", ["squared_bias", "seconds_per_gradient"]] = np.nan  # drawn in one figure
     cells.loc[cells["estimator"] == "pathwise", "status"] = "failed"  # drawn in none
     seen: dict[str, set] = {}
-    for kind in KINDS:
+    for kind in AGAINST_SAMPLES:
         figure = plot(cells, kind)
         assert not any(lines(ax, "pathwise") for ax in axes(figure))
         for name, line in legend(figure).items():
@@ -170,7 +174,7 @@ def test_what_cannot_be_drawn_is_counted():
     assert not any(row.startswith("not drawn") for row in legend(plot(cells, "variance")))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AGAINST_SAMPLES)
 def test_nothing_to_draw_is_said(kind: str):
     for cells in (pd.DataFrame(), frame(), frame(cell(status="failed"), cell(status="skipped"))):
         assert "no cell is done" in texts(plot(cells, kind)).replace("\n", "")
@@ -187,6 +191,181 @@ def test_markers_grow_with_the_number_of_samples_alike_in_all_facets():
         line.get_markersize() for ax in axes(figure) for line in ax.lines if line.get_marker() != "None"
     )
     assert [small, large] == list(sizes.values()) and small < middle == same < large
+
+
+# Against an option of the problems
+
+K = (0.1, 1.0, 10.0, 100.0)
+
+
+def along_k(name: str = "gaussian-quadratic:dim=1", **known) -> list[dict]:
+    """A cell for each k; the option's default, 0, stands in no spec."""
+    return [
+        cell("pathwise", f"{name},k={k:g}", 1, key=f"{name} {k}", total_variance=(5 * k, 4 * k, 6 * k), **known)
+        for k in K
+    ]
+
+
+def parameters_of(cells: pd.DataFrame, **variances: float) -> pd.DataFrame:
+    rows = [
+        {"key": key, "parameter": name, "index": 0, "variance": v, "variance_low": v / 2, "variance_high": 2 * v}
+        for key in cells["key"]
+        for name, v in variances.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_series_are_problems_that_differ_in_one_number():
+    problems = [f"gaussian-quadratic:dim=2,k={k}" for k in (3, 1)] + ["gaussian-quadratic:dim=2"]
+    (series,) = find_series([*problems, "gaussian-cosine", "gaussian-cosine:k=2", "of-a-plugin:k=3"])
+    assert (series.name, series.option) == ("gaussian-quadratic:dim=2", "k")
+    assert list(series.levels.items()) == [(problems[2], 0.0), (problems[1], 1.0), (problems[0], 3.0)]
+    assert find_series(problems[:2]) == []
+
+
+def test_of_two_options_the_one_with_more_values_is_the_axis():
+    problems = [f"gaussian-quadratic:dim={dim},k={k}" for dim in (2, 3, 4) for k in (1, 2, 3, 4)]
+    found = find_series(problems)
+    assert [series.option for series in found] == ["k"] * 3
+    assert [series.name for series in found] == [f"gaussian-quadratic:dim={dim}" for dim in (2, 3, 4)]
+
+
+def test_words_set_series_apart_and_plugins_are_read_from_their_specs():
+    problems = [f"mine:kind={kind},scale={scale}" for kind in ("a", "b") for scale in ("1e-3", "1", "1e3", "true")]
+    found = find_series(problems)
+    assert [(series.name, list(series.levels.values())) for series in found] == [
+        ("mine:kind=a", [1e-3, 1, 1e3]),
+        ("mine:kind=b", [1e-3, 1, 1e3]),
+    ]
+
+
+def test_option_shows_the_total_variance_and_the_exact_line():
+    (ax,) = axes(figure := plot(frame(*along_k()), "option"))
+    assert np.allclose(points(ax, "pathwise"), [(k, 5 * k) for k in K], rtol=1e-9)
+    assert np.allclose([bar[:, 1] for bar in bars(ax)], [[4 * k, 6 * k] for k in K])
+    # Pathwise, σ = 1, S = 1: Var = 4 + 4 (1 − k)² + 8.
+    assert np.allclose(points(ax, "exact variance"), [(k, 12 + 4 * (1 - k) ** 2) for k in K], rtol=1e-9)
+    assert "exact variance" in legend(figure) and figure.subfigs[0]._supxlabel.get_text() == "k"  # pyright: ignore
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_option_shows_parameters_one_by_one_where_they_have_one_entry():
+    cells = frame(*along_k())
+    loc, log_scale = axes(plots(cells, ["option"], parameters_of(cells, loc=4.0, log_scale=9.0))["option"])
+    titles = [ax.get_title().replace("\n", " ") for ax in (loc, log_scale)]
+    assert [title.rpartition(", ")[2] for title in titles] == ["variance of loc", "variance of log_scale"]
+    assert points(loc, "pathwise") == [(k, 4.0) for k in K]
+    assert np.allclose(points(loc, "exact variance"), [(k, 4.0) for k in K], rtol=1e-9)
+    assert np.allclose(points(log_scale, "exact variance"), [(k, 8 + 4 * (1 - k) ** 2) for k in K], rtol=1e-9)
+    several = pd.concat([parameters_of(cells, loc=4.0), parameters_of(cells, loc=5.0)])
+    (ax,) = axes(plots(cells, ["option"], several)["option"])
+    assert ax.get_title().endswith("total variance")
+
+
+def test_option_shows_the_time_where_it_depends_on_the_option():
+    slow = [row | cell(seconds_per_gradient=(s,) * 3) | row for row, s in zip(along_k(), (1, 1, 1, 9), strict=True)]
+    for row, s in zip(slow, (1.0, 1.0, 1.0, 9.0), strict=True):
+        row |= {f"seconds_per_gradient{end}": s for end in ("", "_low", "_high")} | {"verdict": "biased"}
+    variance, time = axes(plot(frame(*slow), "option"))
+    assert [y for _, y in points(time, "pathwise")] == [1, 1, 1, 9]
+    assert points(time, "exact variance") == points(time, "biased") == [] and len(points(variance, "biased")) == 4
+
+
+def test_several_numbers_of_samples_are_conditions_of_an_option():
+    cells = frame(*along_k(), *(row | {"num_samples": 7, "key": row["key"] + "7"} for row in along_k()))
+    assert {"S = 1", "S = 7"} <= set(legend(plot(cells, "option")))
+
+
+def test_an_option_that_may_be_0_or_negative_has_a_linear_axis():
+    cells = [cell("pathwise", f"gaussian-quadratic:loc={loc}", 1) for loc in (-2, 0, 3)]
+    (ax,) = axes(plot(frame(*cells), "option"))
+    assert ax.get_xscale() == "linear" and [x for x, _ in points(ax, "pathwise")] == [-2, 0, 3]
+
+
+@pytest.mark.parametrize("kind", ["option", "rounding", "range"])
+def test_what_has_no_option_says_so(kind: str):
+    for cells in (pd.DataFrame(), frame(), grid(2, 3)):
+        assert "nothing to draw" in texts(plot(cells, kind, title="A title")).replace("\n", " ")
+
+
+# Rates
+
+
+def test_rates_name_the_exponent_with_its_standard_error():
+    samples = (2, 8, 32, 128)
+    rows = [
+        cell("spsa", num_samples=s, total_variance=tuple(x * s**-2.0 for x in (1, 0.98, 1.02))) for s in samples
+    ] + [cell("pathwise", num_samples=s, total_variance=tuple(x / s for x in (1 + s % 5, 1, 6))) for s in samples]
+    (ax,) = axes(figure := plot(frame(*rows), "rates"))
+    found = {text.get_text() for text in ax.get_legend().get_texts()}  # pyright: ignore
+    assert any(text.startswith("\N{MINUS SIGN}2.000 ± 0.00") for text in found) and len(found) == 2
+    assert not any("*" in text for text in found) and not any("no power law" in row for row in legend(figure))
+    assert len(points(ax, "fit")) == 8
+
+
+def test_a_curve_that_is_no_power_law_is_marked():
+    values = {2: 1.0, 8: 0.5, 32: 0.01, 128: 0.009}
+    rows = [cell(num_samples=s, total_variance=(v, 0.99 * v, 1.01 * v)) for s, v in values.items()]
+    (ax,) = axes(figure := plot(frame(*rows), "rates"))
+    (text,) = (text.get_text() for text in ax.get_legend().get_texts())  # pyright: ignore
+    assert text.endswith("*") and any("no power law" in row for row in legend(figure))
+
+
+# Rounding
+
+
+def rounding_cells(**more: float) -> pd.DataFrame:
+    kept = {"smallest_gradient": 1e-3, "largest_gradient": 1e3, "median_relative_error": 1e-7}
+    kept |= {"largest_relative_error": 1e-5, "overflows": 0.0, "nans": 0.0, "underflows": 0.0} | more
+    return frame(
+        *(
+            cell("pathwise", f"log-parameterization:dim=1,scale={scale}", 1, diagnostics=json.dumps(kept))
+            for scale in ("1e-06", "0.001", "1000")
+        )
+    )
+
+
+def test_rounding_shows_median_and_largest_error_and_range_both_ends():
+    for kind, value, ends in (("rounding", 1e-7, (1e-7, 1e-5)), ("range", 1e3, (1e-3, 1e3))):
+        (ax,) = axes(plot(rounding_cells(), kind))
+        assert np.allclose(points(ax, "pathwise"), [(1e-6, value), (1e-3, value), (1e3, value)], rtol=1e-9)
+        assert all(sorted(bar[:, 1]) == pytest.approx(ends) for bar in bars(ax))
+        assert ax.get_title().replace("\n", "") == "log-parameterization:dim=1"
+
+
+@pytest.mark.parametrize("lost", ["overflows", "nans", "underflows"])
+def test_what_leaves_the_range_has_a_lane_of_its_own(lost: str):
+    for kind, least, most in (("rounding", 1e-7, 1e-5), ("range", 1e-3, 1e3)):
+        (ax,) = axes(figure := plot(rounding_cells(**{lost: 2.0}), kind))
+        low, high = ax.get_ylim()
+        (y,) = {y for _, y in points(ax, lost)}
+        assert len(points(ax, lost)) == 3
+        assert low < y < least if lost == "underflows" else most < y < high
+        assert sum("some gradients" in row for row in legend(figure)) == 1
+
+
+def test_cells_whose_gradients_all_leave_the_range_still_have_their_marks():
+    cells = rounding_cells(nans=5.0)
+    cells["diagnostics"] = ['{"overflows": 0, "nans": 5, "underflows": 0}'] * 3
+    (ax,) = axes(plot(cells, "rounding"))
+    assert len(points(ax, "nans")) == 3
+
+
+# Which figures a run has
+
+
+def test_a_run_has_the_figures_that_have_something_to_say():
+    assert list(plots(grid(2, 1))) == ["variance", "bias", "variance-time"]
+    assert list(plots(grid(2, 1).assign(seconds_per_gradient=np.nan))) == ["variance", "bias"]
+    assert list(plots(grid(2, 1, (1, 4, 16, 64)))) == ["rates", "bias", "variance-time"]
+    assert list(plots(frame(*along_k()))) == ["option"]
+    assert list(plots(rounding_cells())) == ["option", "rounding", "range"]
+    both = frame(*along_k(), *(row | {"num_samples": 7} for row in along_k()))
+    assert list(plots(both)) == ["option", "variance", "bias", "variance-time"]
+    assert list(plots(frame(*along_k(), cell()))) == ["option", "variance", "bias", "variance-time"]
+    for nothing in (pd.DataFrame(), frame(), frame(cell(status="failed"))):
+        assert list(plots(nothing)) == ["variance", "bias", "variance-time"]
+    assert list(plots(grid(2, 1), ["option"])) == ["option"], "what is asked for is drawn"
 
 
 # The Pareto front
@@ -220,7 +399,7 @@ def test_pareto_front_leaves_out_exact_and_biased():
 # Whether it can be read
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AGAINST_SAMPLES)
 @pytest.mark.parametrize(("estimators", "problems"), [(3, 1), (16, 1), (5, 2), (16, 3), (3, 7)])
 def test_no_text_overlaps_or_is_cut(kind: str, estimators: int, problems: int):
     figure = plot(grid(estimators, problems, (1, 50)), kind, title="A title of a figure")
@@ -290,7 +469,7 @@ def test_settings_neither_leak_out_nor_in():
 def test_save_plots_writes_every_kind(tmp_path: Path):
     for format, magic in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
         paths = save_plots(plots(grid(2, 1)), tmp_path / "new" / format, format)
-        assert [path.name for path in paths] == [f"{kind}.{format}" for kind in KINDS]
+        assert [path.name for path in paths] == [f"{kind}.{format}" for kind in ("variance", "bias", "variance-time")]
         assert all(path.read_bytes().startswith(magic) for path in paths)
         assert sorted(paths[0].parent.iterdir()) == sorted(paths)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from estimators.specs import check_known
 from experiments.console import interval, percent, print_table, seconds
+from experiments.rates import fitted_rates
 from experiments.store import Run, load
 
 __all__ = ["open_run", "print_cells", "show_cells"]
@@ -25,10 +26,13 @@ def open_run(name: str) -> tuple[Path, Run]:
     return (path.parent if path.is_file() else path), load(path)
 
 
-def show_cells(name: str, form: str, columns: str, sort: str) -> int:
-    """Print the cells in a format; exit code 4 where there are none."""
-    cells = _sorted(open_run(name)[1].cells, sort)
+def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = False) -> int:
+    """Print the cells, or the rates fitted to them, in a format; exit code 4 where there are none."""
+    found = open_run(name)[1].cells
+    cells = _sorted(fitted_rates(found) if rates else found, sort)
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
+    if rates and not chosen:
+        chosen = [column for column in cells if column not in PLACES or column in _places(cells)]
     for column in chosen:
         check_known("column", column, cells.columns)
     frame: Any = cells[chosen] if chosen else cells

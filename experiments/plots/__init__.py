@@ -1,4 +1,4 @@
-"""Figures of a run: variance, bias, and variance against time.
+"""Figures of a run: variance, bias and time against what varies in it.
 
 >>> cells = load("results/quickstart").cells
 >>> figure = plot(cells, "variance")
@@ -14,7 +14,11 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from experiments.plots.bias import bias
+from experiments.plots.choice import suitable
 from experiments.plots.files import FORMATS, check_known, save
+from experiments.plots.option import option, with_parameters
+from experiments.plots.rates import rates
+from experiments.plots.rounding import gradient_range, rounding_error
 from experiments.plots.variance import variance
 from experiments.plots.variance_time import variance_time
 
@@ -24,6 +28,10 @@ KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "variance": variance,
     "bias": bias,
     "variance-time": variance_time,
+    "option": option,
+    "rates": rates,
+    "rounding": rounding_error,
+    "range": gradient_range,
 }
 
 
@@ -36,11 +44,17 @@ def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
     return KINDS[kind](cells, title)
 
 
-def plots(cells: DataFrame, kinds: Collection[str] = ()) -> dict[str, Figure]:
-    """Draw several kinds of figures, by default all of them. Raises ValueError for an unknown kind."""
+def plots(cells: DataFrame, kinds: Collection[str] = (), parameters: DataFrame | None = None) -> dict[str, Figure]:
+    """Draw several kinds of figures, by default all that have something to say (`suitable`).
+
+    With a run's `parameters`, a figure against an option shows them one by one where they have one entry each. Raises
+    ValueError for an unknown kind.
+    """
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
-    return {kind: plot(cells, kind) for kind in kinds or KINDS}
+    if parameters is not None:
+        cells = with_parameters(cells, parameters)
+    return {kind: plot(cells, kind) for kind in kinds or suitable(cells)}
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:

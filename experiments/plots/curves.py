@@ -11,7 +11,7 @@ from pandas import DataFrame
 
 from experiments.plots.style import Look, looks
 
-__all__ = ["Curve", "Selection", "select"]
+__all__ = ["ENDS", "Curve", "Selection", "in_order", "select"]
 
 CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
 ENDS = ("", "_low", "_high")
@@ -19,7 +19,7 @@ OTHERS = ["estimator", "problem", "num_samples", "status", "verdict", "gradient_
 
 
 class Curve(NamedTuple):
-    """The cells of one estimator on one problem under one condition, ordered by num_samples."""
+    """The cells of one estimator on one problem under one condition, ordered along the x axis."""
 
     estimator: str
     condition: str  # what sets it apart from the estimator's other curves; '' where nothing does
@@ -43,13 +43,16 @@ class Selection(NamedTuple):
     left_out: str  # what could not be drawn, as a sentence; '' where everything could
 
 
-def select(cells: DataFrame, quantities: Sequence[str]) -> Selection:
-    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite."""
+def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_samples") -> Selection:
+    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite.
+
+    `along` is the column of the x axis; where it is another one, num_samples is a condition.
+    """
     numbers = [name + end for name in quantities for end in ENDS]
-    cells = cells.reindex(columns=[*OTHERS, *CONDITIONS, *numbers])
-    done = cells.query("status == 'done'").sort_values("num_samples")
+    cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
+    done = cells.query("status == 'done'").sort_values(along, kind="stable")
     done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
-    done = done.assign(condition=_conditions(done))
+    done = done.assign(condition=_conditions(done, [] if along == "num_samples" else ["num_samples"]))
     look = looks(cells["estimator"], done["condition"])
     drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
     facets: dict[str, list[Curve]] = {}
@@ -60,15 +63,23 @@ def select(cells: DataFrame, quantities: Sequence[str]) -> Selection:
         return Selection(facets, "nothing to draw: no cell is done")
     names = " and ".join(name.replace("_", " ") for name in quantities)
     count = len(done) - len(drawn)
-    return Selection(facets, f"not drawn: {count} of {len(done)} cells, without a finite {names}" if count else "")
+    what = "cells" if along == "num_samples" else "points"
+    return Selection(facets, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
 
 
-def _conditions(cells: DataFrame) -> list[str]:
+def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
+    """The facets in another order than the alphabetical one."""
+    return selection._replace(facets={name: selection.facets[name] for name in panels if name in selection.facets})
+
+
+def _conditions(cells: DataFrame, others: Sequence[str] = ()) -> list[str]:
     """A text a cell, of those of the conditions that vary within the run."""
-    count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
-    varying = [name for name in CONDITIONS if count[name] > 1]
+    names = [*CONDITIONS, *others]
+    count = {name: len(set(cells[name].dropna())) for name in names}
+    varying = [name for name in names if count[name] > 1]
     if count["device_name"] <= count["device"]:  # then the name tells no more than the device does
         varying = [name for name in varying if name != "device_name"]
     compiled = ["compiled" if compile else "eager" for compile in cells["compile"]]
-    texts = cells.assign(compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
+    named = {"seed": "seed " + cells["seed"].astype(str), "num_samples": "S = " + cells["num_samples"].astype(str)}
+    texts = cells.assign(compile=compiled, **named)[varying]
     return [", ".join(row) for row in texts.astype(str).to_numpy().tolist()]

@@ -8,11 +8,12 @@ from matplotlib.lines import Line2D
 from numpy import ndarray
 
 from experiments.plots import legend
-from experiments.plots.style import INK
+from experiments.plots.style import INK, Look
 
-__all__ = ["apart", "ring"]
+__all__ = ["apart", "exact_line", "ring"]
 
 RING = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 9.0, "fillstyle": "none"}
+EXACT = {"linestyle": "-", "linewidth": 3.0, "alpha": 0.3}
 
 
 def apart(count: int, decades: float) -> ndarray:
@@ -26,3 +27,9 @@ def ring(ax: Axes, x: ndarray, y: ndarray, biased: ndarray) -> list[Line2D]:
         return []
     ax.plot(x[biased], y[biased], label="biased", zorder=4, **RING)
     return [legend.entry("found to be biased", **RING)]
+
+
+def exact_line(ax: Axes, x: ndarray, y: ndarray, look: Look) -> list[Line2D]:
+    """A pale line behind measured points, where the value is known."""
+    ax.plot(x, y, label="exact variance", color=look.colour, zorder=1, solid_capstyle="butt", **EXACT)
+    return [legend.entry("exact variance", **EXACT)]

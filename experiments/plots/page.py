@@ -70,5 +70,7 @@ def _small_multiples(selection: Selection, draw: DrawFacet, xlabel: str, ylabel:
 
 def _settle(figure: Figure) -> None:
     """Lay out once: matplotlib would otherwise do it anew in every file, which takes longer than the drawing."""
-    figure.get_layout_engine().execute(figure)
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
     figure.set_layout_engine("none")

@@ -14,10 +14,11 @@ from numpy import ndarray
 from experiments.plots.curves import Curve
 from experiments.plots.style import GRID
 
-__all__ = ["Limits", "log_scale", "number", "sample_scale", "signed_scale"]
+__all__ = ["Limits", "log_scale", "number", "option_scale", "sample_scale", "signed_scale"]
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LANE = 0.14  # height of the lane for zero, as a part of the rest of the axis
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 150)  # decades between labels
 Which = Literal["x", "y"]
 
 
@@ -82,7 +83,9 @@ def _log_ticks(bottom: float, top: float) -> tuple[list[float], list[float]]:
 
     powers = ticks([1])
     if len(powers) > 5:
-        return powers[:: math.ceil(len(powers) / 5)], powers
+        step = next(step for step in STEPS if step * 5 >= len(powers))
+        labelled = [power for power in powers if round(math.log10(power)) % step == 0]
+        return labelled, powers if len(powers) <= 30 else labelled
     return (powers if len(powers) > 1 else ticks([1, 3])), ticks(range(1, 10))
 
 
@@ -108,6 +111,19 @@ def sample_scale(ax: Axes, curves: Sequence[Curve]) -> float:
             shown.append(level)
     _set_ticks(ax, "x", [float(level) for level in shown], [f"{level:g}" for level in shown], list(levels))
     return float(apart)
+
+
+def option_scale(ax: Axes, levels: ndarray) -> float:
+    """Make the x axis one of an option's values: logarithmic where they are positive and span a factor of ten.
+
+    Returns the decades that curves may be moved apart; 0 on a linear axis.
+    """
+    levels = np.unique(levels)
+    if levels[0] <= 0 or levels[-1] < 10 * levels[0]:
+        ax.margins(x=0.08)
+        return 0.0
+    log_scale(ax, "x", levels, levels, levels)
+    return float(0.4 * np.diff(np.log10(levels)).min())
 
 
 def signed_scale(ax: Axes, values: ndarray, low: ndarray, high: ndarray) -> tuple[float, float]:

@@ -16,6 +16,16 @@ from experiments.plots.style import GRID, INK, paper_style
 __all__ = ["Figure", "figures"]
 
 TEXTS = {
+    "option": (
+        "Against the option in which the problems differ",
+        "Variance of one gradient estimate with 95 % intervals, by parameter where each has one entry and else in "
+        "total, and the time of one gradient where it changes. Pale lines are exact variances, where they are known.",
+    ),
+    "rates": (
+        "Rates of the variance",
+        "Total variance of one gradient estimate against the number of samples in it, with the fitted power law and "
+        "its exponent ± standard error. Pale lines are exact variances, where they are known.",
+    ),
     "variance": (
         "Variance against number of samples",
         "Total variance of one gradient estimate, with 95 % intervals, against the number of samples in it.",
@@ -29,6 +39,15 @@ TEXTS = {
         "Variance against time",
         "Total variance, with 95 % intervals, against the time of one gradient (median and quartiles). The lines join "
         "the numbers of samples of an estimator. Down and to the left is better.",
+    ),
+    "rounding": (
+        "Rounding errors",
+        "Error of the entries of a gradient relative to float64 at the same parameters and noise: the median (marker) "
+        "and the largest (end of the line).",
+    ),
+    "range": (
+        "Range of the gradient",
+        "Magnitudes of the entries of a gradient, from the smallest (end of the line) to the largest (marker).",
     ),
 }
 
@@ -49,8 +68,8 @@ def figures(cells: DataFrame, drawings: Mapping[str, Drawing]) -> list[Figure]:
     estimators, problems = len(set(done["estimator"])), len(set(done["problem"]))
     content = f"{estimators} estimators on {problems} problems; the numbers are in the table of cells."
     return [
-        Figure(kind, title, caption, _svg(drawings[kind], kind, f"{caption} {content}"))
-        for kind, (title, caption) in TEXTS.items()
+        Figure(kind, TEXTS[kind][0], TEXTS[kind][1], _svg(drawing, kind, f"{TEXTS[kind][1]} {content}"))
+        for kind, drawing in drawings.items()
     ]
 
 

@@ -1,5 +1,5 @@
 """What measurements are compared with: variances known by quadrature."""
 
-from experiments.theory.formulas import exact_variances
+from experiments.theory.formulas import exact_total_variance, exact_variances
 
-__all__ = ["exact_variances"]
+__all__ = ["exact_total_variance", "exact_variances"]

@@ -80,7 +80,7 @@ def normal_rule(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def uniform_rule() -> tuple[np.ndarray, np.ndarray]:
     """Points and weights on (0, 1)."""
-    return _panels(np.linspace(0.0, 1.0, 9))
+    return _panels(np.linspace(0.0, 1.0, 5))
 
 
 def _panels(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,40 @@
+"""Which kinds of figure have something to say about a run."""
+
+from __future__ import annotations
+
+import numpy as np
+from pandas import DataFrame
+
+from experiments.plots.series import find_series
+
+__all__ = ["suitable"]
+
+LEVELS, RANGE = 4, 16
+"""The numbers of samples, and the ratio of the largest to the smallest, from which a rate can be read."""
+
+
+def suitable(cells: DataFrame) -> list[str]:
+    """Kinds, in the order in which they are shown.
+
+    Where all problems belong to a series along an option and S does not vary, figures against S would have a point a
+    panel; `rates` shows what `variance` shows.
+    """
+    done = cells.query("status == 'done'") if "status" in cells else DataFrame()
+    if done.empty:
+        return ["variance", "bias", "variance-time"]
+    in_series = {problem for one in find_series(cells["problem"]) for problem in one.levels}
+    levels = done.groupby(["problem", "estimator"])["num_samples"].unique()
+    along_samples = levels.map(len).max() > 1 or not set(done["problem"]) <= in_series
+    has_rates = any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
+    studied = done["diagnostics"].str.contains('"underflows"', na=False).any()
+    timed = np.isfinite(done["seconds_per_gradient"].astype(float)).any()
+    chosen = {
+        "option": bool(in_series),
+        "rates": has_rates,
+        "variance": along_samples and not has_rates,
+        "bias": along_samples,
+        "variance-time": along_samples and timed,
+        "rounding": bool(in_series) and studied,
+        "range": bool(in_series) and studied,
+    }
+    return [kind for kind, suits in chosen.items() if suits]

@@ -1,0 +1,75 @@
+"""Total variance against the number of samples, with the rates at which it falls."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from pandas import DataFrame
+
+from experiments.plots import legend
+from experiments.plots.curves import Curve, select
+from experiments.plots.marks import exact_line, ring
+from experiments.plots.page import page
+from experiments.plots.scales import log_scale, sample_scale
+from experiments.statistics import Interval, PowerLaw, fit_power_law
+from experiments.theory import exact_total_variance
+
+__all__ = ["rates"]
+
+CURVED = 2.0
+"""Inflation of the standard error beyond which the points lie on no power law."""
+
+
+def rates(cells: DataFrame, title: str | None = None) -> Figure:
+    """Total variance with its 95 % interval against num_samples, and the fitted power law of each curve.
+
+    Beside each panel's markers stands the exponent with its standard error (`statistics.fit_power_law`). A pale line is
+    the exact variance, where it is known.
+    """
+    return page(
+        select(cells, ["total_variance"]),
+        _draw,
+        xlabel="samples per gradient S",
+        ylabel="total variance of one gradient\n[cost² / parameter²]",
+        title=title,
+    )
+
+
+def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
+    intervals = [curve.interval("total_variance") for curve in curves]
+    known = [np.array([exact_total_variance(*point) for point in _specs(curve)], float) for curve in curves]
+    values, lows, highs = np.concatenate(intervals, axis=1)
+    finite = np.concatenate([exact[np.isfinite(exact)] for exact in known])
+    limits = log_scale(ax, "y", np.append(values, finite), lows, highs, zero="variance 0")
+    sample_scale(ax, curves)
+    marks, rows = [], []
+    for curve, (value, low, high), exact in zip(curves, intervals, known, strict=True):
+        x, y = curve.numbers("num_samples"), limits.place(value)
+        if np.isfinite(exact).all():
+            marks += exact_line(ax, x, limits.place(exact), curve.look)
+        ax.vlines(x, limits.place(low), limits.place(high), color=curve.look.colour, linewidth=0.8)
+        ax.plot(x, y, label=curve.estimator, linestyle="none", **curve.look.marks)
+        marks += ring(ax, x, y, curve.biased)
+        law = fit_power_law(x, [Interval(*row) for row in np.stack([value, low, high], axis=1).tolist()])
+        if law is not None:
+            ax.plot(x, law.at(x), label="fit", **curve.look.line)
+            rows.append(legend.entry(_text(law), **curve.look.marks))
+            marks += [legend.entry(NOTE)] if law.inflation > CURVED else []
+    ax.legend(handles=rows, loc="lower left", title="rate", borderaxespad=0.2, handletextpad=0.1, labelspacing=0.25)
+    return marks
+
+
+NOTE = f"* no power law: the points scatter by over {CURVED:g} times their errors, and ± is widened by as much"
+
+
+def _text(law: PowerLaw) -> str:
+    sign = "\N{MINUS SIGN}" if law.exponent < 0 else ""
+    curved = " *" if law.inflation > CURVED else ""
+    return f"{sign}{abs(law.exponent):.3f} ± {law.standard_error:.3f}{curved}"
+
+
+def _specs(curve: Curve) -> list[tuple[str, str, int]]:
+    problem = curve.cells["problem"]
+    return [(curve.estimator, spec, int(s)) for spec, s in zip(problem, curve.numbers("num_samples"), strict=True)]

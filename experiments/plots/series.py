@@ -1,0 +1,92 @@
+"""Problems that differ in one numeric option: what a figure against that option shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pandas import DataFrame
+
+from estimators import specs
+from estimators.registry import make_problem
+
+__all__ = ["Series", "find_series", "within"]
+
+LEAST_LEVELS = 3
+
+
+class Series(NamedTuple):
+    """Problems of one name that differ in one numeric option."""
+
+    name: str
+    """Their spec, without the option."""
+    option: str
+    levels: dict[str, float]
+    """Problem -> value of the option, rising."""
+
+
+def find_series(problems: Iterable[str]) -> list[Series]:
+    """The series of a run's problems, in their order. Of several options that vary, the one with most values counts."""
+    names: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        names.setdefault(problem.partition(":")[0], []).append(problem)
+    found = [_of_one_name(name, specs) for name, specs in names.items() if len(specs) >= LEAST_LEVELS]
+    return [series for one_name in found for series in one_name]
+
+
+def within(cells: DataFrame, series: Series) -> DataFrame:
+    """The cells of a series, with their value of its option as `level`."""
+    levels = [series.levels.get(problem) for problem in cells["problem"]]
+    return cells.assign(level=levels).dropna(subset="level").astype({"level": float})
+
+
+def _of_one_name(name: str, problems: list[str]) -> list[Series]:
+    options = {problem: _options(problem) for problem in problems}
+    candidates = sorted({key for found in options.values() for key, value in found.items() if _is_number(value)})
+    grouped = [_along(name, key, options) for key in candidates]
+    return max(grouped, key=lambda series: max((len(one.levels) for one in series), default=0), default=[])
+
+
+def _along(name: str, key: str, options: dict[str, dict[str, object]]) -> list[Series]:
+    groups: dict[str, dict[str, float]] = {}
+    for problem, found in options.items():
+        if _is_number(found.get(key)):
+            others = repr(sorted((other, value) for other, value in found.items() if other != key))
+            groups.setdefault(others, {})[problem] = float(found[key])  # pyright: ignore
+    return [
+        Series(_without(next(iter(levels)), key), key, dict(sorted(levels.items(), key=lambda item: item[1])))
+        for levels in groups.values()
+        if len(set(levels.values())) >= LEAST_LEVELS
+    ]
+
+
+def _options(problem: str) -> dict[str, object]:
+    """All options with their values, the defaults too where the problem is known here."""
+    try:
+        made = make_problem(problem)
+        return {key: getattr(made, key) for key in specs.options(type(made))}
+    except ValueError:
+        pass
+    try:
+        return {key: _number(text) for key, text in specs.split(problem)[1].items()}
+    except ValueError:
+        return {}
+
+
+def _number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _without(problem: str, key: str) -> str:
+    name, options = specs.split(problem)
+    left = [
+        f"{other}=({text})" if ":" in text else f"{other}={text}" for other, text in options.items() if other != key
+    ]
+    return f"{name}:{','.join(left)}" if left else name
