@@ -315,6 +315,19 @@ def test_shipped_sweeps_are_valid():
         assert read_sweep(name).cells(), name
 
 
+def test_shipped_sweeps_give_the_same_numbers_again():
+    assert {read_sweep(name).stop.max_seconds for name in shipped_sweeps()} == {None}
+
+
+@pytest.mark.parametrize("name", ["dimension", "log-trick", "mohamed2020", "stratification"])
+def test_the_cells_of_shipped_sweeps_are_supported(name):
+    cells = read_sweep(name).cells()
+    assert name != "mohamed2020" or len(cells) >= 400
+    for cell in cells:
+        problem = registry.make_problem(cell.problem)
+        assert registry.make_estimator(cell.estimator).unsupported(problem, cell.num_samples) is None, cell
+
+
 def test_flags_alone_make_a_sweep(folder):
     sweep = sweep_from_flags(
         estimators=["plain", "two-knobs:scale=2"], problems=["bowl"], num_samples="1, 10", device="cpu,cuda",
