@@ -9,6 +9,7 @@ from torch import Tensor
 
 from estimators import families
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 
@@ -37,8 +38,7 @@ class MovingAverage(ControlVariate):
     average: Tensor | None = learned()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), not {self.decay}")
+        check_decay(self.decay)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score
@@ -47,8 +47,7 @@ class MovingAverage(ControlVariate):
         return replace(self, average=fresh_samples(problem, params, source).cost.mean(0))
 
     def update(self, samples: ScoredSamples) -> "MovingAverage":
-        mean = samples.cost.mean(0)
-        return replace(self, average=mean if self.average is None else torch.lerp(mean, self.average, self.decay))
+        return replace(self, average=moved(self.average, samples.cost.mean(0), self.decay))
 
 
 @final
@@ -66,8 +65,7 @@ class OptimalBaseline(ControlVariate):
     """E[f s²] and E[s²]."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), not {self.decay}")
+        check_decay(self.decay)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         if self.moments is None:
@@ -86,14 +84,7 @@ class OptimalBaseline(ControlVariate):
         return replace(self, moments=_moments(fresh_samples(problem, params, source)))
 
     def update(self, samples: ScoredSamples) -> "OptimalBaseline":
-        new = _moments(samples)
-        if self.moments is None:
-            return replace(self, moments=new)
-        mixed = [
-            {name: torch.lerp(fresh[name], past[name], self.decay) for name in past}
-            for fresh, past in zip(new, self.moments, strict=True)
-        ]
-        return replace(self, moments=(mixed[0], mixed[1]))
+        return replace(self, moments=moved(self.moments, _moments(samples), self.decay))
 
 
 def scaled(value: Tensor, factor: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, derivative, learned
 from estimators.learned_baselines import fresh_samples, scaled
+from estimators.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.taylor import Taylor
@@ -36,8 +37,7 @@ class Regression(ControlVariate):
     """Means `[*shape, 3]` and second moments `[*shape, 3, 3]` of (s, h, g)."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), not {self.decay}")
+        check_decay(self.decay)
         if (
             self.control.uses_other_samples
             or self.control.differentiates_samples
@@ -79,14 +79,7 @@ class Regression(ControlVariate):
         return replace(self, control=control, moments=_moments(control, fresh_samples(problem, params, source)))
 
     def update(self, samples: ScoredSamples) -> "Regression":
-        new = _moments(self.control, samples)
-        if self.moments is None:
-            return replace(self, moments=new)
-        mixed = [
-            {name: torch.lerp(fresh[name], past[name], self.decay) for name in past}
-            for fresh, past in zip(new, self.moments, strict=True)
-        ]
-        return replace(self, moments=(mixed[0], mixed[1]))
+        return replace(self, moments=moved(self.moments, _moments(self.control, samples), self.decay))
 
 
 def _rescored(samples: ScoredSamples, factors: Params) -> ScoredSamples:
