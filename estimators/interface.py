@@ -82,6 +82,14 @@ class Component:
 
     name: ClassVar[str] = ""  # set by registration
 
+    @classmethod
+    def variants(cls) -> list[str]:
+        """The specs that `rank`, `check`, the conformance tests and the benchmarks go through.
+
+        Those of a problem are small enough to see a bias of 1 %.
+        """
+        return [cls.name]
+
     @property
     def spec(self) -> str:
         """The canonical spec: `name`, or `name:key=value,…` with sorted keys and defaults left out."""
@@ -98,11 +106,6 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
-
-    @classmethod
-    def variants(cls) -> list[str]:
-        """The specs that `check` and the conformance tests go through: small enough to see a bias of 1 %."""
-        return [cls.name]
 
     @abstractmethod
     def initial_params(self) -> Params:
@@ -168,11 +171,6 @@ class Estimator(Component, ABC):
 
     structured: ClassVar[bool] = True
     """All samples of a replicate are of one distribution, so that a structured source can place them."""
-
-    @classmethod
-    def variants(cls) -> list[str]:
-        """The specs that ranking, the conformance tests and the benchmarks go through."""
-        return [cls.name]
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why the estimator cannot be used here, as a sentence; None: it can."""
@@ -283,10 +281,6 @@ class ControlVariate(Component, ABC):
     """The term of a sample depends on the other samples, so that its zero mean needs independent samples."""
     differentiates_samples: ClassVar[bool] = False
     """The term needs the samples as differentiable functions of the parameters (`ScoredSamples.path`)."""
-
-    @classmethod
-    def variants(cls) -> list[str]:
-        return [cls.name]
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why it cannot be used here, as a sentence; None: it can."""

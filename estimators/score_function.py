@@ -32,7 +32,7 @@ class ScoreFunction(Estimator):
 
     @classmethod
     def variants(cls) -> list[str]:
-        specs = [spec for variate in components("control variate").values() for spec in variate.variants()]  # type: ignore[attr-defined]
+        specs = [spec for variate in components("control variate").values() for spec in variate.variants()]
         texts = [f"({spec})" if ":" in spec else spec for spec in specs]
         return ["score-function", *(f"score-function:control_variate={text}" for text in texts if text != "none")]
 

@@ -33,9 +33,9 @@ SMALL = {
 PROBLEMS: list[str] = [
     spec
     for name, cls in components("problem").items()
-    for spec in ([SMALL[name]] if name in SMALL else cls.variants())  # type: ignore[attr-defined]
+    for spec in ([SMALL[name]] if name in SMALL else cls.variants())
 ]
-ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]  # type: ignore[attr-defined]
+ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]
 NUM_SAMPLES = (4, 8, 2, 1)
 """In this order: a case has the first that its estimator supports; a grid in three dimensions needs eight."""
 
