@@ -1,0 +1,70 @@
+"""The deviation along the gradient, against its formula written out in loops."""
+
+import numpy as np
+import pytest
+
+from experiments.statistics import GROUPS, Groups
+from experiments.statistics.standardised import Standardised
+
+FLOOR = 0.02
+GRADIENT = np.array([1.0, -0.5, 2.0])
+DEVIATION = np.array([3.0, -0.4, -1.5]) * FLOOR
+"""Beyond the floor upwards, within it, and beyond it downwards."""
+
+
+def drawn(seed: int, mean: np.ndarray, noise: float) -> np.ndarray:
+    """Group means [G, P] whose average is exact, so that it is known on which side of the floor it lies."""
+    rows = np.random.default_rng(seed).normal(scale=noise, size=(GROUPS, len(mean)))
+    return mean + rows - rows.mean(axis=0)
+
+
+def estimates() -> Groups:
+    rows = drawn(0, GRADIENT + DEVIATION, 0.3)
+    return Groups(100, rows, np.full_like(rows, 99 * 9.0))
+
+
+def test_along_against_a_measured_reference():
+    """Pairs of different groups, then the correction that takes each mean deviation to its soft threshold."""
+    groups, reference = estimates(), drawn(1, GRADIENT, 0.2)
+    rows = groups.mean - reference
+    precision = 1 / (rows.var(axis=0, ddof=1) / GROUPS + FLOOR**2)
+    pairs = [
+        (reference[k] * precision * rows[other]).sum() for k in range(GROUPS) for other in range(GROUPS) if other != k
+    ]
+    correction = np.array([-FLOOR, -DEVIATION[1], FLOOR])
+    value, error = Standardised.of(groups, reference, FLOOR).along
+    assert value == pytest.approx(np.mean(pairs) + (GRADIENT * precision * correction).sum())
+    left_out = [along_pairs(np.delete(reference, k, 0), np.delete(rows, k, 0), precision) for k in range(GROUPS)]
+    sampling = np.sqrt((GROUPS - 1) * np.var(left_out))
+    assert error == pytest.approx(np.hypot(sampling, np.linalg.norm(GRADIENT * precision * FLOOR)))
+
+
+def along_pairs(reference: np.ndarray, rows: np.ndarray, precision: np.ndarray) -> float:
+    products = (reference * precision) @ rows.T
+    size = len(rows)
+    return (products.sum() - np.trace(products)) / (size * (size - 1))
+
+
+def test_along_against_an_exact_gradient():
+    """Each group is weighed by the variances of the others."""
+    groups = estimates()
+    rows = groups.mean - GRADIENT
+    noise = groups.leave_one_out_variance() / groups.replicates
+    own = [(GRADIENT * rows[k] / (noise[k] + FLOOR**2)).sum() for k in range(GROUPS)]
+    precision = 1 / (groups.variance / groups.replicates + FLOOR**2)
+    correction = (GRADIENT * precision * np.array([-FLOOR, -DEVIATION[1], FLOOR])).sum()
+    value, error = Standardised.of(groups, GRADIENT, FLOOR).along
+    assert value == pytest.approx(np.mean(own) + correction)
+    sampling = np.std(own, ddof=1) / np.sqrt(GROUPS)
+    assert error == pytest.approx(np.hypot(sampling, np.linalg.norm(GRADIENT * precision * FLOOR)))
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_deviations_within_the_floor_are_no_bias_along(measured: bool):
+    """What is left of them is the noise of pairing different groups, far below the rounding that was taken out."""
+    rows = drawn(0, GRADIENT * (1 + 0.9 * FLOOR), 1e-6)
+    groups = Groups(100, rows, np.full_like(rows, 1e-9))
+    reference = drawn(1, GRADIENT, 1e-6) if measured else GRADIENT
+    found = Standardised.of(groups, reference, 0.9 * FLOOR * np.abs(GRADIENT).max())
+    assert abs(found.along[0]) < 1e-3 * abs(found.direction @ found.deviation.mean)
+    assert found.p_along() > 0.9
