@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-__all__ = ["canonical", "check_known", "convert", "options", "split", "value_text"]
+__all__ = ["canonical", "check_known", "convert", "nearest", "options", "split", "value_text"]
 
 FORBIDDEN = set("()=,:\"'")
 
@@ -54,11 +54,15 @@ def _split_outside_parentheses(text: str, spec: str) -> list[str]:
 def check_known(what: str, name: str, known: Iterable[str]) -> None:
     """ValueError naming the nearest known name, unless `name` is known."""
     known = sorted(known)
-    if name in known:
-        return
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{nearest[0]}'?" if nearest else f"known: {', '.join(known) or 'none'}"
-    raise ValueError(f"unknown {what} '{name}'; {hint}")
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}; {nearest(name, known)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause that offers the known name nearest to an unknown one, or all where none is near."""
+    known = sorted(known)
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {found[0]!r}?" if found else f"known: {', '.join(known) or 'none'}"
 
 
 def options(cls: type) -> dict[str, dataclasses.Field]:

@@ -483,8 +483,8 @@ def test_same_cells_same_bytes(tmp_path: Path, format: str):
 @pytest.mark.parametrize(
     ("kinds", "format", "message"),
     [
-        (["variance", "varince"], "png", "unknown kind of figure 'varince': did you mean 'variance'?"),
-        (["variance"], "jpg", "unknown format 'jpg': did you mean 'png'?"),
+        (["variance", "varince"], "png", "unknown kind of figure 'varince'; did you mean 'variance'?"),
+        (["variance"], "jpg", "unknown format 'jpg'; did you mean 'png'?"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_written(

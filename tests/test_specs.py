@@ -156,6 +156,9 @@ def test_the_nearest_known_name_is_offered() -> None:
         specs.check_known("estimator", "pathwize", known)
     with pytest.raises(ValueError, match="known: pathwise, score-function"):
         specs.check_known("estimator", "zzz", known)
+    with pytest.raises(ValueError) as refused:
+        specs.check_known("estimator", "a\nb", [])
+    assert str(refused.value) == r"unknown estimator 'a\nb'; known: none"
 
 
 def test_a_spec_is_the_same_for_equal_numbers() -> None:

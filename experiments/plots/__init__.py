@@ -13,9 +13,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from estimators.specs import check_known
 from experiments.plots.bias import bias
 from experiments.plots.choice import suitable
-from experiments.plots.files import FORMATS, check_known, save
+from experiments.plots.files import FORMATS, save
 from experiments.plots.option import option, with_parameters
 from experiments.plots.rates import rates
 from experiments.plots.rounding import gradient_range, rounding_error

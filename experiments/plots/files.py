@@ -1,34 +1,32 @@
-"""Files that are whole or absent, and names that are known or refused."""
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from experiments.plots.style import paper_style
 
-__all__ = ["FORMATS", "check_known", "replacing", "save"]
+__all__ = ["FORMATS", "replacing", "save"]
 
 # Format -> metadata. Without a date in the file, the same cells give the same bytes.
 FORMATS: dict[str, dict[str, str | None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-def check_known(what: str, name: str, known: Collection[str]) -> None:
-    """Raise ValueError, one line that names the nearest known name, if `name` is not known."""
-    if name not in known:
-        close = get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
-        raise ValueError(f"unknown {what} {name!r}: did you mean {close!r}? Known: {', '.join(known)}")
-
-
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it on success and removed on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A temporary path beside `path`, renamed to it on success and removed on failure.
+
+    ValueError: the folder of `path` cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"{path.parent} cannot be a folder: a file is in the way; move it away and repeat") from None
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

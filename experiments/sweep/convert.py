@@ -1,13 +1,17 @@
 """From the tables of a TOML file to typed objects, with errors of one line that name the key."""
 
-import difflib
+import re
 import typing
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["convert", "nearest", "one_line"]
+from estimators.specs import nearest
+
+__all__ = ["convert", "one_line"]
+
+WORDS = {"array": "array", "bool": "boolean", "float": "float", "int": "integer", "object": "table", "str": "string"}
+"""TOML's names for the types, by msgspec's."""
 
 T = TypeVar("T")
 
@@ -33,14 +37,8 @@ def _prepared(value: Any, kind: Any, prefix: str) -> Any:
     known = typing.get_type_hints(kind)
     for key in value:
         if key not in known:
-            raise ValueError(f"unknown key {prefix + key!r}{nearest(key, known)}")
+            raise ValueError(f"unknown key {prefix + key!r}; {nearest(key, known)}")
     return {key: _prepared(inner, known[key], f"{prefix}{key}.") for key, inner in value.items()}
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that offers the nearest known name; '' if none is known."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"; the nearest known is {found[0]!r}" if found else ""
 
 
 def one_line(error: Exception) -> str:
@@ -49,5 +47,10 @@ def one_line(error: Exception) -> str:
         return "tables are nested too deeply"
     message, _, key = str(error).rpartition(" - at `$.")
     if message:
-        message = f"{key[:-1]}: {message.replace('`object`', 'table').replace('`', '')}"
+        message = message.replace("Expected", "expected").replace("Invalid enum value", "unknown value")
+        message = f"{key[:-1]}: {re.sub('`([^`]*)`', _in_words, message)}"
     return " ".join((message or str(error)).split())
+
+
+def _in_words(types: re.Match[str]) -> str:
+    return " or ".join(WORDS.get(name, name) for name in types[1].removesuffix(" | null").split(" | "))

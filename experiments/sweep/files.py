@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from experiments.sweep.convert import convert, nearest, one_line
+from estimators.specs import nearest
+from experiments.sweep.convert import convert, one_line
 from experiments.sweep.keys import Sweep
 
 __all__ = ["read_sweep", "shipped_sweeps", "sweep_from_flags"]
@@ -22,7 +23,7 @@ def read_sweep(source: str | Path) -> Sweep:
     shipped = _shipped()
     if name not in shipped:
         raise ValueError(
-            f"no sweep named {name!r}{nearest(name, shipped)}; `gradmark list sweeps` lists the shipped ones, "
+            f"no sweep named {name!r}; {nearest(name, shipped)}; `gradmark list sweeps` lists the shipped ones, "
             "and a file of your own ends in .toml"
         )
     return _read(shipped[name], f"sweep '{name}'")

@@ -28,9 +28,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from estimators.specs import check_known
 from experiments.sweep import grid
 from experiments.sweep.cell import Cell, Stop
-from experiments.sweep.convert import convert, nearest
+from experiments.sweep.convert import convert
 
 __all__ = ["Exclude", "Sweep", "Timing"]
 
@@ -150,8 +151,7 @@ def _check_places(devices: Sequence[str], dtypes: Sequence[str]) -> None:
         if not DEVICE.fullmatch(device):
             raise ValueError(f"device {device!r} is not known; write cpu, cuda or cuda:0")
     for dtype in dtypes:
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype {dtype!r} is not known{nearest(dtype, DTYPES)}")
+        check_known("dtype", dtype, DTYPES)
 
 
 def _items(text: str) -> list[str]:
