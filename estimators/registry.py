@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import inspect
 import itertools
+import re
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -47,6 +48,15 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
             raise TypeError(f"{cls.__name__}: to register as {kind} it must be a subclass of {BASES[kind].__name__}")
         if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
             raise TypeError(f"{cls.__name__}: put @dataclass(frozen=True) under the line that registers it")
+        if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name):
+            raise ValueError(
+                f"'{name}' cannot name {cls.__name__}: write lower-case words with hyphens, like 'my-model'"
+            )
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(cls.__abstractmethods__))  # type: ignore[attr-defined]
+            raise TypeError(f"{cls.__name__} lacks {missing}, which every {kind} defines")
+        if required := [field.name for field in dataclasses.fields(cls) if field.init and not _has_default(field)]:
+            raise TypeError(f"{cls.__name__}: the option {required[0]} needs a default")
         if name in _tables[kind] and _origin(_tables[kind][name]) != _origin(cls):
             raise ValueError(f"the {kind} '{name}' exists already; choose another name for {cls.__name__}")
         cls.name = name  # type: ignore[attr-defined]
@@ -54,6 +64,10 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
         return cls
 
     return decorate
+
+
+def _has_default(field: dataclasses.Field) -> bool:
+    return not (field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING)
 
 
 def _origin(cls: type) -> tuple[str, str]:
@@ -159,8 +173,8 @@ def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:
     if isinstance(entry, str):
         return [_make(kind, entry).spec]
     if not isinstance(entry.get("name"), str):
-        raise ValueError(f'a {kind} needs a name: write {{name = "…"}}, not {dict(entry)}')
-    axes = [(key, _alternatives(value)) for key, value in entry.items() if key != "name"]
+        raise ValueError(f'every {kind} needs a name: write {{name = "…"}}, not {dict(entry)}')
+    axes = _axes(entry)
     found: list[str] = []
     for combination in itertools.product(*(values for _, values in axes)):
         pairs = [f"{key}=({text})" for (key, _), text in zip(axes, combination, strict=True)]
@@ -168,11 +182,20 @@ def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _axes(table: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """The options of a table, each with the texts of its alternatives."""
+    axes = [(key, _alternatives(value)) for key, value in table.items() if key != "name"]
+    for key, texts in axes:
+        if not texts:
+            raise ValueError(f"option {key!r} of {table.get('name')!r} is an empty list; leave it out for its default")
+    return axes
+
+
 def _alternatives(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _alternatives(item)]
     if isinstance(value, Mapping):
-        axes = [(key, _alternatives(inner)) for key, inner in value.items() if key != "name"]
+        axes = _axes(value)
         grids = itertools.product(*(values for _, values in axes))
         heads = [",".join(f"{key}=({text})" for (key, _), text in zip(axes, grid, strict=True)) for grid in grids]
         return [f"{value.get('name', '')}:{head}" if head else str(value.get("name", "")) for head in heads]
@@ -180,15 +203,18 @@ def _alternatives(value: Any) -> list[str]:
 
 
 def source_digest(component: Component) -> str:
-    """'' for what gradmark ships; else a hash of the source files that define the component and its parts."""
-    files = {_source_file(type(part)) for part in _parts(component) if _is_foreign(type(part))}
+    """'' for what gradmark ships; else a hash of the files that define the component, its parts and their base classes.
+
+    What these files import or read beside that is not looked at.
+    """
+    files = {_source_file(cls) for cls in _foreign_classes(component)}
     contents = [Path(file).read_bytes() for file in sorted(files) if file]
     return hashlib.sha256(b"\0".join(contents)).hexdigest() if contents else ""
 
 
 def source_is_known(component: Component) -> bool:
     """Whether `source_digest` tells one version of the component from the next: not for a class of a notebook."""
-    return all(_source_file(type(part)) for part in _parts(component) if _is_foreign(type(part)))
+    return all(_source_file(cls) for cls in _foreign_classes(component))
 
 
 def _parts(component: Component) -> list[Component]:
@@ -196,5 +222,8 @@ def _parts(component: Component) -> list[Component]:
     return [component, *(part for value in nested if isinstance(value, Component) for part in _parts(value))]
 
 
-def _is_foreign(cls: type) -> bool:
-    return cls.__module__.split(".")[0] not in ("estimators", "experiments")
+def _foreign_classes(component: Component) -> set[type]:
+    """The classes and bases of the component and its parts that neither gradmark nor Python ships."""
+    shipped = {"estimators", "experiments", *sys.stdlib_module_names}
+    classes = {cls for part in _parts(component) for cls in type(part).__mro__}
+    return {cls for cls in classes if cls.__module__.partition(".")[0] not in shipped}

@@ -20,6 +20,7 @@ from estimators.registry import (
     register_estimator,
     register_problem,
     source_digest,
+    source_is_known,
 )
 
 ESTIMATOR = """
@@ -231,6 +232,32 @@ def test_the_digest_covers_nested_plugins_and_nothing_that_is_shipped(tmp_path: 
     assert len(first) == 64
     path.write_text(path.read_text() + "\n# edited\n")
     assert source_digest(outer) != first
+
+
+SUBCLASS = """
+    from dataclasses import dataclass
+    from estimators import register_estimator
+    from someone_elses import Mine
+
+    @register_estimator("inherited")
+    @dataclass(frozen=True)
+    class Inherited(Mine):
+        more: float = 1.0
+"""
+
+
+def test_the_digest_covers_what_is_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    base = written(tmp_path, ESTIMATOR.format(name="mine"), "someone_elses.py")
+    load_plugin(written(tmp_path, SUBCLASS))
+    made = make_estimator("stratified:base=inherited")
+    assert source_is_known(made)
+    first = source_digest(made)
+    base.write_text(base.read_text() + "\n# edited\n")
+    assert source_digest(made) != first
+    monkeypatch.delitem(sys.modules, "someone_elses")
+    base.unlink()
+    assert not source_is_known(made), "a base without a source, as in a notebook"
 
 
 def in_a_notebook(text: str) -> types.ModuleType:

@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a plug-in, beside which sweep files lie; the registry is as before afterwards."""
     path = tmp_path_factory.mktemp("sweeps")
     (path / "mine.py").write_text(PLUGIN)
+    registry.components("estimator")  # what is installed is loaded for good
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
         yield path
@@ -226,8 +227,9 @@ WRONG = {
     "name = 3": ["name", "str"],
     "description = 3": ["description", "str"],
     "experiment = 'train'\n[train]\nsteps = 3": ["train", "not available yet", "measure"],
-    "experiment = 'tune'": ["experiment", "'tune'"],
-    "estimator = 3": ["estimator[0]", "int"],
+    "experiment = 'tune'": ["experiment", "unknown value 'tune'"],
+    "estimator = 3": ["estimator[0]", "expected string or table, got integer"],
+    "stop.max_seconds = 'long'": ["stop.max_seconds", "expected float, got string"],
     "estimator = [['plain']]": ["estimator[0]", "array"],
     "plugins = [3]": ["plugins[0]", "int"],
     "a = ": ["not a TOML file", "at end of document"],
@@ -254,8 +256,9 @@ WRONG_COMPONENTS = {
     'estimator = "plain"': ["problem", "-p"],
     'estimator = "plian"\nproblem = "bowl"': ["estimator", "'plian'", "'plain'"],
     'estimator = "plain"\nproblem = "bowl:dum=3"': ["problem", "'dum'", "'dim'"],
-    'problem = "bowl"\nestimator = {name = "two-knobs", side = []}': ["no estimator"],
-    'problem = "bowl"\nestimator = {scale = 3}': ["estimator", "name"],
+    'problem = "bowl"\nestimator = {name = "two-knobs", side = []}': ["'side' of 'two-knobs'", "empty list"],
+    'problem = "bowl"\nestimator = {name = "wrapper", base = {name = "two-knobs", scale = [[]]}}': ["'scale' of"],
+    'problem = "bowl"\nestimator = {scale = 3}': ["every estimator needs a name"],
     f'{MINIMAL}[[exclude]]\nestimator = "plian"': ["exclude.estimator", "'plain'"],
     f'plugins = "missing.py"\n{MINIMAL}': ["missing.py"],
     f'problem = "bowl"\nestimator.name = "plain"\nestimator.{"a." * 3000}b = 1': ["nested too deeply"],

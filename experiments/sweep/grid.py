@@ -59,7 +59,7 @@ def _specs(kind: Any, entries: Sequence[Any]) -> list[str]:
     except ValueError as error:
         raise ValueError(f"{kind}: {error}") from None
     if not found:
-        raise ValueError(f"there is no {kind}: add a [[{kind}]] table, or -{kind[0]} SPEC")
+        raise ValueError(f"there is no {kind}: add one as a [[{kind}]] table, or by -{kind[0]} SPEC")
     return found
 
 
