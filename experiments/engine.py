@@ -16,11 +16,12 @@ from experiments.reference import find_reference
 from experiments.rounding import rounding
 from experiments.statistics import Interval
 from experiments.store import Store, load
+from experiments.store.schema import FILE_NAME
 from experiments.sweep import Cell, Sweep
-from experiments.timing import time_gradients
-from experiments.workload import Workload, prepare
+from experiments.timing import Timed, time_gradients
+from experiments.workload import Workload, find_device, prepare
 
-__all__ = ["Outcome", "Progress", "run"]
+__all__ = ["Outcome", "Progress", "reason", "remaining", "run"]
 
 
 class Progress(Protocol):
@@ -51,11 +52,13 @@ def run(sweep: Sweep, folder: Path, progress: Progress, *, retry: frozenset[str]
     A cell that raises is recorded as failed and the others go on. A killed run is repeated to be continued.
 
     Raises:
-        ValueError: the sweep is wrong; nothing has been written.
+        ValueError: the sweep is wrong, or one of its devices is not there; nothing has been written.
         StoreError: the folder cannot be written.
     """
     torch.set_num_threads(1)
     cells = sweep.cells()
+    for device in sweep.device:
+        find_device(device)
     with Store.open(folder) as store:
         store.add_run(provenance(), [cell.key for cell in cells])
         finished = store.finished_keys({"done", "failed", "skipped"} - retry)
@@ -68,10 +71,26 @@ def run(sweep: Sweep, folder: Path, progress: Progress, *, retry: frozenset[str]
         progress.start("timing", len(untimed) * sweep.timing.rounds)
         for group in _groups(untimed):
             _put_timings(store, group, sweep.timing.rounds, progress)
-    statuses = load(folder).cells["status"].tolist()
-    counts = {status: statuses.count(status) for status in ("done", "failed", "skipped")}
+    found = load(folder).cells
+    states = list(zip(found["status"], found["timing_status"], strict=True))
+    failed = sum("failed" in state for state in states)
+    done = sum(status == "done" and timing != "failed" for status, timing in states)
+    skipped = sum(status == "skipped" for status, _ in states)
     computed = len({cell.key for cell in (*missing, *untimed)})
-    return Outcome(len(cells), computed, **counts)
+    return Outcome(len(cells), computed, done, failed, skipped)
+
+
+def remaining(sweep: Sweep, folder: Path, retry: frozenset[str] = frozenset()) -> list[Cell]:
+    """What `run` would compute. StoreError: the results that are there cannot be read."""
+    cells = sweep.cells()
+    if not (folder / FILE_NAME).exists():
+        return cells
+    found = load(folder).cells
+    finished = found["status"].isin(sorted({"done", "failed", "skipped"} - retry))
+    if sweep.timing.enabled:
+        finished &= ~((found["status"] == "done") & found["timing_status"].isin(["", "pending"]))
+    keys = set(found.loc[finished, "key"])
+    return [cell for cell in cells if cell.key not in keys]
 
 
 def _label(cell: Cell) -> str:
@@ -97,10 +116,10 @@ def _put_statistics(store: Store, cell: Cell, *, timed: bool) -> None:
         measurement = estimate(workload, find_reference(workload), cell.stop)
         if cell.rounding:
             measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
-    except Unsupported as reason:
-        store.put_skipped(cell, str(reason))
+    except Unsupported as unsupported:
+        store.put_skipped(cell, str(unsupported))
     except Exception as error:
-        store.put_failure(cell, _reason(error))
+        store.put_failure(cell, reason(error))
     else:
         row = measurement.row()
         point = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
@@ -108,7 +127,8 @@ def _put_statistics(store: Store, cell: Cell, *, timed: bool) -> None:
         store.put_statistics(cell, statistics, measurement.parameters(), timed=timed)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """An exception in one line."""
     first_line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
@@ -131,17 +151,17 @@ def _groups(cells: list[Cell]) -> Iterator[list[Cell]]:
 
 
 def _put_timings(store: Store, cells: list[Cell], rounds: int, progress: Progress) -> None:
-    workloads = {}
+    timed = {}
     for cell in cells:
         try:
-            workloads[cell.key] = _prepare(cell)
+            timed[cell.key] = Timed.of(_prepare(cell))
         except Exception as error:
-            store.put_timing_failure(cell.key, _reason(error))
+            store.put_timing_failure(cell.key, reason(error))
             progress.advance(_label(cell), rounds)
     label = f"{cells[0].problem} · S={cells[0].num_samples}"
-    timings = time_gradients(list(workloads.values()), rounds, progress=lambda: progress.advance(label))
+    timings = time_gradients(list(timed.values()), rounds, progress=lambda: progress.advance(label))
     stored = load(store.file).cells.set_index("key")
-    for key, timing in zip(workloads, timings, strict=True):
+    for key, timing in zip(timed, timings, strict=True):
         row = stored.loc[key]
         total_variance = Interval(*(row[f"total_variance{end}"] for end in ("", "_low", "_high")))
         mse = Interval(*(row[f"mse{end}"] for end in ("", "_low", "_high")))

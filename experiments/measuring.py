@@ -1,6 +1,7 @@
 """Measure one estimator on one problem: replicates in chunks until the figures are precise enough."""
 
 import math
+import operator
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from experiments.reference import Reference, find_reference
 from experiments.sampling import Sampling
 from experiments.statistics import GROUPS
 from experiments.sweep.cell import Stop
-from experiments.timing import ROUNDS, time_gradients
+from experiments.timing import ROUNDS, Timed, time_gradients
 from experiments.workload import Workload, prepare, without_validation
 
 __all__ = ["estimate", "measure"]
@@ -38,8 +39,8 @@ def measure(
     max_seconds: float | None = 60.0,
     detect: bool = False,
     seed: int = 0,
-    device: str = "cpu",
-    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
     compile: bool = False,
 ) -> Measurement:
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
@@ -48,12 +49,16 @@ def measure(
     have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
     same machine, same numbers (times apart).
 
-    Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there.
+    Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
+    TypeError for specs in place of a problem and an estimator.
     """
+    if not (isinstance(problem, Problem) and isinstance(estimator, Estimator)):
+        raise TypeError("measure takes a Problem and an Estimator: make_problem(spec), make_estimator(spec)")
+    replicates = None if replicates is None else operator.index(replicates)
     workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
     measurement = estimate(workload, find_reference(workload), stop)
-    (timing,) = time_gradients([workload], ROUNDS)
+    (timing,) = time_gradients([Timed.of(workload)], ROUNDS)
     return replace(measurement, timing=timing)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from estimators.interface import Estimator, replicated
+from estimators.interface import Estimator, Params, replicated
 from estimators.noise import derive_seed
 from estimators.registry import make_estimator, source_digest, source_is_known
 from experiments import statistics
@@ -25,6 +25,10 @@ ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a reference may take."""
 
 
+_uncached: dict[tuple[type, str], np.ndarray | None] = {}
+"""What this process has found and the disk does not keep: that there is no reference, or one of a notebook's class."""
+
+
 def find_reference(workload: Workload) -> Reference | None:
     """The estimator's target, at the parameters that are measured, or a measured gradient of E[cost]; None: neither.
 
@@ -34,12 +38,26 @@ def find_reference(workload: Workload) -> Reference | None:
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
     target = workload.estimator.target(workload.problem, point, workload.num_samples)
     if target is not None:
-        ordered = {name: target[name] for name in workload.point}
-        return Reference("exact", flatten(ordered)[0].double().cpu().numpy())
+        return Reference("exact", _exact(target, workload))
     if type(workload.estimator).target is not Estimator.target:
         return None
-    groups = _cached(workload)
+    key = (type(workload.problem), _key(workload))
+    groups = _uncached[key] if key in _uncached else _cached(workload)
+    if groups is None or not source_is_known(workload.problem):
+        _uncached[key] = groups
     return None if groups is None else Reference("measured", groups)
+
+
+def _exact(target: Params, workload: Workload) -> np.ndarray:
+    spec = workload.problem.spec
+    if target.keys() != workload.point.keys():
+        raise ValueError(f"the exact gradient of {spec} is of {sorted(target)}, not of {sorted(workload.point)}")
+    gradient = flatten({name: target[name] for name in workload.point})[0].double().cpu().numpy()
+    if gradient.shape != (workload.size,):
+        raise ValueError(f"the exact gradient of {spec} has {gradient.size} entries, not {workload.size}")
+    if not np.isfinite(gradient).all():
+        raise ValueError(f"the exact gradient of {spec} is not finite at its initial parameters")
+    return gradient
 
 
 def cache_folder() -> Path:

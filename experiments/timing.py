@@ -15,7 +15,7 @@ from experiments.provenance import cpu_name
 from experiments.statistics import Interval, log_standard_error, work_normalized
 from experiments.workload import Workload, without_validation
 
-__all__ = ["Timing", "interval_columns", "time_gradients"]
+__all__ = ["Timed", "Timing", "interval_columns", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
@@ -74,32 +74,44 @@ def _median_and_quartiles(seconds: np.ndarray) -> Interval:
     return Interval(float(median), float(low), float(high))
 
 
+@dataclass(frozen=True)
+class Timed:
+    """A workload that is warm, and the calls that fill a block at R = 1 and at a full chunk."""
+
+    workload: Workload
+    one: Callable[[], None]
+    many: Callable[[], None]
+    calls: tuple[int, int]
+    peak_memory_bytes: int
+
+    @classmethod
+    def of(cls, workload: Workload) -> "Timed":
+        """Raises what the workload raises."""
+        one, many = _step(workload, 1), _step(workload, workload.chunk)
+        calls = _calls_in_a_block(one), _calls_in_a_block(many)
+        with without_validation():
+            return cls(workload, one, many, calls, peak_memory(one, workload.device))
+
+
 def time_gradients(
-    workloads: Sequence[Workload],
-    rounds: int = ROUNDS,
-    seed: int = 0,
-    progress: Callable[[], object] = lambda: None,
+    timed: Sequence[Timed], rounds: int = ROUNDS, seed: int = 0, progress: Callable[[], object] = lambda: None
 ) -> list[Timing]:
     """Time workloads against each other: every round times each once, in a random order of its own.
 
     `progress` is called after each pair of blocks, rounds times workloads in all.
     """
-    steps = [(_step(workload, 1), _step(workload, workload.chunk)) for workload in workloads]
-    sizes = [(_calls_in_a_block(one), _calls_in_a_block(many)) for one, many in steps]
-    with without_validation():
-        memory = [peak_memory(pair[0], workload.device) for pair, workload in zip(steps, workloads, strict=True)]
-    latency, batched = np.empty((len(workloads), rounds)), np.empty((len(workloads), rounds))
-    order = list(range(len(workloads)))
+    latency, batched = np.empty((len(timed), rounds)), np.empty((len(timed), rounds))
+    order = list(range(len(timed)))
     generator = random.Random(seed)
     for round_index in range(rounds):
         generator.shuffle(order)
         for cell in order:
-            one, many = steps[cell]
-            latency[cell, round_index] = _seconds(one, sizes[cell][0])
-            batched[cell, round_index] = _seconds(many, sizes[cell][1]) / workloads[cell].chunk
+            this = timed[cell]
+            latency[cell, round_index] = _seconds(this.one, this.calls[0])
+            batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
             progress()
-    names = [device_name(workload.device) for workload in workloads]
-    return [Timing(*row) for row in zip(latency, batched, memory, names, strict=True)]
+    rows = zip(latency, batched, timed, strict=True)
+    return [Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device)) for one, many, this in rows]
 
 
 def _step(workload: Workload, replicates: int) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
 
+import operator
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from torch.distributions import Distribution
 from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
+from experiments.validation import check_estimator, check_parameters, check_problem
 
-__all__ = ["Workload", "flatten", "prepare"]
+__all__ = ["Workload", "find_device", "flatten", "prepare"]
 
 CHUNK_ELEMENTS = 2**18
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
@@ -102,24 +104,25 @@ def prepare(
     num_samples: int,
     *,
     seed: int = 0,
-    device: str = "cpu",
-    dtype: str = "float32",
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
     compile: bool = False,
 ) -> Workload:
     """Move the problem, check that the estimator supports it, and let the estimator learn.
 
-    Raises `Unsupported` with the estimator's reason, and ValueError for a device or dtype that is not there and for
-    initial parameters that the distribution refuses.
+    Raises `Unsupported` with the estimator's reason, and ValueError for a device or dtype that is not there, for
+    initial parameters that the distribution refuses, and for what does not keep to the interface.
     """
     keep_freed_memory()
-    where, kind = _device(device), _dtype(dtype)
-    point = {name: value.detach().to(where, kind) for name, value in problem.initial_params().items()}
+    where, kind, num_samples = find_device(device), _dtype(dtype), operator.index(num_samples)
+    point = {name: value.detach().to(where, kind) for name, value in check_parameters(problem).items()}
     moved = problem.to(where, kind)
-    _validate(moved, point)
+    check_problem(moved, point)
     estimator.require_support(problem, num_samples)
     source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
     with without_validation():
         fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
+        check_estimator(moved, fitted, num_samples, point)
     gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
     return Workload(moved, fitted, num_samples, seed, where, kind, point, fitted is not estimator, gradient)
 
@@ -155,33 +158,20 @@ def _compiled(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise
     return gradient
 
 
-def _validate(problem: Problem, point: Params) -> None:
-    try:
-        q = problem.distribution(replicated(point, 1))
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"the initial parameters of {problem.spec} are refused by its distribution: {reason}"
-        ) from None
-    if tuple(q.batch_shape) != (1,):
-        raise ValueError(
-            f"the distribution of {problem.spec} has batch shape {tuple(q.batch_shape)} for one replicate, not (1,); "
-            "wrap it in Independent so that the dimensions of x are event dimensions"
-        )
-
-
-def _device(name: str) -> torch.device:
+def find_device(name: str | torch.device) -> torch.device:
+    """ValueError: it is not available here."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
+        float(torch.ones(1, device=device))
+    except (RuntimeError, AssertionError, NotImplementedError):
         available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise ValueError(f"device '{name}' is not available here; available: {', '.join(available)}") from None
     return device
 
 
-def _dtype(name: str) -> torch.dtype:
+def _dtype(name: str | torch.dtype) -> torch.dtype:
     known = {"float32": torch.float32, "float64": torch.float64}
-    if name not in known:
-        raise ValueError(f"dtype must be float32 or float64, not '{name}'")
-    return known[name]
+    text = str(name).removeprefix("torch.")
+    if text not in known:
+        raise ValueError(f"dtype must be float32 or float64, not '{text}'")
+    return known[text]

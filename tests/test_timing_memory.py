@@ -15,11 +15,16 @@ from estimators.registry import make_estimator, make_problem
 from experiments import timing
 from experiments.memory import peak_memory
 from experiments.statistics import Interval
-from experiments.timing import Timing, device_name, interval_columns, time_gradients
+from experiments.timing import Timed, Timing, device_name, interval_columns
+from experiments.timing import time_gradients as time_warm
 from experiments.workload import Workload, prepare
 
 CPU = torch.device("cpu")
 SECONDS = 0.004
+
+
+def time_gradients(workloads, rounds, **settings):
+    return time_warm([Timed.of(workload) for workload in workloads], rounds, **settings)
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,19 @@ from estimators.interface import Unsupported
 from estimators.registry import components, load_plugin, make_estimator, make_problem
 from experiments.commands.files import registered_by
 from experiments.console import narrator, percent, print_table
+from experiments.engine import reason
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.sweep import Stop
-from experiments.workload import prepare
+from experiments.validation import check_initial_point
+from experiments.workload import find_device, prepare
 
 __all__ = ["check_claims"]
 
 NOTHING = 4
 REFUTED = 3
+FAILED = 1
 MAX_REPLICATES = 10**9
 
 
@@ -31,12 +34,17 @@ class Check:
     problem: str
     measurement: Measurement | None
     reason: str = ""
+    failed: bool = False
 
     @property
     def conclusion(self) -> str:
         found = self.measurement
-        if found is None or found.verdict is None:
-            return "no reference" if found else "unsupported"
+        if found is None:
+            return "FAILED" if self.failed else "unsupported"
+        if found.nonfinite:
+            return "NOT FINITE"
+        if found.verdict is None:
+            return "no reference"
         if found.claim == "biased":
             return "biased, as claimed" if found.verdict == "biased" else "bias not seen"
         return {"biased": "REFUTED", "unbiased": "passed"}.get(found.verdict, "undetermined")
@@ -58,6 +66,9 @@ def check_claims(
         load_plugin(plugin)
     estimators = _estimators(estimator)
     chosen = list(problems) or [spec for cls in components("problem").values() for spec in cls.variants()]  # type: ignore[attr-defined]
+    find_device(device)
+    for spec in chosen:
+        check_initial_point(make_problem(spec))
     torch.set_num_threads(1)
     stop = Stop(detect=True, max_seconds=seconds, max_replicates=MAX_REPLICATES)
     checks: list[Check] = []
@@ -73,8 +84,7 @@ def check_claims(
 def _estimators(argument: str) -> list[str]:
     if not argument.endswith(".py"):
         return [make_estimator(argument).spec]
-    known = components("estimator")
-    return [spec for name in registered_by(argument, "estimator") for spec in _variants(name)] if known else []
+    return [spec for name in registered_by(argument, "estimator") for spec in _variants(name)]
 
 
 def _variants(name: str) -> list[str]:
@@ -89,10 +99,11 @@ def _checks(
             try:
                 made = make_problem(problem), make_estimator(spec)
                 workload = prepare(*made, num_samples, seed=seed, device=device)
-            except Unsupported as reason:
-                yield Check(spec, problem, None, str(reason))
-            else:
                 yield Check(spec, problem, estimate(workload, find_reference(workload), stop))
+            except Unsupported as unsupported:
+                yield Check(spec, problem, None, str(unsupported))
+            except Exception as error:
+                yield Check(spec, problem, None, reason(error), failed=True)
 
 
 def _print(checks: Sequence[Check], num_samples: int) -> None:
@@ -101,7 +112,10 @@ def _print(checks: Sequence[Check], num_samples: int) -> None:
     print_table(columns, rows, title=f"num_samples = {num_samples}", right=columns[4:])
     for check in checks:
         if check.measurement is None:
-            click.echo(f"{check.problem}: {check.estimator} is not supported: {check.reason}", err=True)
+            what = "failed" if check.failed else "is not supported"
+            click.echo(f"{check.problem}: {check.estimator} {what}: {check.reason}", err=True)
+        elif check.measurement.nonfinite:
+            click.echo(f"{check.problem}: {check.estimator}: {check.measurement.warnings[-1]}", err=True)
 
 
 def _row(check: Check, found: Measurement) -> list[str]:
@@ -121,7 +135,12 @@ def _verdict(checks: Sequence[Check], strict: bool) -> int:
     if all(conclusion == "unsupported" for conclusion in conclusions):
         click.echo("gradmark: no problem that was asked for is supported", err=True)
         return NOTHING
-    open_claims = [text for text in conclusions if text in ("undetermined", "no reference")]
-    if open_claims:
-        click.echo(f"{len(open_claims)} of {len(checks)} stay undetermined: more --seconds would decide", err=True)
-    return REFUTED if "REFUTED" in conclusions or (strict and open_claims) else 0
+    undetermined = conclusions.count("undetermined")
+    if undetermined:
+        click.echo(f"{undetermined} of {len(checks)} stay undetermined: more --seconds would decide", err=True)
+    unknown = conclusions.count("no reference")
+    if unknown:
+        click.echo(f"{unknown} of {len(checks)} have no gradient to be compared with", err=True)
+    if "REFUTED" in conclusions or "NOT FINITE" in conclusions or (strict and (undetermined or unknown)):
+        return REFUTED
+    return FAILED if "FAILED" in conclusions else 0

@@ -13,16 +13,19 @@ from estimators.interface import Problem
 from estimators.registry import components, load_plugin, make_estimator, make_problem
 from experiments.commands.files import registered_by
 from experiments.console import Narrator, interval, narrator, number, percent, print_table, seconds
+from experiments.engine import reason
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.statistics import Interval
 from experiments.sweep import Stop
-from experiments.timing import time_gradients
-from experiments.workload import Workload, prepare
+from experiments.timing import Timed, time_gradients
+from experiments.validation import check_initial_point
+from experiments.workload import find_device, prepare
 
 __all__ = ["rank_estimators"]
 
+FAILED = 1
 NOTHING = 4
 RTOL = 0.05
 TIMING_ROUNDS = 7
@@ -48,6 +51,10 @@ class Ranked:
     def biased(self) -> bool:
         return "biased" in (self.measurement.verdict, self.measurement.claim)
 
+    @property
+    def usable(self) -> bool:
+        return not self.biased and math.isfinite(self.figure.value)
+
 
 def rank_estimators(
     problem: str,
@@ -62,22 +69,28 @@ def rank_estimators(
     """Measure, rank, advise. Exit code 4: no estimator supports the problem."""
     for plugin in plugins:
         load_plugin(plugin)
+    find_device(device)
     made = make_problem(_problem(problem))
+    check_initial_point(made)
     torch.set_num_threads(1)
     supported, unsupported = _supported(made, num_samples)
     with narrator() as progress:
-        measured = _measured(made, supported, num_samples, seconds, device, seed, progress)
+        measured, failed = _measured(made, supported, num_samples, seconds, device, seed, progress)
+    for spec, why in failed.items():
+        click.echo(f"gradmark: {spec} failed on {made.spec}: {why}", err=True)
+    if not measured and failed:
+        return FAILED
     if not measured:
         click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)
         return NOTHING
     ranking = _ranked(measured)
     if as_json:
         click.echo(json.dumps(_as_json(made, num_samples, ranking, unsupported), indent=2, ensure_ascii=False))
-        return 0
-    _print(made, num_samples, ranking)
-    click.echo(_advice(ranking))
-    click.echo(f"{len(unsupported)} estimators do not support this problem; --json says why.", err=True)
-    return 0
+    else:
+        _print(made, num_samples, ranking)
+        click.echo(_advice(ranking))
+        click.echo(f"{len(unsupported)} estimators do not support this problem; --json says why.", err=True)
+    return FAILED if failed or not ranking[0].usable else 0
 
 
 def _problem(argument: str) -> str:
@@ -101,28 +114,34 @@ def _supported(problem: Problem, num_samples: int) -> tuple[list[str], dict[str,
 
 def _measured(
     problem: Problem, specs: list[str], num_samples: int, budget: float, device: str, seed: int, progress: Narrator
-) -> list[Measurement]:
+) -> tuple[list[Measurement], dict[str, str]]:
+    """The measurements, and why the other estimators have none."""
     share = budget * (1 - TIMING_SHARE) / max(len(specs), 1)
     stop = Stop(rtol=RTOL, max_seconds=share)
-    workloads: list[Workload] = []
+    timed: list[Timed] = []
     measurements: list[Measurement] = []
+    failed: dict[str, str] = {}
     progress.start("measuring", len(specs))
     for spec in specs:
-        workload = prepare(problem, make_estimator(spec), num_samples, seed=seed, device=device)
-        measurements.append(estimate(workload, find_reference(workload), stop))
-        workloads.append(workload)
+        try:
+            workload = prepare(problem, make_estimator(spec), num_samples, seed=seed, device=device)
+            measurement = estimate(workload, find_reference(workload), stop)
+            timed.append(Timed.of(workload))
+            measurements.append(measurement)
+        except Exception as error:
+            failed[spec] = reason(error)
         progress.advance(spec)
-    progress.start("timing", len(specs) * TIMING_ROUNDS)
-    timings = time_gradients(workloads, TIMING_ROUNDS, progress=lambda: progress.advance("all estimators in turn"))
-    return [replace(one, timing=timing) for one, timing in zip(measurements, timings, strict=True)]
+    progress.start("timing", len(timed) * TIMING_ROUNDS)
+    timings = time_gradients(timed, TIMING_ROUNDS, progress=lambda: progress.advance("all estimators in turn"))
+    return [replace(one, timing=timing) for one, timing in zip(measurements, timings, strict=True)], failed
 
 
 def _ranked(measured: Sequence[Measurement]) -> list[Ranked]:
     figures = [one.work_normalized_mse or one.work_normalized_variance for one in measured]
     found = [Ranked(one, figure, tied=False) for one, figure in zip(measured, figures, strict=True) if figure]
-    found.sort(key=lambda ranked: (ranked.biased, math.isnan(ranked.figure.value), ranked.figure.value))
+    found.sort(key=lambda ranked: (not ranked.usable, ranked.biased, ranked.figure.value))
     best = found[0].figure
-    return [replace(one, tied=not one.biased and one.figure.low <= best.high) for one in found]
+    return [replace(one, tied=one.usable and one.figure.low <= best.high) for one in found]
 
 
 def _print(problem: Problem, num_samples: int, ranking: Sequence[Ranked]) -> None:
@@ -132,8 +151,9 @@ def _print(problem: Problem, num_samples: int, ranking: Sequence[Ranked]) -> Non
     rows = []
     for place, ranked in enumerate(ranking, start=1):
         one = ranked.measurement
-        mark = "≈" if ranked.tied and place > 1 else "" if ranked.biased else str(place)
+        mark = "≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ""
         verdict = "biased" if ranked.biased else one.verdict or "no reference"
+        verdict = "not finite" if one.nonfinite else verdict
         assert one.seconds_per_gradient is not None
         ratio = number(ranked.figure.value / best) if best else ""
         time = seconds(one.seconds_per_gradient.value)
@@ -151,9 +171,9 @@ def _bias(one: Measurement) -> str:
 
 def _advice(ranking: Sequence[Ranked]) -> str:
     best = ranking[0]
-    if best.biased:
-        return "Every estimator that supports this problem is biased here: none can be recommended."
-    others = [ranked for ranked in ranking[1:] if not ranked.biased]
+    if not best.usable:
+        return "Every estimator that supports this problem is biased or not finite here: none can be recommended."
+    others = [ranked for ranked in ranking[1:] if ranked.usable]
     ties = [ranked.spec for ranked in others if ranked.tied]
     clear = next((ranked for ranked in others if not ranked.tied), None)
     sentence = f"Use {best.spec}"

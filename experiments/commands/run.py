@@ -7,11 +7,11 @@ import click
 
 from experiments.commands.show import print_cells
 from experiments.console import narrator
-from experiments.engine import Outcome, run
+from experiments.engine import Outcome, remaining, run
 from experiments.plots import plots, save_plots
 from experiments.report import write_report
 from experiments.store import load
-from experiments.sweep import Cell, Sweep, read_sweep, sweep_from_flags
+from experiments.sweep import Sweep, read_sweep, sweep_from_flags
 
 __all__ = ["run_sweep"]
 
@@ -26,10 +26,10 @@ def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bo
     if not cells:
         click.echo(f"gradmark: sweep '{sweep.name}' has no cells: everything is excluded", err=True)
         return EMPTY
-    if dry_run:
-        click.echo(f"{len(cells)} cells, of which {_missing(folder, cells, fresh)} are missing, in {folder}")
-        return 0
     redo = frozenset({"done", "failed", "skipped"}) if fresh else frozenset({retry} if retry else ())
+    if dry_run:
+        click.echo(f"{len(cells)} cells, of which {len(remaining(sweep, folder, redo))} are missing, in {folder}")
+        return 0
     with narrator() as progress:
         outcome = run(sweep, folder, progress, retry=redo)
         results = load(folder)
@@ -52,17 +52,9 @@ def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:
     return sweep_from_flags(**flags)
 
 
-def _missing(folder: Path, cells: list[Cell], fresh: bool) -> int:
-    try:
-        known = load(folder).cells
-    except ValueError:
-        return len(cells)
-    finished = set() if fresh else set(known["key"])
-    return sum(cell.key not in finished for cell in cells)
-
-
 def _summary(outcome: Outcome, folder: Path) -> str:
     counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
     work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
-    failed = f"; why: gradmark show {folder} --columns estimator,problem,status,error" if outcome.failed else ""
+    columns = "estimator,problem,status,timing_status,error"
+    failed = f"; why: gradmark show {folder} --columns {columns}" if outcome.failed else ""
     return f"{outcome.planned} cells: {counts} ({work}); report: {folder / 'report.html'}{failed}"

@@ -1,0 +1,72 @@
+"""Whether problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators import families
+from estimators.interface import Estimator, Params, Problem, replicated
+from estimators.noise import IID
+
+__all__ = ["check_estimator", "check_initial_point", "check_parameters", "check_problem"]
+
+SAMPLES, REPLICATES = 3, 2
+
+
+def check_problem(problem: Problem, point: Params) -> None:
+    """ValueError: the parameters, the distribution or the cost are not what the interface says."""
+    spec = problem.spec
+    if not point:
+        raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")
+    params = replicated(point, REPLICATES)
+    try:
+        q = problem.distribution(params)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"the initial parameters of {spec} are refused by its distribution: {reason}") from None
+    if not isinstance(q, Distribution):
+        raise ValueError(f"the distribution of {spec} must be a torch Distribution, not {type(q).__name__}")
+    if tuple(q.batch_shape) != (REPLICATES,):
+        raise ValueError(
+            f"the distribution of {spec} has batch shape {tuple(q.batch_shape)} for {REPLICATES} replicates, not "
+            f"({REPLICATES},); wrap it in Independent so that the dimensions of x are event dimensions"
+        )
+    device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
+    x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
+    with torch.no_grad():
+        _check_shape(f"the cost of {spec}", "[S, R]", problem.cost(x, params), (SAMPLES, REPLICATES))
+
+
+def check_parameters(problem: Problem) -> Params:
+    """The initial parameters. ValueError: they are not named tensors."""
+    found = problem.initial_params()
+    if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
+        raise ValueError(f"initial_params of {problem.spec} must be a dict of tensors, not {found!r:.60}")
+    return found
+
+
+def check_initial_point(problem: Problem) -> None:
+    """ValueError: as for `check_problem`, at the initial parameters in float64."""
+    point = {name: value.detach().cpu().double() for name, value in check_parameters(problem).items()}
+    check_problem(problem.to("cpu", torch.float64), point)
+
+
+def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, point: Params) -> None:
+    """ValueError: the claim or the surrogate are not what the interface says."""
+    claim = estimator.claim(problem, num_samples)
+    if claim not in ("unbiased", "biased"):
+        raise ValueError(f"the claim of {estimator.spec} must be 'unbiased' or 'biased', not {claim!r}")
+    params = replicated(point, REPLICATES)
+    some = next(iter(point.values()))
+    with torch.no_grad():
+        noise = estimator.draw(problem, params, num_samples, IID(0, some.device, some.dtype))
+    params = {name: value.requires_grad_() for name, value in params.items()}
+    surrogate = estimator.surrogate(problem, params, noise)
+    _check_shape(f"the surrogate of {estimator.spec}", "[R]", surrogate, (REPLICATES,))
+
+
+def _check_shape(what: str, wanted: str, value: Tensor, shape: tuple[int, ...]) -> None:
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{what} must be a tensor {wanted}, not {type(value).__name__}")
+    if tuple(value.shape) != shape:
+        raise ValueError(f"{what} must be {wanted} = {list(shape)}, not {list(value.shape)}")
