@@ -271,9 +271,11 @@ def test_option_shows_the_time_where_it_depends_on_the_option():
     assert points(time, "exact variance") == points(time, "biased") == [] and len(points(variance, "biased")) == 4
 
 
-def test_several_numbers_of_samples_are_conditions_of_an_option():
-    cells = frame(*along_k(), *(row | {"num_samples": 7, "key": row["key"] + "7"} for row in along_k()))
-    assert {"S = 1", "S = 7"} <= set(legend(plot(cells, "option")))
+def test_each_number_of_samples_has_a_panel():
+    many = [row | {"num_samples": 7, "key": row["key"] + "7", "total_variance": 3.0} for row in along_k()]
+    one, seven = axes(plot(frame(*along_k(), *many), "option"))
+    assert one.get_title().endswith("S = 1") and seven.get_title().endswith("S = 7")
+    assert [y for _, y in points(seven, "pathwise")] == [3.0] * 4
 
 
 def test_an_option_that_may_be_0_or_negative_has_a_linear_axis():

@@ -46,13 +46,13 @@ class Selection(NamedTuple):
 def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_samples") -> Selection:
     """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite.
 
-    `along` is the column of the x axis; where it is another one, num_samples is a condition.
+    `along` is the column of the x axis.
     """
     numbers = [name + end for name in quantities for end in ENDS]
     cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
     done = cells.query("status == 'done'").sort_values(along, kind="stable")
     done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
-    done = done.assign(condition=_conditions(done, [] if along == "num_samples" else ["num_samples"]))
+    done = done.assign(condition=_conditions(done))
     look = looks(cells["estimator"], done["condition"])
     drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
     facets: dict[str, list[Curve]] = {}
@@ -72,14 +72,12 @@ def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
     return selection._replace(facets={name: selection.facets[name] for name in panels if name in selection.facets})
 
 
-def _conditions(cells: DataFrame, others: Sequence[str] = ()) -> list[str]:
+def _conditions(cells: DataFrame) -> list[str]:
     """A text a cell, of those of the conditions that vary within the run."""
-    names = [*CONDITIONS, *others]
-    count = {name: len(set(cells[name].dropna())) for name in names}
-    varying = [name for name in names if count[name] > 1]
+    count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
+    varying = [name for name in CONDITIONS if count[name] > 1]
     if count["device_name"] <= count["device"]:  # then the name tells no more than the device does
         varying = [name for name in varying if name != "device_name"]
     compiled = ["compiled" if compile else "eager" for compile in cells["compile"]]
-    named = {"seed": "seed " + cells["seed"].astype(str), "num_samples": "S = " + cells["num_samples"].astype(str)}
-    texts = cells.assign(compile=compiled, **named)[varying]
+    texts = cells.assign(compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
     return [", ".join(row) for row in texts.astype(str).to_numpy().tolist()]

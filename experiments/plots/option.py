@@ -30,12 +30,12 @@ TIMES_APART = 3.0
 def option(cells: DataFrame, title: str | None = None) -> Figure:
     """Variance with its 95 % interval, and time, against the numeric option in which problems of one name differ.
 
-    The variance is that of each parameter where all of them have one entry (`with_parameters`), else the total one. A
-    pale line is the exact variance, where it is known.
+    The variance is that of each parameter where all have one entry (`with_parameters`), else the total one; each
+    num_samples has panels of its own. A pale line is the exact variance, where it is known.
     """
     series = find_series(cells["problem"]) if "problem" in cells else []
     points = _points(cells, series)
-    timed = any(panel.endswith(TIME) for panel in points["problem"])
+    timed = any(TIME in panel for panel in points["problem"])
     return page(
         in_order(select(points, ["value"], along="level"), list(points["problem"].unique()))
         if series
@@ -85,7 +85,9 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exact | None) -> DataFrame:
     known = [None if exact is None else exact(*point) for point in _specs(own)]
     values = {f"value{end}": own[f"{quantity}{end}"] for end in ENDS}
-    return own.assign(problem=f"{series.name}, {name}", exact=np.array(known, float), **values)
+    several = len(set(own["num_samples"])) > 1
+    panels = [f"{series.name}, {name}" + (f", S = {s}" if several else "") for s in own["num_samples"]]
+    return own.assign(problem=panels, exact=np.array(known, float), **values)
 
 
 def _exact_of(parameter: str) -> Exact:
