@@ -1,7 +1,7 @@
 """Run a sweep: the statistics of every missing cell, then the timing, each committed as it comes."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +15,9 @@ from experiments.provenance import provenance
 from experiments.reference import find_reference
 from experiments.rounding import rounding
 from experiments.statistics import Interval
-from experiments.store import Store, load
-from experiments.store.schema import FILE_NAME
+from experiments.store import States, Store, load, states
 from experiments.sweep import Cell, Sweep
-from experiments.timing import Timed, time_gradients
+from experiments.timing import Timed, Timing, time_gradients
 from experiments.workload import Workload, find_device, prepare
 
 __all__ = ["Outcome", "Progress", "reason", "remaining", "run"]
@@ -56,18 +55,15 @@ def run(sweep: Sweep, folder: Path, progress: Progress, *, retry: frozenset[str]
         StoreError: the folder cannot be written.
     """
     torch.set_num_threads(1)
-    cells = sweep.cells()
-    for device in sweep.device:
-        find_device(device)
+    cells = _cells(sweep)
     with Store.open(folder) as store:
         store.add_run(provenance(), [cell.key for cell in cells])
-        finished = store.finished_keys({"done", "failed", "skipped"} - retry)
-        missing = [cell for cell in cells if cell.key not in finished]
+        missing = _unmeasured(cells, store.states(), retry)
         progress.start("measuring", len(missing))
         for cell in missing:
             _put_statistics(store, cell, timed=sweep.timing.enabled)
             progress.advance(_label(cell))
-        untimed = _untimed(store, sweep, cells)
+        untimed = _untimed(cells, store.states(), retry) if sweep.timing.enabled else []
         progress.start("timing", len(untimed) * sweep.timing.rounds)
         for group in _groups(untimed):
             _put_timings(store, group, sweep.timing.rounds, progress)
@@ -81,16 +77,26 @@ def run(sweep: Sweep, folder: Path, progress: Progress, *, retry: frozenset[str]
 
 
 def remaining(sweep: Sweep, folder: Path, retry: frozenset[str] = frozenset()) -> list[Cell]:
-    """What `run` would compute. StoreError: the results that are there cannot be read."""
+    """The cells whose statistics or timing `run` would compute. It raises what `run` raises before it writes."""
+    cells, known = _cells(sweep), states(folder)
+    untimed = _untimed(cells, known, retry) if sweep.timing.enabled else []
+    return list(dict.fromkeys([*_unmeasured(cells, known, retry), *untimed]))
+
+
+def _cells(sweep: Sweep) -> list[Cell]:
     cells = sweep.cells()
-    if not (folder / FILE_NAME).exists():
-        return cells
-    found = load(folder).cells
-    finished = found["status"].isin(sorted({"done", "failed", "skipped"} - retry))
-    if sweep.timing.enabled:
-        finished &= ~((found["status"] == "done") & found["timing_status"].isin(["", "pending"]))
-    keys = set(found.loc[finished, "key"])
-    return [cell for cell in cells if cell.key not in keys]
+    for device in dict.fromkeys(cell.device for cell in cells):
+        find_device(device)
+    return cells
+
+
+def _unmeasured(cells: list[Cell], known: States, retry: frozenset[str]) -> list[Cell]:
+    return [cell for cell in cells if cell.key not in known or known[cell.key][0] in retry]
+
+
+def _untimed(cells: list[Cell], known: States, retry: frozenset[str]) -> list[Cell]:
+    wanted = {("done", timing) for timing in {"", "pending"} | ({"failed"} & retry)}
+    return [cell for cell in cells if known.get(cell.key) in wanted]
 
 
 def _label(cell: Cell) -> str:
@@ -133,13 +139,6 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
-def _untimed(store: Store, sweep: Sweep, cells: list[Cell]) -> list[Cell]:
-    if not sweep.timing.enabled:
-        return []
-    keys = store.untimed_keys()
-    return [cell for cell in cells if cell.key in keys]
-
-
 def _groups(cells: list[Cell]) -> Iterator[list[Cell]]:
     """Cells that differ in the estimator alone, which are timed against each other."""
 
@@ -159,10 +158,25 @@ def _put_timings(store: Store, cells: list[Cell], rounds: int, progress: Progres
             store.put_timing_failure(cell.key, reason(error))
             progress.advance(_label(cell), rounds)
     label = f"{cells[0].problem} · S={cells[0].num_samples}"
-    timings = time_gradients(list(timed.values()), rounds, progress=lambda: progress.advance(label))
-    stored = load(store.file).cells.set_index("key")
+    timings = _timings(list(timed.values()), rounds, lambda: progress.advance(label))
     for key, timing in zip(timed, timings, strict=True):
-        row = stored.loc[key]
-        total_variance = Interval(*(row[f"total_variance{end}"] for end in ("", "_low", "_high")))
-        mse = Interval(*(row[f"mse{end}"] for end in ("", "_low", "_high")))
+        if isinstance(timing, Exception):
+            store.put_timing_failure(key, reason(timing))
+            continue
+        total_variance, mse = (Interval(*store.interval(key, name)) for name in ("total_variance", "mse"))
         store.put_timing(key, timing.columns(total_variance, mse), timing.rounds())
+
+
+def _timings(timed: list[Timed], rounds: int, told: Callable[[], object]) -> list[Timing | Exception]:
+    """Timed against each other; where one raises after all, each by itself."""
+    try:
+        return [*time_gradients(timed, rounds, progress=told)]
+    except Exception:
+        return [_timing(one, rounds) for one in timed]
+
+
+def _timing(timed: Timed, rounds: int) -> Timing | Exception:
+    try:
+        return time_gradients([timed], rounds)[0]
+    except Exception as error:
+        return error

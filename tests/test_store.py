@@ -102,7 +102,7 @@ def test_the_latest_run_says_which_cells_show_and_in_what_order(tmp_path):
             store.put_statistics(cell, RESULT, [ENTRY])
             store.put_timing(cell.key, {}, {"latency": [1.0]})
     with Store.open(tmp_path) as store:
-        assert store.finished_keys() == set(KEYS[:3])
+        assert set(store.states()) == set(KEYS[:3])
         store.add_run({"time": "second"}, [KEYS[3], KEYS[2], KEYS[0], KEYS[0]])
     run = load(tmp_path)
     assert run.cells.key.tolist() == run.parameters.key.tolist() == run.timings.key.tolist() == [KEYS[2], KEYS[0]]
@@ -116,14 +116,12 @@ def test_states_of_a_cell(tmp_path):
         store.put_statistics(CELLS[1], RESULT, [ENTRY], timed=False)
         store.put_failure(CELLS[2], "killed")
         store.put_skipped(CELLS[3], "not differentiable")
-        assert store.finished_keys() == set(KEYS)
-        assert store.finished_keys(("done", "skipped")) == {KEYS[0], KEYS[1], KEYS[3]}
-        assert store.untimed_keys() == {KEYS[0], KEYS[1]}
+        states = [("done", "pending"), ("done", ""), ("failed", ""), ("skipped", "")]
+        assert store.states() == dict(zip(KEYS, states, strict=True))
 
         store.put_timing(KEYS[0], {"seconds_per_gradient": 1e-3}, {"latency": np.array([1.0, 2.0]), "batched": [3.0]})
         store.put_timing_failure(KEYS[1], "no memory")
-        assert store.untimed_keys() == set()
-        assert store.untimed_keys(("failed",)) == {KEYS[1]}
+        assert [store.states()[key] for key in KEYS[:2]] == [("done", "done"), ("done", "failed")]
 
         store.put_statistics(CELLS[2], RESULT, [ENTRY])
     run = load(tmp_path)
@@ -195,7 +193,7 @@ def test_one_writer_at_a_time_and_readers_beside_it(tmp_path):
         store.put_statistics(CELLS[0], RESULT, [ENTRY])
         assert len(load(tmp_path).cells) == 1
     with Store.open(tmp_path) as store:
-        assert store.finished_keys() == {KEYS[0]}
+        assert set(store.states()) == {KEYS[0]}
     store.close()  # twice does no harm
 
 
@@ -247,7 +245,7 @@ store.put_statistics(CELLS[1], RESULT, [ENTRY] * {entries} + [{{**ENTRY, "mean":
     run = load(tmp_path)
     assert (run.cells.key.tolist(), run.parameters.key.tolist()) == (KEYS[:1], KEYS[:1])
     with Store.open(tmp_path) as store:
-        assert store.finished_keys() == {KEYS[0]}
+        assert set(store.states()) == {KEYS[0]}
         store.put_statistics(CELLS[1], RESULT, [ENTRY])
     run = load(tmp_path)
     assert (run.cells.key.tolist(), run.cells.attempts.tolist()) == (KEYS[:2], [1, 1])

@@ -4,15 +4,16 @@ import contextlib
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from experiments.store import schema
-from experiments.store.schema import FILE_NAME, RESULTS, TABLES, StoreError
+from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, States, StoreError
 
-__all__ = ["Run", "load"]
+__all__ = ["Run", "load", "states"]
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,48 @@ def load(path: str | Path) -> Run:
     file = Path(path) if os.path.isfile(path) else Path(path) / FILE_NAME
     if not os.path.isfile(file):
         raise StoreError(f"no results at {file}; `gradmark run` writes them")
+    with _opened(file) as connection:
+        if schema.is_empty(connection):
+            raise StoreError(f"no results in {file} yet; repeat the run that began it")
+        schema.check(connection, file)
+        connection.execute("BEGIN")  # one moment of a run that may still be going on
+        runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        return Run(
+            **{table: _frame(connection, table) for table in RESULTS},
+            provenance=json.loads(runs[0]) if runs else {},
+            planned=connection.execute("SELECT count(*) FROM plan").fetchone()[0],
+        )
+
+
+def states(folder: Path) -> States:
+    """How far each cell in a folder is; none where no run has begun yet.
+
+    Raises:
+        StoreError: as for `load`, or nothing can be written there.
+    """
+    file = folder / FILE_NAME
+    if not file.exists():
+        nearest = next(parent for parent in file.absolute().parents if parent.exists())
+        if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+            raise StoreError(f"cannot write {file}: {nearest} is no folder that can be written; choose another --name")
+        return {}
+    with _opened(file) as connection:
+        if schema.is_empty(connection):
+            return {}
+        schema.check(connection, file)
+        return schema.states(connection)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     try:
         # Not mode=ro: what a killed writer left half-done must be undone before the first read.
         with contextlib.closing(schema.connect(f"{file.absolute().as_uri()}?mode=rw")) as connection:
-            if schema.is_empty(connection):
-                raise StoreError(f"no results in {file} yet; repeat the run that began it")
-            schema.check(connection, file)
-            connection.execute("BEGIN")  # one moment of a run that may still be going on
-            runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
-            return Run(
-                **{table: _frame(connection, table) for table in RESULTS},
-                provenance=json.loads(runs[0]) if runs else {},
-                planned=connection.execute("SELECT count(*) FROM plan").fetchone()[0],
-            )
+            yield connection
     except StoreError:
         raise
     except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-        raise StoreError(f"cannot read {file}: {error}; if it is damaged, move it away and run again") from None
+        raise StoreError(f"cannot read {file}: {error}; {DAMAGED}") from None
 
 
 def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:

@@ -3,7 +3,20 @@
 import sqlite3
 from pathlib import Path
 
-__all__ = ["CELL_COLUMNS", "FILE_NAME", "RESULTS", "TABLES", "StoreError", "check", "connect", "create", "is_empty"]
+__all__ = [
+    "CELL_COLUMNS",
+    "DAMAGED",
+    "FILE_NAME",
+    "RESULTS",
+    "TABLES",
+    "States",
+    "StoreError",
+    "check",
+    "connect",
+    "create",
+    "is_empty",
+    "states",
+]
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
@@ -71,6 +84,11 @@ TABLES = {
 RESULTS = ("cells", "parameters", "traces", "timings")  # the tables that tell of cells, by their key
 
 
+States = dict[str, tuple[str, str]]
+"""Status and timing status of cells, by key."""
+DAMAGED = "if it is damaged, move it away and run again"
+
+
 class StoreError(ValueError):
     """A file of results cannot be read or written. One line that says what to do."""
 
@@ -86,6 +104,12 @@ def connect(database: str | Path, timeout: float = 5.0) -> sqlite3.Connection:
 def is_empty(connection: sqlite3.Connection) -> bool:
     """Whether the file is new, or was left before its tables were made."""
     return connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def states(connection: sqlite3.Connection) -> States:
+    """How far each cell is, those included that the latest run does not plan."""
+    rows = connection.execute("SELECT key, status, timing_status FROM cells")
+    return {key: (status, timing_status) for key, status, timing_status in rows}
 
 
 def create(connection: sqlite3.Connection) -> None:

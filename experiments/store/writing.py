@@ -2,13 +2,24 @@
 
 import contextlib
 import json
+import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.store import schema
-from experiments.store.schema import CELL_COLUMNS, FILE_NAME, POINT_COLUMNS, RESULTS, TABLES, TIMING_COLUMNS, StoreError
+from experiments.store.schema import (
+    CELL_COLUMNS,
+    DAMAGED,
+    FILE_NAME,
+    POINT_COLUMNS,
+    RESULTS,
+    TABLES,
+    TIMING_COLUMNS,
+    States,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from experiments.sweep import Cell
@@ -66,13 +77,17 @@ class Store:
             connection.execute("DELETE FROM plan")
             connection.executemany("INSERT INTO plan (key) VALUES (?)", ([key] for key in dict.fromkeys(planned_keys)))
 
-    def finished_keys(self, statuses: Collection[str] = ("done", "failed", "skipped")) -> set[str]:
-        """The cells of these statuses: what need not be measured again."""
-        return {key for key, status, _ in self._statuses() if status in statuses}
+    def states(self) -> States:
+        """How far each cell is, those of earlier runs included."""
+        with self._transaction() as connection:
+            return schema.states(connection)
 
-    def untimed_keys(self, timing_statuses: Collection[str] = ("", "pending")) -> set[str]:
-        """The cells whose statistics are done and whose timing is not."""
-        return {key for key, status, timing in self._statuses() if status == "done" and timing in timing_statuses}
+    def interval(self, key: str, name: str) -> list[float]:
+        """Value, low and high of a quantity of a cell that was measured; NaN where there is none."""
+        listed = ", ".join(f'"{_known(name + end, CELL_COLUMNS)}"' for end in ("", "_low", "_high"))
+        with self._transaction() as connection:
+            row = connection.execute(f"SELECT {listed} FROM cells WHERE key = ?", [key]).fetchone()
+        return [math.nan if value is None else value for value in row]
 
     def put_statistics(
         self, cell: "Cell", row: Mapping[str, Any], parameters: Iterable[Mapping[str, Any]], *, timed: bool = True
@@ -125,10 +140,6 @@ class Store:
                 rows = [{"key": key, "kind": kind, "round": i, "seconds": value} for i, value in enumerate(seconds)]
                 _insert(connection, "timings", rows)
 
-    def _statuses(self) -> list[tuple[str, str, str]]:
-        with self._transaction() as connection:
-            return connection.execute("SELECT key, status, timing_status FROM cells").fetchall()
-
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
@@ -163,7 +174,9 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _not_written(file: Path, error: sqlite3.Error) -> StoreError:
-    return StoreError(f"cannot write {file}: {error}; check the folder and the space left, or choose another --name")
+    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    advice = DAMAGED if damaged else "check the folder and the space left, or choose another --name"
+    return StoreError(f"cannot write {file}: {error}; {advice}")
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: list[dict[str, Any]]) -> None:
