@@ -18,17 +18,27 @@ def main() -> None:
 
     Exit codes: 0 well, 1 cells failed, 2 bad usage, 3 a gate failed, 4 nothing to do, 130 interrupted.
     """
+    stdout = sys.stdout
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         hint = f"; see '{error.ctx.command_path} --help'" if isinstance(error, click.UsageError) and error.ctx else ""
         code = _fail(error.format_message().rstrip(".") + hint, 2)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted; what was finished is kept, repeat the command to go on", INTERRUPTED)
-    except BrokenPipeError:
+    except BrokenPipeError:  # who reads has seen enough
         code = 0
         sys.stdout = None
-    except (ValueError, OSError) as error:
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        code = 0  # click found the pipe closed: it exits with 1, and has wrapped stdout
+    except OSError as error:
+        _reraise_for_debugging()
+        path = f"{error.filename}: " if error.filename else ""
+        code = _fail(f"{path}{error.strerror or error}; check the path, its permissions and the space left", 2)
+    except ValueError as error:
         _reraise_for_debugging()
         code = _fail(str(error), 2)
     except Exception as error:
@@ -61,7 +71,9 @@ def _many(*names: str, **settings: Any) -> Callable:
 plugin_option = _many("--plugin", "plugins", metavar="FILE", help="A Python file that registers components.")
 samples_option = click.option("-n", "num_samples", metavar="N,N…", default="", help="Samples per gradient.")
 device_option = click.option("--device", default="", metavar="D,D…", help="cpu, cuda or cuda:0.")
-seed_option = click.option("--seed", type=int, help="Seed of all noise.")
+SEED = click.IntRange(0, 2**63 - 1)
+seed_option = click.option("--seed", type=SEED, metavar="N", help="Seed of all noise.")
+fixed_seed_option = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True)
 
 
 @cli.command("list")
@@ -146,7 +158,7 @@ def report(run_: str) -> None:
 @_many("-p", "--problem", "problems", metavar="SPEC", help="A problem to check on; default: all that are shipped.")
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=16, show_default=True, metavar="N")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@fixed_seed_option
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Budget of one problem.")
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
 @plugin_option
@@ -165,7 +177,7 @@ def check(estimator: str, **options: Any) -> int:
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of the whole ranking.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@fixed_seed_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
 @plugin_option
 def rank(problem: str, **options: Any) -> int:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -50,8 +51,11 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    width = None if console.is_terminal else 10_000
-    (console if width is None else Console(width=width)).print(table)
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    with console.capture() as captured:  # rich would swallow a closed pipe
+        console.print(table)
+    click.echo(captured.get(), nl=False)
 
 
 class Narrator:

@@ -12,7 +12,7 @@ import pytest
 from estimators import registry
 from estimators.registry import components
 from experiments.cli import main
-from experiments.store import load
+from experiments.store import Store, load
 
 TINY = ("-p", "gaussian-quadratic:dim=2", "-n", "2", "--max-replicates", "640", "--name", "tiny")
 
@@ -133,6 +133,75 @@ def test_dry_run_writes_nothing(gradmark, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_in_the_way_is_named(gradmark, tmp_path):
+    (tmp_path / "results").touch()
+    for more in ([], ["--dry-run"]):
+        code, _, err = gradmark("run", "-e", "pathwise", *TINY, *more)
+        assert code == 2 and "cannot write results/tiny/results.sqlite" in err and err.count("\n") == 1
+    (tmp_path / "results").unlink()
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "plots").touch()
+    code, _, err = gradmark("run", "-e", "pathwise", *TINY)
+    assert code == 2 and "results/tiny/plots cannot be a folder: a file is in the way; move it away" in err
+
+
+def test_a_damaged_store_is_to_be_moved_away(gradmark, tmp_path):
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "results.sqlite").write_text("key,estimator\n" * 100)
+    for arguments in (
+        ["show", "tiny"],
+        ["run", "-e", "pathwise", *TINY],
+        ["run", "-e", "pathwise", *TINY, "--dry-run"],
+    ):
+        code, out, err = gradmark(*arguments)
+        assert (code, out) == (2, "") and "if it is damaged, move it away and run again" in err
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_a_reader_that_has_seen_enough_is_no_failure(gradmark, form):
+    gradmark("run", "-e", "pathwise", *TINY)
+    show = subprocess.Popen(
+        [sys.executable, "-m", "experiments.cli", "show", "tiny", "--format", form],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert show.stdout is not None
+    show.stdout.close()
+    show.stdout = None
+    _, err = show.communicate()
+    assert (show.returncode, err) == (0, b"")
+
+
+def test_show_says_what_it_leaves_out(gradmark, tmp_path):
+    broken = "if len(params['loc']) == 1: raise RuntimeError('no luck')\n        return self.factor *"
+    file = plugin(tmp_path, ESTIMATOR.format(factor=1.0).replace("return self.factor *", broken))
+    code, out, err = gradmark("run", "-e", "scaled-pathwise", "-e", "pathwise", *TINY, "--plugin", file)
+    assert code == 1 and "1 done, 0 skipped, 1 failed" in err
+    shown, again, err = gradmark("show", "tiny")
+    assert shown == 0 and again == out and "failed" in next(row for row in out.splitlines() if "scaled" in row)
+    assert err.startswith("of 2 cells 1 could not be timed; why: gradmark show tiny --columns ")
+    code, out, err = gradmark(*err.split("why: gradmark ")[1].split())
+    assert code == 0 and "no luck" in out and not err
+
+
+def test_show_without_a_measured_cell_says_so(gradmark, tmp_path):
+    arguments = ["run", "-e", "pathwise", "-p", "bernoulli-toy:dim=2", *TINY[2:]]
+    assert gradmark(*arguments)[0] == 4
+    code, out, err = gradmark("show", "tiny")
+    assert (code, out) == (0, "") and "of 1 cells 1 were skipped; why:" in err
+    with Store.open(tmp_path / "results" / "tiny") as store:
+        store.discard(store.states())
+    code, out, err = gradmark("show", "tiny")
+    assert (code, out) == (4, "") and "of 1 cells 1 are missing (repeat the run)" in err
+    assert gradmark("show", "tiny", "--rates")[0] == 4
+
+
+def test_an_empty_file_is_a_sweep_that_says_too_little(gradmark, tmp_path):
+    (tmp_path / "empty.toml").touch()
+    code, _, err = gradmark("run", "empty.toml")
+    assert code == 2 and "there is no problem: add one as a [[problem]] table" in err
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json", "markdown", "parquet"])
 def test_show_in_every_format(gradmark, form):
     gradmark("run", "-e", "pathwise", *TINY)
@@ -183,6 +252,11 @@ def test_plot_and_report(gradmark, tmp_path):
         (["check", "pathwise", "-p", "gaussian-quadratic", "--device", "cuda:99"], "not available"),
         (["frobnicate"], "No such command"),
         (["run", "--rtol", "much"], "--rtol"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "--device", "cuda:99"], "not available"),
+        (["run", "-e", "pathwise", "-p", "gaussian-quadratic", "--device", "cuda:99", "--dry-run"], "not available"),
+        (["run", "quickstart", "--seed", "-5"], "--seed"),
+        (["check", "pathwise", "--seed", "99999999999999999999"], "--seed"),
+        (["rank", "gaussian-quadratic", "--seed", "-5"], "--seed"),
     ],
 )
 def test_an_error_is_one_line_and_writes_nothing(gradmark, tmp_path, arguments, message):

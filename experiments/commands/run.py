@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from experiments.commands.show import print_cells
+from experiments.commands.show import EMPTY, REASONS, print_cells
 from experiments.console import narrator
 from experiments.engine import Outcome, remaining, run
 from experiments.plots import plots, save_plots
@@ -14,8 +14,6 @@ from experiments.store import load
 from experiments.sweep import Sweep, read_sweep, sweep_from_flags
 
 __all__ = ["run_sweep"]
-
-EMPTY = 4
 
 
 def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bool, **flags: Any) -> int:
@@ -55,6 +53,5 @@ def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:
 def _summary(outcome: Outcome, folder: Path) -> str:
     counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
     work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
-    columns = "estimator,problem,status,timing_status,error"
-    failed = f"; why: gradmark show {folder} --columns {columns}" if outcome.failed else ""
+    failed = f"; why: gradmark show {folder} --columns {REASONS}" if outcome.failed else ""
     return f"{outcome.planned} cells: {counts} ({work}); report: {folder / 'report.html'}{failed}"

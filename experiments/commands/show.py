@@ -14,6 +14,8 @@ from experiments.store import Run, load
 
 __all__ = ["open_run", "print_cells", "show_cells"]
 
+EMPTY = 4
+REASONS = "estimator,problem,status,timing_status,error"
 PLACES = ("device", "dtype", "compile", "seed")
 """Columns that the table shows only where they differ between cells."""
 
@@ -27,8 +29,12 @@ def open_run(name: str) -> tuple[Path, Run]:
 
 
 def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = False) -> int:
-    """Print the cells, or the rates fitted to them, in a format; exit code 4 where there are none."""
-    found = open_run(name)[1].cells
+    """Print the cells, or the rates fitted to them, in a format; exit code 4 where there are none.
+
+    What the main figures leave out goes to stderr in a line.
+    """
+    loaded = open_run(name)[1]
+    found = loaded.cells
     cells = _sorted(fitted_rates(found) if rates else found, sort)
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
     if rates and not chosen:
@@ -48,7 +54,26 @@ def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = Fals
         click.echo(_markdown(frame if chosen else pd.DataFrame(_rows(cells), columns=_columns(cells))))
     else:
         _write_parquet(frame)
-    return 0 if len(cells) else 4
+    if len(cells) and (chosen or form in ("csv", "json", "parquet")):
+        return 0
+    if rates and not len(cells) and "done" in set(found["status"]):
+        click.echo("no rates: they need three numbers of samples or more, as in -n 1,10,100", err=True)
+    click.echo(_left_out(loaded, name), err=True, nl=False)
+    return 0 if len(cells) else EMPTY
+
+
+def _left_out(run: Run, name: str) -> str:
+    """A line on the cells that are not whole, and what to do; '' where all are."""
+    states = list(zip(run.cells["status"], run.cells["timing_status"], strict=True))
+    counts = {
+        "are missing (repeat the run)": run.planned - len(states),
+        "failed": sum(status == "failed" for status, _ in states),
+        "were skipped": sum(status == "skipped" for status, _ in states),
+        "could not be timed": states.count(("done", "failed")),
+    }
+    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    why = f"; why: gradmark show {name} --columns {REASONS}" if len(states) else ""
+    return f"of {run.planned} cells {found}{why}\n" if found else ""
 
 
 def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
@@ -61,6 +86,8 @@ def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
 
 def print_cells(cells: pd.DataFrame) -> None:
     """The main figures of all cells that were measured, as a table on stdout."""
+    if "done" not in set(cells["status"]):
+        return
     columns = _columns(cells)
     print_table(columns, _rows(cells), right=[c for c in columns if c not in ("problem", "estimator", *PLACES)])
 
@@ -91,7 +118,8 @@ def _row(cell: Any, places: list[str]) -> list[str]:
         *(cell["problem"], cell["estimator"], str(cell["num_samples"])),
         *(str(cell[place]) for place in places),
         *(with_interval("total_variance"), percent(bias), cell["verdict"] or "", percent(cell["detectable_bias"])),
-        *(seconds(cell["seconds_per_gradient"]), with_interval("work_normalized_mse")),
+        "failed" if cell["timing_status"] == "failed" else seconds(cell["seconds_per_gradient"]),
+        with_interval("work_normalized_mse"),
     ]
 
 
