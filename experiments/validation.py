@@ -8,9 +8,13 @@ from estimators import families
 from estimators.interface import Estimator, Params, Problem, replicated
 from estimators.noise import IID
 
-__all__ = ["check_estimator", "check_initial_point", "check_parameters", "check_problem"]
+__all__ = ["check_estimator", "check_initial_point", "check_parameters", "check_problem", "check_size"]
 
 SAMPLES, REPLICATES = 3, 2
+MAX_ENTRIES = 2**22
+"""Of the parameters: the moments of the groups then take 4 GB."""
+MAX_ELEMENTS = 2**26
+"""Samples × event size of one gradient: a tensor of them takes 256 MB in float32, and a gradient has several."""
 
 
 def check_problem(problem: Problem, point: Params) -> None:
@@ -42,7 +46,20 @@ def check_parameters(problem: Problem) -> Params:
     found = problem.initial_params()
     if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
         raise ValueError(f"initial_params of {problem.spec} must be a dict of tensors, not {found!r:.60}")
+    entries = sum(value.numel() for value in found.values())
+    if entries > MAX_ENTRIES:
+        raise ValueError(f"{problem.spec} has {entries:,} parameters, more than {MAX_ENTRIES:,}: choose a smaller one")
     return found
+
+
+def check_size(problem: Problem, num_samples: int) -> None:
+    """ValueError: one gradient needs more samples than the memory holds."""
+    elements = num_samples * problem.initial_distribution.event_shape.numel()
+    if elements > MAX_ELEMENTS:
+        raise ValueError(
+            f"{num_samples:,} samples of {problem.spec} are {elements:,} numbers, more than the {MAX_ELEMENTS:,} of "
+            "one gradient: choose fewer"
+        )
 
 
 def check_initial_point(problem: Problem) -> None:

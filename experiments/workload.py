@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
-from experiments.validation import check_estimator, check_parameters, check_problem
+from experiments.validation import check_estimator, check_parameters, check_problem, check_size
 
 __all__ = ["Workload", "find_device", "flatten", "prepare"]
 
@@ -118,6 +118,7 @@ def prepare(
     point = {name: value.detach().to(where, kind) for name, value in check_parameters(problem).items()}
     moved = problem.to(where, kind)
     check_problem(moved, point)
+    check_size(moved, num_samples)
     estimator.require_support(problem, num_samples)
     source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
     with without_validation():

@@ -190,3 +190,16 @@ def test_the_store_is_not_read_again_for_each_group(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(owner, name, lambda *args, whole=whole: reads.append(args) or whole(*args))
     run(sweep_of("exact", num_samples="1,2,3,4,5,6"), tmp_path, Silent())
     assert len(reads) == 3
+
+
+@pytest.mark.parametrize(
+    ("problem", "num_samples", "said"),
+    [
+        (PROBLEM, "999999999", "999,999,999 samples of gaussian-quadratic:dim=2 are 1,999,999,998 numbers, more than"),
+        ("gaussian-quadratic:dim=5000000", "1", "has 10,000,000 parameters, more than 4,194,304: choose a smaller one"),
+    ],
+)
+def test_a_cell_that_no_memory_holds_fails_at_once(tmp_path: Path, problem: str, num_samples: str, said: str) -> None:
+    run(sweep_of("pathwise", problems=(problem,), num_samples=num_samples), tmp_path, Silent())
+    row = load(tmp_path).cells.iloc[0]
+    assert row["status"] == "failed" and said in row["error"] and row["error"].isprintable()
