@@ -1,5 +1,6 @@
 """What every estimator owes, on every problem: the interface, repeatability, honest counts and honest claims."""
 
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from fnmatch import fnmatch
 from functools import cache
@@ -10,7 +11,7 @@ from cases import CASES, ESTIMATORS, NUM_SAMPLES, PROBLEMS, REFUSED, Case, Movin
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from estimators import families
+from estimators import families, variance_gradient
 from estimators.interface import Noise, Params, Problem, Unsupported, replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
@@ -29,6 +30,14 @@ FLOAT64 = 1e-10
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_estimator = pytest.mark.parametrize("spec", ESTIMATORS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_fits() -> Iterator[None]:
+    """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variance_gradient, "STEPS", 20)
+        yield
 
 
 @cache
