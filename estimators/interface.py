@@ -139,14 +139,23 @@ class Problem(Component, ABC):
         return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
 
     def exact_gradient(self, params: Params) -> Params | None:
-        """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`."""
+        """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`.
+
+        ValueError: `expected_cost` is not `[R]`.
+        """
         exact = {name: value.detach().double().requires_grad_() for name, value in params.items()}
         moved = self.to(next(iter(exact.values())).device, torch.float64)
         with torch.enable_grad():
             if type(self).expected_cost is Problem.expected_cost:
                 return moved._enumerated_gradient(exact)
             value = moved.expected_cost(exact)
-            return None if value is None else derivative(value.sum(), exact)
+            if value is None:
+                return None
+            wanted, shape = tuple(next(iter(exact.values())).shape[:1]), getattr(value, "shape", None)
+            if shape != wanted:
+                found = type(value).__name__ if shape is None else list(shape)
+                raise ValueError(f"expected_cost of {self.spec} must be a tensor [R] = {list(wanted)}, not {found}")
+            return derivative(value.sum(), exact)
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
         """Over blocks of states, so that memory does not grow with their number."""

@@ -1,7 +1,6 @@
 """Measure one estimator on one problem: replicates in chunks until the figures are precise enough."""
 
 import math
-import operator
 import time
 import warnings
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from experiments.sampling import Sampling
 from experiments.statistics import GROUPS
 from experiments.sweep.cell import Stop
 from experiments.timing import ROUNDS, Timed, time_gradients
+from experiments.validation import whole_number
 from experiments.workload import Workload, prepare, without_validation
 
 __all__ = ["estimate", "measure"]
@@ -50,11 +50,12 @@ def measure(
     same machine, same numbers (times apart).
 
     Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
-    TypeError for specs in place of a problem and an estimator.
+    TypeError for specs in place of a problem and an estimator, and for numbers that are not whole.
     """
     if not (isinstance(problem, Problem) and isinstance(estimator, Estimator)):
         raise TypeError("measure takes a Problem and an Estimator: make_problem(spec), make_estimator(spec)")
-    replicates = None if replicates is None else operator.index(replicates)
+    replicates = None if replicates is None else whole_number("replicates", replicates)
+    max_replicates = whole_number("max_replicates", max_replicates)
     workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
     measurement = estimate(workload, find_reference(workload), stop)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,24 +10,33 @@ import numpy as np
 import torch
 
 from estimators.interface import Estimator, Params, replicated
-from estimators.noise import derive_seed
-from estimators.registry import make_estimator, source_digest, source_is_known
-from experiments import statistics
-from experiments.sampling import Reference, Sampling
-from experiments.statistics import GROUPS, Groups
-from experiments.workload import Workload, flatten, prepare
+from estimators.registry import source_digest, source_is_known
+from experiments.long_run import measured_gradient
+from experiments.sampling import Reference
+from experiments.statistics import GROUPS
+from experiments.validation import check_shape
+from experiments.workload import Workload, flatten
 
-__all__ = ["cache_folder", "find_reference"]
-
-CANDIDATES = ("pathwise", "score-function:control_variate=leave-one-out")
-"""What may measure a reference, best first; each must agree with the plain score function."""
-NUM_SAMPLES = 64
-ELEMENTS = 2**30
-"""Element-samples (replicates × samples × event size) that a reference may take."""
-
+__all__ = ["References", "cache_folder", "find_reference"]
 
 _uncached: dict[tuple[type, str], np.ndarray | None] = {}
 """What this process has found and the disk does not keep: that there is no reference, or one of a notebook's class."""
+
+
+@dataclass(frozen=True)
+class References:
+    """For a command that meets a problem many times: what `find_reference` finds, once a problem."""
+
+    known: dict[str, Reference | None] = field(default_factory=dict)
+
+    def find(self, workload: Workload) -> Reference | None:
+        """Of workloads on one device, in one dtype."""
+        if type(workload.estimator).target is not Estimator.target:
+            return find_reference(workload)
+        spec = workload.problem.spec
+        if spec not in self.known:
+            self.known[spec] = find_reference(workload)
+        return self.known[spec]
 
 
 def find_reference(workload: Workload) -> Reference | None:
@@ -49,14 +59,15 @@ def find_reference(workload: Workload) -> Reference | None:
 
 
 def _exact(target: Params, workload: Workload) -> np.ndarray:
-    spec = workload.problem.spec
-    if target.keys() != workload.point.keys():
-        raise ValueError(f"the exact gradient of {spec} is of {sorted(target)}, not of {sorted(workload.point)}")
-    gradient = flatten({name: target[name] for name in workload.point})[0].double().cpu().numpy()
-    if gradient.shape != (workload.size,):
-        raise ValueError(f"the exact gradient of {spec} has {gradient.size} entries, not {workload.size}")
+    name = f"the exact gradient of {workload.problem.spec}"
+    if not isinstance(target, dict) or target.keys() != workload.point.keys():
+        names = ", ".join(target) if isinstance(target, dict) else type(target).__name__
+        raise ValueError(f"{name} must name {', '.join(workload.point)}, not {names or 'nothing'}")
+    for key, value in workload.point.items():
+        check_shape(f"{name} in {key}", "[R, *shape]", target[key], (1, *value.shape))
+    gradient = flatten({key: target[key] for key in workload.point})[0].double().cpu().numpy()
     if not np.isfinite(gradient).all():
-        raise ValueError(f"the exact gradient of {spec} is not finite at its initial parameters")
+        raise ValueError(f"{name} is not finite at the initial parameters: choose others")
     return gradient
 
 
@@ -68,7 +79,7 @@ def cache_folder() -> Path:
 
 def _cached(workload: Workload) -> np.ndarray | None:
     if not source_is_known(workload.problem):
-        return _measured(workload)
+        return measured_gradient(workload)
     file = cache_folder() / "references" / f"{_key(workload)}.npy"
     try:
         groups = np.load(file, allow_pickle=False)
@@ -76,7 +87,7 @@ def _cached(workload: Workload) -> np.ndarray | None:
             return groups
     except (OSError, ValueError, EOFError):
         pass
-    groups = _measured(workload)
+    groups = measured_gradient(workload)
     if groups is not None:
         _write(file, groups)
     return groups
@@ -108,34 +119,3 @@ def _write(file: Path, groups: np.ndarray) -> None:
         partial.replace(file)
     except OSError:
         pass
-
-
-def _measured(workload: Workload) -> np.ndarray | None:
-    """Group means of the best candidate that agrees with the plain score function; None where nothing is supported."""
-    plain = _run(workload, "score-function")
-    for spec in CANDIDATES:
-        candidate = _run(workload, spec)
-        if candidate is not None and (plain is None or _agree(candidate, plain)):
-            return candidate.mean
-    return None if plain is None else plain.mean
-
-
-def _run(workload: Workload, spec: str) -> Groups | None:
-    estimator = make_estimator(spec)
-    if estimator.unsupported(workload.problem, NUM_SAMPLES):
-        return None
-    if estimator.claim(workload.problem, NUM_SAMPLES) == "biased":
-        return None
-    seed = derive_seed("reference")
-    run = prepare(workload.problem, estimator, NUM_SAMPLES, seed=seed, device=str(workload.device), dtype="float64")
-    event = workload.problem.initial_distribution.event_shape.numel()
-    replicates = min(max(ELEMENTS // (NUM_SAMPLES * event), 4096), 2**17)
-    sampling = Sampling(run, None)
-    while sampling.replicates < replicates:
-        sampling.grow(replicates - sampling.replicates)
-    return None if sampling.nonfinite else sampling.groups
-
-
-def _agree(candidate: Groups, plain: Groups) -> bool:
-    floor = statistics.rounding_floor(torch.finfo(torch.float64).eps, plain.mean)
-    return statistics.bias_test(candidate, plain.mean, floor).verdict != "biased"

@@ -1,5 +1,8 @@
 """Whether problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
 
+import operator
+from typing import SupportsIndex
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
@@ -8,7 +11,15 @@ from estimators import families
 from estimators.interface import Estimator, Params, Problem, replicated
 from estimators.noise import IID
 
-__all__ = ["check_estimator", "check_initial_point", "check_parameters", "check_problem", "check_size"]
+__all__ = [
+    "check_estimator",
+    "check_initial_point",
+    "check_parameters",
+    "check_problem",
+    "check_shape",
+    "check_size",
+    "whole_number",
+]
 
 SAMPLES, REPLICATES = 3, 2
 MAX_ENTRIES = 2**22
@@ -38,7 +49,7 @@ def check_problem(problem: Problem, point: Params) -> None:
     device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
     x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
     with torch.no_grad():
-        _check_shape(f"the cost of {spec}", "[S, R]", problem.cost(x, params), (SAMPLES, REPLICATES))
+        check_shape(f"the cost of {spec}", "[S, R]", problem.cost(x, params), (SAMPLES, REPLICATES))
 
 
 def check_parameters(problem: Problem) -> Params:
@@ -73,17 +84,27 @@ def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, po
     claim = estimator.claim(problem, num_samples)
     if claim not in ("unbiased", "biased"):
         raise ValueError(f"the claim of {estimator.spec} must be 'unbiased' or 'biased', not {claim!r}")
-    params = replicated(point, REPLICATES)
+    replicates = REPLICATES if num_samples != REPLICATES else REPLICATES + 1  # [S] is no [R]
+    params = replicated(point, replicates)
     some = next(iter(point.values()))
     with torch.no_grad():
         noise = estimator.draw(problem, params, num_samples, IID(0, some.device, some.dtype))
     params = {name: value.requires_grad_() for name, value in params.items()}
     surrogate = estimator.surrogate(problem, params, noise)
-    _check_shape(f"the surrogate of {estimator.spec}", "[R]", surrogate, (REPLICATES,))
+    check_shape(f"the surrogate of {estimator.spec}", "[R]", surrogate, (replicates,))
 
 
-def _check_shape(what: str, wanted: str, value: Tensor, shape: tuple[int, ...]) -> None:
+def check_shape(what: str, wanted: str, value: Tensor, shape: tuple[int, ...]) -> None:
+    """ValueError: `value` is no tensor of that shape, which `wanted` names."""
     if not isinstance(value, Tensor):
         raise ValueError(f"{what} must be a tensor {wanted}, not {type(value).__name__}")
     if tuple(value.shape) != shape:
         raise ValueError(f"{what} must be {wanted} = {list(shape)}, not {list(value.shape)}")
+
+
+def whole_number(what: str, value: SupportsIndex) -> int:
+    """Of numpy and torch, too. TypeError: it is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number, not {value!r}") from None

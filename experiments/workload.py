@@ -1,6 +1,5 @@
 """Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
 
-import operator
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from torch.distributions import Distribution
 from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
-from experiments.validation import check_estimator, check_parameters, check_problem, check_size
+from experiments.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
 
 __all__ = ["Workload", "find_device", "flatten", "prepare"]
 
@@ -110,11 +109,12 @@ def prepare(
 ) -> Workload:
     """Move the problem, check that the estimator supports it, and let the estimator learn.
 
-    Raises `Unsupported` with the estimator's reason, and ValueError for a device or dtype that is not there, for
-    initial parameters that the distribution refuses, and for what does not keep to the interface.
+    Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
+    parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
     """
     keep_freed_memory()
-    where, kind, num_samples = find_device(device), _dtype(dtype), operator.index(num_samples)
+    where, kind = find_device(device), _dtype(dtype)
+    num_samples, seed = whole_number("num_samples", num_samples), whole_number("seed", seed)
     point = {name: value.detach().to(where, kind) for name, value in check_parameters(problem).items()}
     moved = problem.to(where, kind)
     check_problem(moved, point)
@@ -164,7 +164,7 @@ def find_device(name: str | torch.device) -> torch.device:
     try:
         device = torch.device(name)
         float(torch.ones(1, device=device))
-    except (RuntimeError, AssertionError, NotImplementedError):
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
         available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise ValueError(f"device '{name}' is not available here; available: {', '.join(available)}") from None
     return device

@@ -19,7 +19,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import Measurement, measure, reference
+from experiments import Measurement, long_run, measure, reference
 from experiments.measuring import estimate
 from experiments.memory import peak_memory
 from experiments.reference import cache_folder, find_reference
@@ -283,14 +283,15 @@ def test_what_is_not_finite_is_counted_among_replicates_that_were_asked_for() ->
 def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     """References of 4096 replicates in a cache of their own; yields which estimators measured them."""
     runs: list[str] = []
-    original = reference._run
+    original = long_run._run
 
     def run(workload: Workload, spec: str) -> Any:
         runs.append(spec)
         return original(workload, spec)
 
-    monkeypatch.setattr(reference, "ELEMENTS", 1)
-    monkeypatch.setattr(reference, "_run", run)
+    monkeypatch.setattr(long_run, "ELEMENTS", 1)
+    monkeypatch.setattr(long_run, "_run", run)
+    monkeypatch.setattr(reference, "_uncached", {})
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
     yield runs
 
@@ -403,7 +404,10 @@ def test_float64() -> None:
         ({"device": "cuda:99"}, "device 'cuda:99' is not available"),
         ({"device": "abacus"}, "device 'abacus'"),
         ({"dtype": "float16"}, "float32 or float64"),
+        ({"device": 1.5}, "device '1.5'"),
+        ({"device": "meta"}, "device 'meta' is not available"),
         ({"dtype": "double"}, "float32 or float64"),
+        ({"dtype": torch.int64}, "float32 or float64, not 'int64'"),
         ({"replicates": 0}, "replicates"),
         ({"max_replicates": 0}, "max_replicates"),
         ({"rtol": 0}, "rtol"),
@@ -414,6 +418,36 @@ def test_what_cannot_be_measured_is_refused(options: dict[str, Any], said: str) 
     with pytest.raises(ValueError, match=said) as refused:
         measure(make_problem(QUADRATIC), make_estimator("pathwise"), **options)
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"num_samples": 1.5}, "num_samples must be a whole number, not 1.5"),
+        ({"num_samples": "3"}, "num_samples must be a whole number, not '3'"),
+        ({"replicates": 1e5}, "replicates must be a whole number, not 100000.0"),
+        ({"max_replicates": 1e6}, "max_replicates must be a whole number"),
+        ({"seed": 0.5}, "seed must be a whole number"),
+        ({"problem": QUADRATIC}, r"make_problem\(spec\)"),
+        ({"estimator": "pathwise"}, r"make_estimator\(spec\)"),
+        ({"estimator": Pathwise}, r"make_estimator\(spec\)"),
+    ],
+)
+def test_types_that_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said) as refused:
+        sound: dict[str, Any] = {"problem": make_problem(QUADRATIC), "estimator": Pathwise(), "replicates": 64}
+        measure(**(sound | options))
+    assert str(refused.value).isprintable()
+
+
+def test_types_that_do_no_harm() -> None:
+    def found(**options: Any) -> dict[str, Any]:
+        return numbers(measure(make_problem(QUADRATIC), Pathwise(), **options))
+
+    wanted = found(replicates=1024, num_samples=1, seed=3, dtype="float64", device="cpu")
+    whole: dict[str, Any] = {"num_samples": np.int64(1), "seed": torch.tensor(3), "replicates": np.int32(1024)}
+    assert found(**whole, dtype=torch.float64, device=torch.device("cpu")) == wanted
+    assert found(num_samples=True, seed=np.uint8(3), dtype="float64", replicates=1024) == wanted
 
 
 def test_unsupported_pairs_are_refused_with_their_reason() -> None:

@@ -281,6 +281,30 @@ def test_a_class_of_a_notebook_has_a_digest(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(source_digest(module.Mine()), str)
 
 
+@pytest.mark.parametrize("name", ["Bad Name:x=1", "BadName", "bad_name", "bad name", "", "-bad", "bad-", "bad--name"])
+def test_a_name_is_in_kebab_case(name: str) -> None:
+    mine = in_a_notebook(ESTIMATOR.format(name="mine")).Mine
+    with pytest.raises(ValueError, match=f"'{name}' cannot name Mine: .* 'my-model'") as refused:
+        register_estimator(name)(mine)
+    assert str(refused.value).isprintable() and mine.name == "mine"
+    assert register_estimator("v2-good-name")(mine).name == "v2-good-name"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("float = 2.0", "float"), "Mine: the option factor needs a default"),
+        (("def surrogate", "def surogate"), "Mine lacks surrogate, which every estimator defines"),
+        (('("mine")', '("Bad Name:x=1")'), "'Bad Name:x=1' cannot name Mine"),
+    ],
+)
+def test_a_plugin_whose_class_cannot_be_built_is_refused(gradmark, tmp_path: Path, change, said: str) -> None:
+    text = ESTIMATOR.format(name="mine")
+    assert change[0] in text
+    code, out, err = gradmark("check", str(written(tmp_path, text.replace(*change))))
+    assert code == 2 and said in err and err.count("\n") == 1 and not out
+
+
 def test_only_a_frozen_dataclass_of_the_right_kind_is_registered() -> None:
     with pytest.raises(TypeError, match="subclass of Problem"):
         register_problem("wrong")(Estimator)

@@ -35,6 +35,7 @@ def rounding_floor(eps: float, reference: np.ndarray) -> float:
     return float(64 * eps * np.abs(gradient(reference)).max())
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
     """Test E g_hat = g once, when sampling has ended, at level `ALPHA`.
 
@@ -60,6 +61,7 @@ def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
     return BiasTest(p_value, detectable, "unbiased" if excluded else "undetermined")
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def undecided(groups: Groups, reference: np.ndarray, floor: float) -> bool:
     """Whether an unbiased estimator would need more replicates to be confirmed.
 
