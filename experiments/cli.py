@@ -159,7 +159,7 @@ def report(run_: str) -> None:
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=16, show_default=True, metavar="N")
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
-@click.option("--seconds", type=float, default=20.0, show_default=True, help="Budget of one problem.")
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="Budget of an estimator on a problem.")
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
 @plugin_option
 def check(estimator: str, **options: Any) -> int:
@@ -175,13 +175,17 @@ def check(estimator: str, **options: Any) -> int:
 @cli.command()
 @click.argument("problem", metavar="MODEL.py|PROBLEM")
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of the whole ranking.")
+@click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of all estimators together.")
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
 @plugin_option
 def rank(problem: str, **options: Any) -> int:
-    """Every estimator that supports a problem, best first by MSE times seconds, and which one to use."""
+    """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
+
+    Whatever the budget, each estimator may finish learning, and has one block of replicates and a few gradients timed.
+    Where the problem does not know its gradient, that is measured first, once, beside the budget.
+    """
     from experiments.commands.rank import rank_estimators
 
     return rank_estimators(problem, **options)

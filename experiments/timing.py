@@ -28,8 +28,8 @@ class Timing:
     latency: np.ndarray
     """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
     batched: np.ndarray
-    """Seconds of a full chunk divided by its replicates: one figure a round."""
-    peak_memory_bytes: int
+    """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed."""
+    peak_memory_bytes: int | None
     """Most memory held at once by the computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
 
@@ -80,9 +80,10 @@ class Timed:
 
     workload: Workload
     one: Callable[[], None]
-    many: Callable[[], None]
+    many: Callable[[], None] | None
+    """None: only the latency is timed."""
     calls: tuple[int, int]
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None
 
     @classmethod
     def of(cls, workload: Workload) -> "Timed":
@@ -92,6 +93,12 @@ class Timed:
         with without_validation():
             return cls(workload, one, many, calls, peak_memory(one, workload.device))
 
+    @classmethod
+    def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
+        """At R = 1 alone and without its memory, in blocks that may be short. Raises what the workload raises."""
+        one = _step(workload, 1)
+        return cls(workload, one, None, (_calls_in_a_block(one, min(block_seconds, BLOCK_SECONDS)), 0), None)
+
 
 def time_gradients(
     timed: Sequence[Timed], rounds: int = ROUNDS, seed: int = 0, progress: Callable[[], object] = lambda: None
@@ -100,7 +107,7 @@ def time_gradients(
 
     `progress` is called after each pair of blocks, rounds times workloads in all.
     """
-    latency, batched = np.empty((len(timed), rounds)), np.empty((len(timed), rounds))
+    latency, batched = np.full((2, len(timed), rounds), np.nan)
     order = list(range(len(timed)))
     generator = random.Random(seed)
     for round_index in range(rounds):
@@ -108,7 +115,8 @@ def time_gradients(
         for cell in order:
             this = timed[cell]
             latency[cell, round_index] = _seconds(this.one, this.calls[0])
-            batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
+            if this.many is not None:
+                batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
             progress()
     rows = zip(latency, batched, timed, strict=True)
     return [Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device)) for one, many, this in rows]
@@ -134,10 +142,10 @@ def _seconds(step: Callable[[], None], calls: int) -> float:
         return timeit.Timer(step).timeit(calls) / calls
 
 
-def _calls_in_a_block(step: Callable[[], None]) -> int:
+def _calls_in_a_block(step: Callable[[], None], block_seconds: float = BLOCK_SECONDS) -> int:
     """Calls that fill a block, found on a step that is warm (compiled, caches filled)."""
     _seconds(step, 1)
-    return max(1, min(1000, round(BLOCK_SECONDS / _seconds(step, 1))))
+    return max(1, min(1000, round(block_seconds / _seconds(step, 1))))
 
 
 def device_name(device: torch.device) -> str:

@@ -1,9 +1,13 @@
-"""Shared by all tests: one thread, and a cache of references that does not outlive the session."""
+"""Shared by all tests: one thread, a cache of references that does not outlive the session, and the command line."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+from estimators import registry
+from experiments.cli import main
 
 torch.set_num_threads(1)
 
@@ -13,3 +17,20 @@ def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def gradmark(monkeypatch, capsys, tmp_path):
+    """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    registry.components("estimator")  # what is installed is loaded for good, what a test's plug-in registers is not
+    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gradmark", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return run
