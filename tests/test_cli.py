@@ -179,7 +179,7 @@ def test_show_says_what_it_leaves_out(gradmark, tmp_path):
     assert code == 1 and "1 done, 0 skipped, 1 failed" in err
     shown, again, err = gradmark("show", "tiny")
     assert shown == 0 and again == out and "failed" in next(row for row in out.splitlines() if "scaled" in row)
-    assert err.startswith("of 2 cells 1 could not be timed; why: gradmark show tiny --columns ")
+    assert err.startswith("2 cells, among them 1 that could not be timed; why: gradmark show tiny --columns ")
     code, out, err = gradmark(*err.split("why: gradmark ")[1].split())
     assert code == 0 and "no luck" in out and not err
 
@@ -188,11 +188,11 @@ def test_show_without_a_measured_cell_says_so(gradmark, tmp_path):
     arguments = ["run", "-e", "pathwise", "-p", "bernoulli-toy:dim=2", *TINY[2:]]
     assert gradmark(*arguments)[0] == 4
     code, out, err = gradmark("show", "tiny")
-    assert (code, out) == (0, "") and "of 1 cells 1 were skipped; why:" in err
+    assert (code, out) == (0, "") and "1 cells, among them 1 skipped; why:" in err
     with Store.open(tmp_path / "results" / "tiny") as store:
         store.discard(store.states())
     code, out, err = gradmark("show", "tiny")
-    assert (code, out) == (4, "") and "of 1 cells 1 are missing (repeat the run)" in err
+    assert (code, out) == (4, "") and "1 cells, among them 1 missing (repeat the run)" in err
     assert gradmark("show", "tiny", "--rates")[0] == 4
 
 

@@ -66,14 +66,14 @@ def _left_out(run: Run, name: str) -> str:
     """A line on the cells that are not whole, and what to do; '' where all are."""
     states = list(zip(run.cells["status"], run.cells["timing_status"], strict=True))
     counts = {
-        "are missing (repeat the run)": run.planned - len(states),
+        "missing (repeat the run)": run.planned - len(states),
         "failed": sum(status == "failed" for status, _ in states),
-        "were skipped": sum(status == "skipped" for status, _ in states),
-        "could not be timed": states.count(("done", "failed")),
+        "skipped": sum(status == "skipped" for status, _ in states),
+        "that could not be timed": states.count(("done", "failed")),
     }
     found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     why = f"; why: gradmark show {name} --columns {REASONS}" if len(states) else ""
-    return f"of {run.planned} cells {found}{why}\n" if found else ""
+    return f"{run.planned} cells, among them {found}{why}\n" if found else ""
 
 
 def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
