@@ -143,6 +143,9 @@ def test_what_is_in_the_way_is_named(gradmark, tmp_path):
     (tmp_path / "results" / "tiny" / "plots").touch()
     code, _, err = gradmark("run", "-e", "pathwise", *TINY)
     assert code == 2 and "results/tiny/plots cannot be a folder: a file is in the way; move it away" in err
+    (tmp_path / "results" / "tiny" / "report.html").mkdir()
+    code, _, err = gradmark("report", "tiny")
+    assert code == 2 and "report.html" in err and "Is a directory; check the path" in err and "Errno" not in err
 
 
 def test_a_damaged_store_is_to_be_moved_away(gradmark, tmp_path):
