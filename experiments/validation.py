@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 SAMPLES, REPLICATES = 3, 2
+FEW_SAMPLES = (4, 8)
 MAX_ENTRIES = 2**22
 """Of the parameters: the moments of the groups then take 4 GB."""
 MAX_ELEMENTS = 2**26
@@ -79,16 +80,21 @@ def check_initial_point(problem: Problem) -> None:
     check_problem(problem.to("cpu", torch.float64), point)
 
 
-def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, point: Params) -> None:
-    """ValueError: the claim or the surrogate are not what the interface says."""
+def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, point: Params, *, fitted: bool) -> None:
+    """ValueError: the claim or the surrogate are not what the interface says.
+
+    Of a surrogate of few samples, unless the estimator was fitted to their number.
+    """
     claim = estimator.claim(problem, num_samples)
     if claim not in ("unbiased", "biased"):
         raise ValueError(f"the claim of {estimator.spec} must be 'unbiased' or 'biased', not {claim!r}")
-    replicates = REPLICATES if num_samples != REPLICATES else REPLICATES + 1  # [S] is no [R]
+    fewer = [] if fitted else [few for few in FEW_SAMPLES if few < num_samples]
+    samples = next((few for few in fewer if estimator.unsupported(problem, few) is None), num_samples)
+    replicates = REPLICATES if samples != REPLICATES else REPLICATES + 1  # [S] is no [R]
     params = replicated(point, replicates)
     some = next(iter(point.values()))
     with torch.no_grad():
-        noise = estimator.draw(problem, params, num_samples, IID(0, some.device, some.dtype))
+        noise = estimator.draw(problem, params, samples, IID(0, some.device, some.dtype))
     params = {name: value.requires_grad_() for name, value in params.items()}
     surrogate = estimator.surrogate(problem, params, noise)
     check_shape(f"the surrogate of {estimator.spec}", "[R]", surrogate, (replicates,))

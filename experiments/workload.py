@@ -123,7 +123,7 @@ def prepare(
     source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
     with without_validation():
         fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
-        check_estimator(moved, fitted, num_samples, point)
+        check_estimator(moved, fitted, num_samples, point, fitted=fitted is not estimator)
     gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
     return Workload(moved, fitted, num_samples, seed, where, kind, point, fitted is not estimator, gradient)
 

@@ -1,7 +1,7 @@
 """Mistakes in problems and estimators are told in a line, and not by what breaks inside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -40,8 +40,8 @@ class Returning(Estimator):
 
 
 SURROGATES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
-    "[S, R]": (lambda costs: costs, r"must be \[R\] = \[2\], not \[5, 2\]"),
-    "[S]": (lambda costs: costs.mean(1), r"must be \[R\] = \[2\], not \[5\]"),
+    "[S, R]": (lambda costs: costs, r"must be \[R\] = \[2\], not \[4, 2\]"),
+    "[S]": (lambda costs: costs.mean(1), r"must be \[R\] = \[2\], not \[4\]"),
     "0-d": (lambda costs: costs.mean(), r"must be \[R\] = \[2\], not \[\]"),
     "[R, 1]": (lambda costs: costs.mean(0).unsqueeze(-1), r"must be \[R\] = \[2\], not \[2, 1\]"),
     "a number": (lambda costs: 3, r"must be a tensor \[R\], not int"),
@@ -69,18 +69,22 @@ def test_the_claim(claim: Any) -> None:
         prepare(QUADRATIC, Returning(claimed=claim), 1)
 
 
-def test_the_check_of_an_estimator_is_one_small_draw_of_its_own() -> None:
-    """It draws for few replicates, once, and moves none of the noise that is measured."""
+@pytest.mark.parametrize(("learns", "samples"), [(False, 4), (True, 1000)])
+def test_the_check_of_an_estimator_is_one_small_draw_of_its_own(learns: bool, samples: int) -> None:
+    """It draws few samples, unless what was learned depends on their number, and moves no noise that is measured."""
     drawn = []
 
     @dataclass(frozen=True)
     class Watched(Returning):
+        def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Estimator:
+            return replace(self) if learns else self
+
         def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-            drawn.append(len(params["loc"]))
+            drawn.append((num_samples, len(params["loc"])))
             return super().draw(problem, params, num_samples, source)
 
     work = prepare(QUADRATIC, Watched(), 1000)
-    assert drawn == [2]
+    assert drawn == [(samples, 2)]
     assert torch.equal(work.noise(0), prepare(QUADRATIC, Returning(), 1000).noise(0))
 
 

@@ -86,7 +86,8 @@ def _checks(
 
 def _print(checks: Sequence[Check], num_samples: int) -> None:
     rows = [check.row for check in checks if check.measurement is not None]
-    print_table(COLUMNS, rows, title=f"num_samples = {num_samples}", right=COLUMNS[4:])
+    if rows:
+        print_table(COLUMNS, rows, title=f"num_samples = {num_samples}", right=COLUMNS[4:])
     for line in (line for check in checks for line in check.remarks):
         click.echo(line, err=True)
 
