@@ -9,9 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from estimators import registry
-from estimators.registry import components
-from experiments.cli import main
 from experiments.store import Store, load
 
 TINY = ("-p", "gaussian-quadratic:dim=2", "-n", "2", "--max-replicates", "640", "--name", "tiny")
@@ -57,23 +54,6 @@ class Banana(Problem):
     def cost(self, x, params):
         return x[..., 0] ** 2 + (x[..., 1] - self.bend * x[..., 0] ** 2) ** 2
 '''
-
-
-@pytest.fixture
-def gradmark(monkeypatch, capsys, tmp_path):
-    """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    components("estimator")  # what is installed is loaded for good, what a test's plug-in registers is not
-    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gradmark", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 def plugin(folder: Path, text: str, name: str = "mine.py") -> str:
