@@ -31,9 +31,7 @@ SMALL = {
 """Smaller than `Problem.variants`: a plain score function is decided within seconds, a grid needs four samples."""
 
 PROBLEMS: list[str] = [
-    spec
-    for name, cls in components("problem").items()
-    for spec in ([SMALL[name]] if name in SMALL else cls.variants())
+    spec for name, cls in components("problem").items() for spec in ([SMALL[name]] if name in SMALL else cls.variants())
 ]
 ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]
 NUM_SAMPLES = (4, 8, 2, 1)
