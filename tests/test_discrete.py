@@ -97,13 +97,18 @@ def test_relaxed_samples_become_discrete(temperature: float) -> None:
 # REBAR and RELAX
 
 
-class WithoutPath(Rebar):
-    """c(z̃) loses its gradient: an implementation that has been published."""
+@dataclass(frozen=True)
+class WithoutPath(Estimator):
+    """REBAR whose c(z̃) loses its gradient: an implementation that has been published."""
 
-    @staticmethod
-    def _relaxed(problem, params, noise):
+    def draw(self, problem, params, num_samples, source):
+        return Rebar().draw(problem, params, num_samples, source)
+
+    def surrogate(self, problem, params, noise):
         z, given, samples = Rebar._relaxed(problem, params, noise)
-        return z, given.detach(), samples
+        coefficients = {"scale": torch.ones(()), "log_temperature": torch.tensor(0.5).log()}
+        free, conditional = (Rebar().control(problem, params, at, coefficients) for at in (z, given.detach()))
+        return (samples.direct + (samples.cost - conditional) * samples.score + free - free.detach()).mean(0)
 
 
 @dataclass(frozen=True)
@@ -316,8 +321,11 @@ class WithReplacementWeights(Estimator):
 
 
 @dataclass(frozen=True)
-class UncorrectedBaseline(ReinforceWithoutReplacement):
+class UncorrectedBaseline(Estimator):
     """The mean over all drawn states as baseline, the own one included, without its correction."""
+
+    def draw(self, problem, params, num_samples, source):
+        return ReinforceWithoutReplacement().draw(problem, params, num_samples, source)
 
     def surrogate(self, problem, params, noise):
         samples = ScoredSamples.of(problem, params, noise["x"])

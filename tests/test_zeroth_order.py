@@ -133,7 +133,9 @@ def test_the_bias_has_the_stated_leading_term(name: str) -> None:
         return found.sum()
 
     def total_curvature(theta: Tensor) -> Tensor:
-        return torch.autograd.functional.hessian(cost, theta, create_graph=True).trace()
+        hessian = torch.autograd.functional.hessian(cost, theta, create_graph=True)
+        assert isinstance(hessian, Tensor)
+        return hessian.trace()
 
     theta = torch.tensor([0.7, -0.3], dtype=torch.float64)
     gradient = torch.autograd.functional.jacobian(cost, theta)

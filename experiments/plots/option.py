@@ -89,10 +89,10 @@ def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exac
     values = {f"value{end}": own[f"{quantity}{end}"] for end in ENDS}
     several = len(set(own["num_samples"])) > 1
     panels = [f"{series.name}, {name}" + (f", S = {s}" if several else "") for s in own["num_samples"]]
-    exact = np.array(known, float)
+    curve = np.array(known, float)
     # A quadrature that should give zero gives the rounding error of what it sums.
-    exact[exact < ROUNDING * np.nanmax(exact, initial=0)] = np.nan
-    return own.assign(problem=panels, exact=exact, **values)
+    curve[curve < ROUNDING * np.nanmax(curve, initial=0)] = np.nan
+    return own.assign(problem=panels, exact=curve, **values)
 
 
 def _exact_of(parameter: str) -> Exact:
