@@ -8,21 +8,23 @@ from torch import Tensor
 __all__ = ["gamma_quantile", "poisson_quantile", "solve", "von_mises_quantile", "von_mises_tail"]
 
 
+STEPS = 60
+
 Excess = Callable[[Tensor], tuple[Tensor, Tensor]]
 """The amount by which an increasing function lies above its target, and its derivative."""
 
 
-def solve(excess: Excess, start: Tensor, low: Tensor, high: Tensor, steps: int = 60) -> Tensor:
-    """The root between two bounds, by Newton steps that bisect where they would leave them; relative error 1e-9."""
+def solve(excess: Excess, start: Tensor, low: Tensor, high: Tensor, unit: Tensor | float = 1.0) -> Tensor:
+    """The root between two bounds to 1e-9 of a unit, by Newton steps that bisect where they would leave the bounds."""
     x = start.clamp(low, high)
-    for _ in range(steps):
+    for _ in range(STEPS):
         above, slope = excess(x)
         low, high = torch.where(above < 0, x, low), torch.where(above < 0, high, x)
         step = above / slope
         proposal = x - step
         inside = (proposal > low) & (proposal < high)
         # A step that small is the rounding error of the function: following it would leave the root again.
-        converged = step.abs() < 1e-9 * (1 + x.abs())
+        converged = step.abs() < 1e-9 * unit
         x = torch.where(converged, x, torch.where(inside, proposal, (low + high) / 2))
         if bool(converged.all()):
             break

@@ -56,7 +56,7 @@ class Conditional(NamedTuple):
         def excess(x: Tensor) -> tuple[Tensor, Tensor]:
             return torch.remainder(wide.level(x), 1) - u, wide.density(x)
 
-        return solve(excess, (low + high) / 2, low, high).to(u.dtype)
+        return solve(excess, (low + high) / 2, low, high, unit=scale.amin(-1)).to(u.dtype)
 
 
 @final
