@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.families import unwrap
-from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -51,8 +51,7 @@ class ARMS(Estimator):
         cost = direct.detach()
         centred = (cost - cost.mean(0)).reshape(*cost.shape, *[1] * (b.ndim - 2))
         slopes = (centred * (event - rare)).sum(0) / (len(b) - 1) / (1 - _correlation(rare, len(b)))
-        term = slopes * torch.where(logits.detach() > 0, -1.0, 1.0) * (logits - logits.detach())
-        return direct.mean(0) + term.reshape(len(term), -1).sum(1)
+        return direct.mean(0) + attached(slopes * torch.where(logits.detach() > 0, -1.0, 1.0), logits)
 
 
 def _events(d: Tensor, rare: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.families import unwrap
-from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -29,12 +29,6 @@ def _pairs(problem: Problem, params: Params, first: Tensor, second: Tensor) -> t
     cost = problem.cost(torch.cat([first, second]), params)
     one, other = cost.detach().chunk(2)
     return one, other, cost.mean(0)
-
-
-def _attach(slopes: Tensor, logits: Tensor) -> Float[Tensor, " R"]:
-    """Zero, with the slopes `[S/2, R, *E]`, averaged, as its gradient in the logits `[R, *E]`."""
-    term = slopes.mean(0) * (logits - logits.detach())
-    return term.reshape(len(term), -1).sum(1)
 
 
 def _spread(cost: Tensor, like: Tensor) -> Tensor:
@@ -65,7 +59,7 @@ class ARM(Estimator):
         p = logits.detach().sigmoid()
         above, below = (noise > 1 - p).to(noise.dtype), (noise < p).to(noise.dtype)
         one, other, mean = _pairs(problem, params, above, below)
-        return mean + _attach(_spread(one - other, noise) * (noise - 0.5), logits)
+        return mean + attached((_spread(one - other, noise) * (noise - 0.5)).mean(0), logits)
 
 
 @final
@@ -101,7 +95,7 @@ class DisARM(Estimator):
         factor = (b - mirrored) * logits.detach().abs().sigmoid() / 2
         if categorical:
             factor = factor * torch.maximum(_reached(b), _reached(mirrored))
-        return mean + _attach(_spread(one - other, noise) * factor, logits)
+        return mean + attached((_spread(one - other, noise) * factor).mean(0), logits)
 
 
 def _logits(problem: Problem, params: Params) -> Tensor:

@@ -8,12 +8,18 @@ from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
 from torch.nn.functional import logsigmoid
 
+from estimators.noise import open_interval
+
 __all__ = ["Logistic", "TruncatedNormal", "normal_cdf"]
 
 
 def normal_cdf(x: Tensor) -> Tensor:
     """The standard normal distribution function; `torch.special.ndtr` is 0 below −5.5 in float32."""
     return torch.special.erfc(-x / math.sqrt(2)) / 2
+
+
+def _uniform(shape: torch.Size, like: Tensor) -> Tensor:
+    return open_interval(torch.rand(shape, dtype=like.dtype, device=like.device))
 
 
 class Logistic(Distribution):
@@ -39,9 +45,7 @@ class Logistic(Distribution):
         return Logistic(self.loc.expand(batch_shape), self.scale.expand(batch_shape), validate_args=False)
 
     def rsample(self, sample_shape=()) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        return self.icdf(u.clamp(torch.finfo(u.dtype).eps / 4, 1 - torch.finfo(u.dtype).eps / 2))
+        return self.icdf(_uniform(self._extended_shape(torch.Size(sample_shape)), self.loc))
 
     def log_prob(self, value: Tensor) -> Tensor:
         z = (value - self.loc) / self.scale
@@ -86,9 +90,7 @@ class TruncatedNormal(Distribution):
         return TruncatedNormal(*parts, validate_args=False)
 
     def rsample(self, sample_shape=()) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        u = torch.rand(shape, dtype=self.loc.dtype, device=self.loc.device)
-        return self.icdf(u.clamp(torch.finfo(u.dtype).eps / 4, 1 - torch.finfo(u.dtype).eps / 2))
+        return self.icdf(_uniform(self._extended_shape(torch.Size(sample_shape)), self.loc))
 
     def log_prob(self, value: Tensor) -> Tensor:
         z = (value - self.loc) / self.scale

@@ -31,6 +31,7 @@ __all__ = [
     "Problem",
     "ScoredSamples",
     "Unsupported",
+    "attached",
     "derivative",
     "distinct",
     "learned",
@@ -75,6 +76,11 @@ def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -
         return {name: torch.zeros_like(value) for name, value in params.items()}
     gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True, create_graph=differentiable)
     return dict(zip(params, gradients, strict=True))
+
+
+def attached(slopes: Tensor, y: Tensor) -> Float[Tensor, " R"]:
+    """Zero, with the constant slopes `[R, *shape]` as its gradient in y `[R, *shape]`."""
+    return (slopes * (y - y.detach())).reshape(len(y), -1).sum(1)
 
 
 class Component:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from estimators import families
 from estimators.decompositions import WEAK_DERIVATIVES
-from estimators.interface import Estimator, Noise, Params, Problem, replicated
+from estimators.interface import Estimator, Noise, Params, Problem, attached, replicated
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.weak_derivatives import WeakDerivative, costs_at
@@ -82,8 +82,7 @@ class MeasureValued(Estimator):
             derivative, parameter = WEAK_DERIVATIVES[type(q)][name], getattr(q, name)
             with torch.no_grad():
                 slope = derivative.slope(q, costs_at(derivative.points(q, pairs, x), x, problem, params, q))
-            term = slope * (parameter - parameter.detach())
-            total = total + term.reshape(len(term), -1).sum(1)
+            total = total + attached(slope, parameter)
         return total
 
 

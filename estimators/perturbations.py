@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators import families
-from estimators.interface import Params, Problem, replicated
+from estimators.interface import Params, Problem, attached, replicated
 
 __all__ = ["STEP", "attach", "check_step", "flatten", "outside_the_domain", "perturbed", "reusable_noise"]
 
@@ -39,8 +39,7 @@ def perturbed(params: Params, shifts: Float[Tensor, "N #R P"]) -> Params:
 
 def attach(params: Params, slopes: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
     """Zero, with the slopes as its gradient."""
-    theta = flatten(params)
-    return (slopes * (theta - theta.detach())).sum(1)
+    return attached(slopes, flatten(params))
 
 
 def reusable_noise(q: Distribution) -> bool:

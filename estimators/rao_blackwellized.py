@@ -10,7 +10,7 @@ from torch import Tensor
 
 from estimators import families
 from estimators.families import unwrap
-from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.registry import register_estimator
 
 __all__ = ["RaoBlackwellized"]
@@ -56,8 +56,7 @@ class RaoBlackwellized(Estimator):
         # The state j steps after the one that x_i has: `rise` is 0 for j = 0.
         ahead = torch.stack([states.roll(step, -1) for step in range(1, _classes(q))])
         slopes = (rise.movedim(1, 0).movedim(2, -1).unsqueeze(-1) * ahead).sum(0).mean(0)
-        moved = probabilities.reshape(slopes.shape)
-        return direct.mean(0) + (slopes * (moved - moved.detach())).sum((1, 2))
+        return direct.mean(0) + attached(slopes, probabilities.reshape(slopes.shape))
 
 
 def _classes(q: td.Distribution) -> int:

@@ -47,6 +47,11 @@ class RelaxedControl(Estimator, ABC):
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         """c(z)."""
 
+    def given(self, params: Params) -> Coefficients:
+        """Scale one and the temperature of the spec, in the dtype of the parameters."""
+        some = next(iter(params.values()))
+        return {"scale": some.new_tensor(1.0), "log_temperature": some.new_tensor(math.log(self.temperature))}
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return unrelaxed(problem)
 
@@ -59,10 +64,7 @@ class RelaxedControl(Estimator, ABC):
         return {"u": source.uniform(shape), "v": source.stream("conditional").uniform(shape)}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        coefficients = self.coefficients
-        if coefficients is None:
-            coefficients = {"scale": torch.ones(()), "log_temperature": torch.tensor(math.log(self.temperature))}
-            coefficients = {name: value.to(next(iter(params.values()))) for name, value in coefficients.items()}
+        coefficients = self.given(params) if self.coefficients is None else self.coefficients
         z, given, samples = self._relaxed(problem, params, noise)
         free, conditional = (self.control(problem, params, at, coefficients) for at in (z, given))
         return _combine(samples, conditional.detach(), free - conditional)
@@ -108,9 +110,7 @@ class Rebar(RelaxedControl):
     """
 
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        some = next(iter(params.values()))
-        start = {"scale": 1.0, "log_temperature": math.log(self.temperature)}
-        return {name: some.new_tensor(value).requires_grad_() for name, value in start.items()}
+        return {name: value.requires_grad_() for name, value in self.given(params).items()}
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         return _relaxed_cost(problem, params, z, coefficients)
@@ -128,14 +128,12 @@ class Relax(RelaxedControl):
     hidden: int = 32
 
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        some = next(iter(params.values()))
-        start = {"scale": 1.0, "log_temperature": math.log(self.temperature)}
         samples = fresh_samples(problem, params, source)
         q = problem.distribution(params)
         z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
         network = initial_network(z.reshape(len(z), -1), samples.cost.squeeze(1), self.hidden, source)
         network["level"] = torch.zeros_like(network["level"]).requires_grad_()
-        return network | {name: some.new_tensor(value).requires_grad_() for name, value in start.items()}
+        return network | {name: value.requires_grad_() for name, value in self.given(params).items()}
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         relaxed = _relaxed_cost(problem, params, z, coefficients)

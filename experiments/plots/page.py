@@ -13,7 +13,7 @@ from experiments.plots import legend
 from experiments.plots.curves import Curve, Selection
 from experiments.plots.style import paper_style, wrap
 
-__all__ = ["page"]
+__all__ = ["DrawFacet", "page"]
 
 COLUMN, PAGE = 3.5, 7.1  # inches: a column of a two-column paper, and its page
 FACET, LINE = 2.2, 0.13  # inches: the height of a facet with one line of title, and of one more line

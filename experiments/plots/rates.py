@@ -9,10 +9,10 @@ from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from experiments.plots import legend
-from experiments.plots.curves import Curve, select
+from experiments.plots.curves import Curve
 from experiments.plots.marks import exact_line, ring
-from experiments.plots.page import page
 from experiments.plots.scales import log_scale, sample_scale
+from experiments.plots.variance import variance_page
 from experiments.statistics import Interval, PowerLaw, fit_power_law
 from experiments.theory import exact_total_variance
 
@@ -28,13 +28,7 @@ def rates(cells: DataFrame, title: str | None = None) -> Figure:
     Beside each panel's markers stands the exponent with its standard error (`statistics.fit_power_law`). A pale line is
     the exact variance, where it is known.
     """
-    return page(
-        select(cells, ["total_variance"]),
-        _draw,
-        xlabel="samples per gradient S",
-        ylabel="total variance of one gradient\n[cost² / parameter²]",
-        title=title,
-    )
+    return variance_page(cells, _draw, title)
 
 
 def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:

@@ -10,17 +10,22 @@ from pandas import DataFrame
 
 from experiments.plots.curves import Curve, select
 from experiments.plots.marks import apart, ring
-from experiments.plots.page import page
+from experiments.plots.page import DrawFacet, page
 from experiments.plots.scales import log_scale, sample_scale
 
-__all__ = ["variance"]
+__all__ = ["variance", "variance_page"]
 
 
 def variance(cells: DataFrame, title: str | None = None) -> Figure:
     """Total variance with its 95 % interval against num_samples, log-log; a lane below holds variances of 0."""
+    return variance_page(cells, _draw, title)
+
+
+def variance_page(cells: DataFrame, draw: DrawFacet, title: str | None) -> Figure:
+    """A page of total variances against num_samples."""
     return page(
         select(cells, ["total_variance"]),
-        _draw,
+        draw,
         xlabel="samples per gradient S",
         ylabel="total variance of one gradient\n[cost² / parameter²]",
         title=title,
