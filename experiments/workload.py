@@ -124,7 +124,8 @@ def prepare(
     with without_validation():
         fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
         check_estimator(moved, fitted, num_samples, point, fitted=fitted is not estimator)
-    gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
+        # The compiler of torch turns argument checks off for good when it is first loaded.
+        gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
     return Workload(moved, fitted, num_samples, seed, where, kind, point, fitted is not estimator, gradient)
 
 

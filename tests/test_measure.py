@@ -521,11 +521,12 @@ def test_a_measurement_is_frozen() -> None:
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_gradients_are_the_eager_ones() -> None:
-    spec = "score-function:control_variate=leave-one-out"
+    spec, validation = "score-function:control_variate=leave-one-out", Distribution._validate_args
     eager, compiled = (work(spec, num_samples=4, compile=compile) for compile in (False, True))
     torch.testing.assert_close(compiled.gradients(0), eager.gradients(0))
     found = estimated(compiled, replicates=2048)
     assert not [text for text in found.warnings if "compiled" in text]
+    assert Distribution._validate_args == validation, "the compiler of torch turns argument checks off"
 
 
 def test_what_cannot_be_compiled_runs_eagerly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
