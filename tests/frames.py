@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.evaluations import per_evaluation
 from experiments.store import CELL_COLUMNS
 
 __all__ = ["ESTIMATORS", "PROBLEMS", "cell", "frame", "grid"]
@@ -36,6 +37,7 @@ def cell(estimator: str = "pathwise", problem: str = "gaussian-quadratic", num_s
     columns |= {"key": f"{estimator} {problem} {num_samples}", "device": "cpu", "dtype": "float32", "seed": 0}
     columns |= {"compile": False, "timing_status": "done", "attempts": 1, "fitted": False, "warnings": ""}
     columns |= {"verdict": "unbiased", "claim": "unbiased", "gradient_norm": 2.0, "reference": "exact", "nonfinite": 0}
+    columns |= {"evaluations": 0 if estimator == "exact" else num_samples}
     columns |= {"replicates": 20_000, "stop_reason": "precision", "device_name": "Xeon", "diagnostics": "{}"}
     quantities = {
         "total_variance": (40.0 / num_samples, 38.0 / num_samples, 42.0 / num_samples),
@@ -57,7 +59,8 @@ def frame(*cells: dict) -> pd.DataFrame:
     """Cells as `load` gives them: NaN for a missing number, None for a missing text."""
     columns = pd.DataFrame(list(cells), columns=list(CELL_COLUMNS), dtype=object)
     kinds = {name: "float64" for name, kind in CELL_COLUMNS.items() if kind == "REAL"}
-    return columns.astype(kinds | {"num_samples": "int64", "seed": "int64", "compile": "bool", "fitted": "bool"})
+    kinds |= {"num_samples": "int64", "evaluations": "Int64", "seed": "int64", "compile": "bool", "fitted": "bool"}
+    return per_evaluation(columns.astype(kinds))
 
 
 def grid(estimators: int, problems: int, num_samples: tuple[int, ...] = (1, 10, 100)) -> pd.DataFrame:

@@ -107,6 +107,16 @@ def test_rates_of_a_run(gradmark):
     assert gradmark("show", "tiny", "--rates")[0] == 4, "one number of samples has no rate"
 
 
+def test_variance_at_equal_evaluations_is_shown_where_evaluations_differ(gradmark):
+    _, out, _ = gradmark("run", "-e", "pathwise", *TINY)
+    assert "evaluations" not in out
+    _, out, _ = gradmark("run", "-e", "finite-differences", *TINY)
+    assert "variance × evaluations [95 %]" in out
+    assert "variance-evaluations.png" in {path.name for path in Path("results/tiny/plots").iterdir()}
+    (cell,) = load("results/tiny").cells.to_dict("records")
+    assert cell["evaluation_normalized_variance"] == cell["total_variance"] * cell["evaluations"] > 0
+
+
 def test_dry_run_writes_nothing(gradmark, tmp_path):
     code, out, _ = gradmark("run", "-e", "pathwise", *TINY, "--dry-run")
     assert code == 0 and out.startswith("1 cells, of which 1 are missing")

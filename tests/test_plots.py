@@ -23,9 +23,9 @@ from experiments.plots import plot, plots, save_plots
 from experiments.plots.scales import number
 from experiments.plots.series import find_series
 from experiments.plots.style import looks, wrap
-from experiments.plots.variance_time import pareto_front
+from experiments.plots.variance_work import pareto_front
 
-AGAINST_SAMPLES = ("variance", "bias", "variance-time", "rates")
+AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
 
 
 def axes(figure: Figure) -> list[Axes]:
@@ -87,6 +87,12 @@ def test_variance_time_shows_both_intervals():
     (ax,) = axes(plot(cells, "variance-time"))
     assert points(ax, "pathwise") == [(3e-4, 5.0)]
     assert np.allclose(bars(ax), [[(2e-4, 5.0), (5e-4, 5.0)], [(3e-4, 4.0), (3e-4, 7.0)]], rtol=1e-12)
+
+
+def test_variance_evaluations_has_the_calls_of_the_cost_on_its_x_axis():
+    cells = frame(*(cell("arm", num_samples=s, evaluations=2 * s, total_variance=(6 / s,) * 3) for s in (1, 10)))
+    (ax,) = axes(plot(cells, "variance-evaluations"))
+    assert points(ax, "arm") == [(2, 6.0), (20, 0.6)]
 
 
 @pytest.mark.parametrize("kind", ["variance", "variance-time"])
@@ -359,10 +365,12 @@ def test_cells_whose_gradients_all_leave_the_range_still_have_their_marks():
 def test_a_run_has_the_figures_that_have_something_to_say():
     assert list(plots(grid(2, 1))) == ["variance", "bias", "variance-time"]
     assert list(plots(grid(2, 1).assign(seconds_per_gradient=np.nan))) == ["variance", "bias"]
+    costly = frame(cell(), cell("arm", num_samples=10, evaluations=20), cell(num_samples=20))
+    assert list(plots(costly)) == ["variance", "bias", "variance-time", "variance-evaluations"]
     assert list(plots(grid(2, 1, (1, 4, 16, 64)))) == ["rates", "bias", "variance-time"]
     assert list(plots(frame(*along_k()))) == ["option"]
     assert list(plots(rounding_cells())) == ["option", "rounding", "range"]
-    both = frame(*along_k(), *(row | {"num_samples": 7} for row in along_k()))
+    both = frame(*along_k(), *(row | {"num_samples": 7, "evaluations": 7} for row in along_k()))
     assert list(plots(both)) == ["option", "variance", "bias", "variance-time"]
     assert list(plots(frame(*along_k(), cell()))) == ["option", "variance", "bias", "variance-time"]
     for nothing in (pd.DataFrame(), frame(), frame(cell(status="failed"))):

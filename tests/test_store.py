@@ -90,7 +90,7 @@ def test_types_do_not_depend_on_the_rows(tmp_path):
     for table in ("cells", "parameters", "traces", "timings"):
         frames = [getattr(run, table) for run in (empty, sparse, full)]
         assert all(frame.dtypes.equals(frames[0].dtypes) for frame in frames)
-        assert list(frames[0]) == list(TABLES[table])
+        assert list(frames[0])[: len(TABLES[table])] == list(TABLES[table])
     assert full.cells.dtypes[["num_samples", "replicates", "mse"]].astype(str).tolist() == ["int64", "Int64", "float64"]
     assert full.cells.error.tolist() == ["needs two samples", None]
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from estimators.specs import check_known
 from experiments.console import interval, percent, print_table, seconds
+from experiments.evaluations import differ_from_samples
 from experiments.rates import fitted_rates
 from experiments.store import Run, load
 
@@ -96,6 +97,7 @@ def _columns(cells: pd.DataFrame) -> list[str]:
     return [
         *("problem", "estimator", "S"),
         *_places(cells),
+        *(["evaluations", "variance × evaluations [95 %]"] if differ_from_samples(cells) else []),
         *("total variance [95 %]", "bias/‖g‖", "verdict", "detectable", "time", "MSE × s [95 %]"),
     ]
 
@@ -105,11 +107,11 @@ def _places(cells: Any) -> list[str]:
 
 
 def _rows(cells: Any) -> list[list[str]]:
-    places = _places(cells)
-    return [_row(cell, places) for _, cell in cells.iterrows() if cell["status"] == "done"]
+    places, counted = _places(cells), differ_from_samples(cells)
+    return [_row(cell, places, counted) for _, cell in cells.iterrows() if cell["status"] == "done"]
 
 
-def _row(cell: Any, places: list[str]) -> list[str]:
+def _row(cell: Any, places: list[str], counted: bool) -> list[str]:
     def with_interval(name: str) -> str:
         return interval(cell[name], cell[f"{name}_low"], cell[f"{name}_high"])
 
@@ -117,6 +119,7 @@ def _row(cell: Any, places: list[str]) -> list[str]:
     return [
         *(cell["problem"], cell["estimator"], str(cell["num_samples"])),
         *(str(cell[place]) for place in places),
+        *([str(cell["evaluations"]), with_interval("evaluation_normalized_variance")] if counted else []),
         *(with_interval("total_variance"), percent(bias), cell["verdict"] or "", percent(cell["detectable_bias"])),
         "failed" if cell["timing_status"] == "failed" else seconds(cell["seconds_per_gradient"]),
         with_interval("work_normalized_mse"),

@@ -21,7 +21,7 @@ from experiments.plots.option import option, with_parameters
 from experiments.plots.rates import rates
 from experiments.plots.rounding import gradient_range, rounding_error
 from experiments.plots.variance import variance
-from experiments.plots.variance_time import variance_time
+from experiments.plots.variance_work import variance_evaluations, variance_time
 
 __all__ = ["KINDS", "plot", "plots", "save_plots"]
 
@@ -29,6 +29,7 @@ KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "variance": variance,
     "bias": bias,
     "variance-time": variance_time,
+    "variance-evaluations": variance_evaluations,
     "option": option,
     "rates": rates,
     "rounding": rounding_error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pandas import DataFrame
 
+from experiments.evaluations import differ_from_samples
 from experiments.plots.series import find_series
 
 __all__ = ["suitable"]
@@ -34,6 +35,7 @@ def suitable(cells: DataFrame) -> list[str]:
         "variance": along_samples and not has_rates,
         "bias": along_samples,
         "variance-time": along_samples and timed,
+        "variance-evaluations": along_samples and differ_from_samples(done),
         "rounding": bool(in_series) and studied,
         "range": bool(in_series) and studied,
     }

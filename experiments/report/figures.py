@@ -40,6 +40,11 @@ TEXTS = {
         "Total variance, with 95 % intervals, against the time of one gradient (median and quartiles). The lines join "
         "the numbers of samples of an estimator. Down and to the left is better.",
     ),
+    "variance-evaluations": (
+        "Variance against evaluations of the cost",
+        "Total variance, with 95 % intervals, against the evaluations of the cost for one gradient. The lines join the "
+        "numbers of samples of an estimator. Down and to the left is better.",
+    ),
     "rounding": (
         "Rounding errors",
         "Error of the entries of a gradient relative to float64 at the same parameters and noise: the median (marker) "

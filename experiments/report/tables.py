@@ -110,6 +110,7 @@ CELLS = [
     Column("variance × time [cost² s/parameter²]", "work_normalized_variance", interval),
     Column("MSE × time [cost² s/parameter²]", "work_normalized_mse", interval),
     Column("evaluations of the cost", "evaluations", number),
+    Column("variance × evaluations [cost²/parameter²]", "evaluation_normalized_variance", interval),
     Column("replicates", "replicates", number),
     Column("stopped by", "stop_reason"),
     Column("non-finite replicates", "nonfinite", number),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.evaluations import per_evaluation
 from experiments.store import schema
 from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, States, StoreError
 
@@ -21,7 +22,7 @@ class Run:
     """What a run has found so far: tidy frames, in the order of its plan; NaN or None where there is no value."""
 
     cells: pd.DataFrame
-    """A row a cell, with the columns of `CELL_COLUMNS`."""
+    """A row a cell, with the columns of `CELL_COLUMNS`, and `evaluation_normalized_variance` with its interval."""
     parameters: pd.DataFrame
     """A row a parameter entry: key, parameter, index, mean, variance, variance_low, variance_high, reference."""
     traces: pd.DataFrame
@@ -50,7 +51,8 @@ def load(path: str | Path) -> Run:
         connection.execute("BEGIN")  # one moment of a run that may still be going on
         runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         return Run(
-            **{table: _frame(connection, table) for table in RESULTS},
+            **{table: _frame(connection, table) for table in RESULTS if table != "cells"},
+            cells=per_evaluation(_frame(connection, "cells")),
             provenance=json.loads(runs[0]) if runs else {},
             planned=connection.execute("SELECT count(*) FROM plan").fetchone()[0],
         )
