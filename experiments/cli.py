@@ -101,7 +101,10 @@ def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
 @click.option("--max-seconds", type=float, help="Seconds after which a cell stops in any case.")
 @seed_option
 @click.option("--compile", is_flag=True, default=None, help="Compile the gradients with torch.compile.")
-@click.option("--retry", type=click.Choice(["failed"]), help="Compute failed cells again.")
+@click.option("--jobs", type=int, metavar="N", help="Worker processes; default: none, all in this process.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, e.g. tcp://10.0.0.1:8786, in place of --jobs.")
+@click.option("--timeout", type=float, metavar="S", help="Seconds after which the worker of a cell is stopped.")
+@click.option("--retry", type=click.Choice(["failed"]), help="Compute cells again that failed or were stopped.")
 @click.option("--fresh", is_flag=True, help="Forget earlier results of the same cells.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
 def run(sweep: str | None, **options: Any) -> int:
@@ -151,6 +154,16 @@ def report(run_: str) -> None:
 
     folder, loaded = open_run(run_)
     click.echo(write_report(loaded, folder / "report.html"))
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="NAME", required=True, help="The folder under results/ to write.")
+def merge(runs: tuple[str, ...], output: str) -> None:
+    """Put the cells of several RUNs, as of several machines, into one."""
+    from experiments.commands.merge import merge_runs
+
+    merge_runs(runs, output)
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Narrator", "interval", "narrator", "number", "percent", "print_table", "seconds"]
+__all__ = ["Narrator", "duration", "interval", "narrator", "number", "percent", "print_table", "seconds"]
 
 PLAIN_LINES = 10
 """Lines that a phase prints where stderr is no terminal."""
@@ -34,6 +34,14 @@ def seconds(value: float | None) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value / 1e-9:.3g} ns"
+
+
+def duration(value: float) -> str:
+    """A long duration: 12 s, 5 min, 3 h."""
+    for unit, size in (("h", 5400.0), ("min", 90.0)):
+        if value >= size:
+            return f"{value / (3600 if unit == 'h' else 60):.0f} {unit}"
+    return f"{value:.0f} s"
 
 
 def interval(value: float, low: float, high: float) -> str:

@@ -347,12 +347,12 @@ def test_help_does_not_import_torch():
 
 
 def test_an_interrupted_run_says_how_to_go_on(gradmark, monkeypatch):
-    import experiments.engine
+    import experiments.engine.work
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments.engine, "estimate", interrupt)
+    monkeypatch.setattr(experiments.engine.work, "estimate", interrupt)
     code, _, err = gradmark("run", "-e", "pathwise", *TINY)
     assert code == 130 and "repeat" in err
     monkeypatch.undo()

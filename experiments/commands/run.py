@@ -6,30 +6,48 @@ from typing import Any
 import click
 
 from experiments.commands.show import EMPTY, REASONS, print_cells
-from experiments.console import narrator
-from experiments.engine import Outcome, remaining, run
+from experiments.console import duration, narrator
+from experiments.engine import Executor, Outcome, choose_executor, remaining, run
+from experiments.engine.coordinator import EVERYTHING
+from experiments.engine.forecast import forecast
 from experiments.plots import plots, save_plots
 from experiments.report import write_report
-from experiments.store import load
+from experiments.store import FAILURES, load
 from experiments.sweep import Sweep, read_sweep, sweep_from_flags
 
 __all__ = ["run_sweep"]
 
 
-def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bool, **flags: Any) -> int:
-    """Run, draw, report, summarise. The exit code: 0, or 1 where cells failed, or 4 where there are none to measure."""
+def run_sweep(
+    source: str | None,
+    *,
+    retry: str | None,
+    fresh: bool,
+    dry_run: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    timeout: float | None,
+    **flags: Any,
+) -> int:
+    """Run, draw, report, summarise.
+
+    The exit code: 0, or 1 where cells failed, or 4 where there are none to measure. KeyboardInterrupt: the run was
+    interrupted, and what was finished is kept.
+    """
     sweep = _sweep(source, flags)
     folder = Path("results") / sweep.name
     cells = sweep.cells()
     if not cells:
         click.echo(f"gradmark: sweep '{sweep.name}' has no cells: everything is excluded", err=True)
         return EMPTY
-    redo = frozenset({"done", "failed", "skipped"}) if fresh else frozenset({retry} if retry else ())
+    redo = EVERYTHING if fresh else FAILURES if retry else frozenset()
+    executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=sweep.plugins)
     if dry_run:
-        click.echo(f"{len(cells)} cells, of which {len(remaining(sweep, folder, redo))} are missing, in {folder}")
-        return 0
+        return _tell(sweep, folder, redo, executor, jobs or 1)
     with narrator() as progress:
-        outcome = run(sweep, folder, progress, retry=redo)
+        outcome = run(sweep, folder, progress, executor=executor, retry=redo)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
         results = load(folder)
         progress.start("drawing", 2)
         drawings = plots(results.cells, parameters=results.parameters)
@@ -40,6 +58,18 @@ def run_sweep(source: str | None, *, retry: str | None, fresh: bool, dry_run: bo
     print_cells(results.cells)
     click.echo(_summary(outcome, folder), err=True)
     return 1 if outcome.failed else EMPTY if not outcome.done else 0
+
+
+def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor, jobs: int) -> int:
+    cells, missing = sweep.cells(), remaining(sweep, folder, redo)
+    with executor:
+        executor.check(list(dict.fromkeys(cell.device for cell in cells)))
+    with narrator() as progress:
+        progress.say("estimating the time from a few cells")
+        seconds = forecast(missing, sweep.timing.rounds if sweep.timing.enabled else 0)
+    estimate = "" if seconds is None else f"; about {duration(seconds / jobs)}"
+    click.echo(f"{len(cells)} cells, of which {len(missing)} are missing, in {folder}{estimate}")
+    return 0
 
 
 def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:

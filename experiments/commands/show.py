@@ -13,7 +13,7 @@ from experiments.evaluations import differ_from_samples
 from experiments.rates import fitted_rates
 from experiments.store import Run, load
 
-__all__ = ["open_run", "print_cells", "show_cells"]
+__all__ = ["locate", "open_run", "print_cells", "show_cells"]
 
 EMPTY = 4
 REASONS = "estimator,problem,status,timing_status,error"
@@ -23,10 +23,14 @@ PLACES = ("device", "dtype", "compile", "seed")
 
 def open_run(name: str) -> tuple[Path, Run]:
     """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
-    path = Path(name)
-    if not path.exists() and path.parent == Path():
-        path = Path("results") / name
+    path = locate(name)
     return (path.parent if path.is_file() else path), load(path)
+
+
+def locate(name: str) -> Path:
+    """Where a run is, if it is: its folder or its store file."""
+    path = Path(name)
+    return path if path.exists() or path.parent != Path() else Path("results") / name
 
 
 def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = False) -> int:

@@ -4,8 +4,9 @@ A finished run is one plain file that can be read from anywhere. While it is wri
 (readers see what is committed) and the one writer holds `.lock`.
 """
 
+from experiments.store.merging import Merged, merge
 from experiments.store.reading import Run, load, states
-from experiments.store.schema import CELL_COLUMNS, States, StoreError
+from experiments.store.schema import CELL_COLUMNS, FAILURES, States, StoreError
 from experiments.store.writing import Store
 
-__all__ = ["CELL_COLUMNS", "Run", "States", "Store", "StoreError", "load", "states"]
+__all__ = ["CELL_COLUMNS", "FAILURES", "Merged", "Run", "States", "Store", "StoreError", "load", "merge", "states"]

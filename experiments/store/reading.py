@@ -91,8 +91,8 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:
     """The rows of a table that belong to planned cells. The types do not depend on the rows."""
-    columns = TABLES[table]
-    listed = ", ".join(f't."{column}"' for column in columns)
+    columns, present = TABLES[table], schema.columns(connection, table)
+    listed = ", ".join(f't."{column}"' if column in present else "NULL" for column in columns)
     rows = connection.execute(f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid")
     frame = pd.DataFrame(rows.fetchall(), columns=list(columns), dtype=object)
     return frame.astype({column: _dtype(kind) for column, kind in columns.items()})

@@ -6,21 +6,26 @@ from pathlib import Path
 __all__ = [
     "CELL_COLUMNS",
     "DAMAGED",
+    "FAILURES",
     "FILE_NAME",
     "RESULTS",
     "TABLES",
     "States",
     "StoreError",
     "check",
+    "columns",
     "connect",
     "create",
     "is_empty",
+    "migrate",
     "states",
 ]
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+FAILURES = frozenset({"failed", "timeout", "out-of-memory"})
+"""The statuses of cells, and of timings, that were tried and gave no figures."""
 
 
 def _with_interval(*names: str) -> dict[str, str]:
@@ -41,6 +46,7 @@ STATE_COLUMNS = {
     "status": "TEXT NOT NULL",
     "timing_status": "TEXT NOT NULL",
     "error": "TEXT",
+    "traceback": "TEXT",
     "attempts": "INTEGER NOT NULL",
 }
 STATISTICS_COLUMNS = {
@@ -83,6 +89,8 @@ TABLES = {
 }
 RESULTS = ("cells", "parameters", "traces", "timings")  # the tables that tell of cells, by their key
 
+MIGRATIONS = {1: ["ALTER TABLE cells ADD COLUMN traceback TEXT"]}
+"""What makes a file of a version one of the next."""
 
 States = dict[str, tuple[str, str]]
 """Status and timing status of cells, by key."""
@@ -123,10 +131,27 @@ def create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older version up to date, inside a transaction of the caller."""
+    for version in range(_version(connection), SCHEMA_VERSION):
+        for statement in MIGRATIONS[version]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={version + 1}")
+
+
+def columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """Those that a table has in this file, which may be of an older version."""
+    return {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
 def check(connection: sqlite3.Connection, file: Path) -> None:
     """StoreError: the file holds something else, or comes from a newer version."""
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StoreError(f"{file} is not a file of gradmark results; choose another --name or path")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if version > SCHEMA_VERSION:
         raise StoreError(f"{file} was written by a newer gradmark (schema {version}); upgrade gradmark to use it")

@@ -73,9 +73,16 @@ class Store:
     def add_run(self, provenance: Mapping[str, str], planned_keys: Iterable[str]) -> None:
         """Begin a run. From here on `load` shows the cells that it plans, in this order, and no others."""
         with self._transaction() as connection:
-            connection.execute("INSERT INTO runs (provenance) VALUES (?)", [json.dumps(dict(provenance))])
-            connection.execute("DELETE FROM plan")
-            connection.executemany("INSERT INTO plan (key) VALUES (?)", ([key] for key in dict.fromkeys(planned_keys)))
+            _begin(connection, provenance, planned_keys)
+
+    def put_all(
+        self, provenance: Mapping[str, str], planned_keys: Iterable[str], rows: Mapping[str, list[dict[str, Any]]]
+    ) -> None:
+        """Begin a run whose results are known: the rows of each table, all of them or none."""
+        with self._transaction() as connection:
+            _begin(connection, provenance, planned_keys)
+            for table, found in rows.items():
+                _insert(connection, table, found)
 
     def states(self) -> States:
         """How far each cell is, those of earlier runs included."""
@@ -97,10 +104,10 @@ class Store:
             self._put_cell(connection, cell, dict(row), status="done", timing_status="pending" if timed else "")
             _insert(connection, "parameters", [{**entry, "key": cell.key} for entry in parameters])
 
-    def put_failure(self, cell: "Cell", error: str) -> None:
-        """Record why a cell has no statistics."""
+    def put_failure(self, cell: "Cell", error: str, status: str = "failed", traceback: str = "") -> None:
+        """Record why a cell has no statistics: a status other than `done` and `skipped`, and a line."""
         with self._transaction() as connection:
-            self._put_cell(connection, cell, {}, status="failed", error=error)
+            self._put_cell(connection, cell, {}, status=status, error=error, traceback=traceback or None)
 
     def put_skipped(self, cell: "Cell", reason: str) -> None:
         """Record why the estimator does not support the problem."""
@@ -109,11 +116,12 @@ class Store:
 
     def put_timing(self, key: str, columns: Mapping[str, Any], rounds: Mapping[str, Iterable[float]]) -> None:
         """Record the timing of a cell whose statistics are there: its columns, and the raw seconds by kind."""
-        self._put_timing(key, {**columns, "timing_status": "done", "error": None}, rounds)
+        self._put_timing(key, {**columns, "timing_status": "done", "error": None, "traceback": None}, rounds)
 
-    def put_timing_failure(self, key: str, error: str) -> None:
+    def put_timing_failure(self, key: str, error: str, status: str = "failed", traceback: str = "") -> None:
         """Record why a cell could not be timed. Its statistics stand."""
-        self._put_timing(key, {**dict.fromkeys(TIMING_COLUMNS), "timing_status": "failed", "error": error}, {})
+        state = {"timing_status": status, "error": error, "traceback": traceback or None}
+        self._put_timing(key, {**dict.fromkeys(TIMING_COLUMNS), **state}, {})
 
     def discard(self, keys: Iterable[str]) -> None:
         """Forget cells, so that they are measured anew."""
@@ -150,6 +158,12 @@ class Store:
             raise _not_written(self.file, error) from None
 
 
+def _begin(connection: sqlite3.Connection, provenance: Mapping[str, str], planned_keys: Iterable[str]) -> None:
+    connection.execute("INSERT INTO runs (provenance) VALUES (?)", [json.dumps(dict(provenance))])
+    connection.execute("DELETE FROM plan")
+    connection.executemany("INSERT INTO plan (key) VALUES (?)", ([key] for key in dict.fromkeys(planned_keys)))
+
+
 def _take(lock: sqlite3.Connection, file: Path) -> None:
     """Hold an empty database of its own: the system lets go of it however the writer ends, and no child inherits it."""
     try:
@@ -164,13 +178,14 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     new = schema.is_empty(connection)
     if not new:
         schema.check(connection, file)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise StoreError(f"{file} is damaged; move it away and run again")
     # A power cut may cost the last cells, which are then measured again; it never damages the file.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
-    if new:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            schema.create(connection)
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (schema.create if new else schema.migrate)(connection)
 
 
 def _not_written(file: Path, error: sqlite3.Error) -> StoreError:

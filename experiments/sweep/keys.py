@@ -33,7 +33,7 @@ from experiments.sweep import grid
 from experiments.sweep.cell import Cell, Stop
 from experiments.sweep.convert import convert
 
-__all__ = ["Exclude", "Sweep", "Timing"]
+__all__ = ["Exclude", "Sweep", "Timing", "check_name"]
 
 MAX_SAMPLES = 10**9
 MAX_SEED = 2**63 - 1  # what SQLite and a torch generator both hold
@@ -88,9 +88,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timing: Timing = Timing()
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            allowed = "up to 60 letters, digits and . _ + -, the first of them a letter, a digit or _"
-            raise ValueError(f"name {self.name!r} cannot name a results folder: {allowed}")
+        check_name(self.name)
         for key in ("num_samples", "device", "dtype"):
             if not getattr(self, key):
                 raise ValueError(f"{key} is an empty list; leave it out for its default")
@@ -144,6 +142,13 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ValueError: a plug-in, a component or one of its options is wrong, or there are too many cells.
         """
         return grid.cells(self)
+
+
+def check_name(name: str) -> None:
+    """ValueError: it cannot name a folder of results."""
+    if not NAME.fullmatch(name):
+        allowed = "up to 60 letters, digits and . _ + -, the first of them a letter, a digit or _"
+        raise ValueError(f"name {name!r} cannot name a results folder: {allowed}")
 
 
 def _check_places(devices: Sequence[str], dtypes: Sequence[str]) -> None:

@@ -1,0 +1,162 @@
+"""Who carries out the tasks of a run: what an executor promises, and the loop of those that have several workers."""
+
+import contextlib
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from types import FrameType
+from typing import Any, NamedTuple
+
+from experiments.engine.work import Failure
+from experiments.sweep import Cell
+
+__all__ = ["INTERRUPTED", "Answers", "Concurrent", "Died", "Executor", "ExecutorLost", "Interrupts", "Task"]
+
+INTERRUPTED = Failure("interrupted", "interrupted before it was finished")
+ATTEMPTS = 2
+"""A task whose worker dies is tried once more: it may not have been its fault."""
+POLL_SECONDS = 0.2
+
+
+class Task(NamedTuple):
+    """A function of `experiments.engine.work`, the cells that it is for, and its other arguments."""
+
+    function: Callable[..., Any]
+    cells: tuple[Cell, ...]
+    arguments: tuple[Any, ...]
+
+    @property
+    def device(self) -> str:
+        return self.cells[0].device
+
+
+Answers = Iterator[tuple[Task, Any]]
+"""Tasks with what came of them: the value of the function, or a Failure."""
+
+
+class Died(Exception):
+    """A worker died while it carried out a task; the message says of what."""
+
+
+class ExecutorLost(Exception):
+    """Nobody is left to carry out tasks. One line that says what to do."""
+
+
+class Interrupts:
+    """Counts Ctrl-C while a run goes on: after the first no task begins, the second ends those that run."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._count = 0
+        self._raising = False
+
+    @property
+    def requested(self) -> bool:
+        return self._count > 0
+
+    @property
+    def at_once(self) -> bool:
+        return self._count > 1
+
+    def __enter__(self) -> "Interrupts":
+        self._before = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    @contextlib.contextmanager
+    def raising(self) -> Iterator[None]:
+        """Within, the second Ctrl-C raises KeyboardInterrupt."""
+        self._raising = True
+        try:
+            yield
+        finally:
+            self._raising = False
+
+    def stop(self) -> None:
+        """As two Ctrl-C do."""
+        self._count = 2
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._say("finishing the cells that are running; Ctrl-C again stops them")
+        elif self._raising:
+            raise KeyboardInterrupt
+
+
+class Executor(ABC):
+    """Carries out tasks. A context manager, which leaves no process behind."""
+
+    @abstractmethod
+    def check(self, devices: Sequence[str]) -> None:
+        """Raises ValueError where there is no worker for one of the devices."""
+
+    @abstractmethod
+    def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
+        """Every task with what its function returned, or with the Failure that kept it from that, as they come.
+
+        With `alone`, one task at a time. After an interrupt some tasks are left out.
+
+        Raises:
+            ExecutorLost: nobody is left to carry out the rest.
+        """
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what is running."""
+
+
+class Concurrent(Executor):
+    """An executor with several workers: hands out as many tasks as there are workers, and never more."""
+
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many tasks can run at this moment."""
+
+    @abstractmethod
+    def submit(self, task: Task) -> Future:
+        """Begin a task."""
+
+    @abstractmethod
+    def answer(self, task: Task, future: Future) -> Any:
+        """What came of a task that is over: its value or a Failure. Raises Died, ExecutorLost."""
+
+    def overdue(self) -> list[Future]:
+        """Tasks that have run past the limit, of which no word has come. They are given up."""
+        return []
+
+    def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
+        waiting = deque((task, 1) for task in tasks)
+        running: dict[Future, tuple[Task, int]] = {}
+        while running or (waiting and not interrupts.requested):
+            while waiting and not interrupts.requested and len(running) < (1 if alone else self.capacity()):
+                task, attempt = waiting.popleft()
+                running[self.submit(task)] = task, attempt
+            over = wait(running, POLL_SECONDS, FIRST_COMPLETED).done | set(self.overdue())
+            for future in over & running.keys():
+                task, attempt = running.pop(future)
+                try:
+                    yield task, self.answer(task, future)
+                except Died as death:
+                    if attempt == ATTEMPTS:
+                        yield task, Failure("failed", f"{death}, {ATTEMPTS} times")
+                    else:
+                        waiting.appendleft((task, attempt + 1))
+            if interrupts.at_once:
+                self.close()
+                yield from ((task, INTERRUPTED) for task, _ in running.values())
+                return

@@ -1,0 +1,124 @@
+"""Tasks in worker processes of this machine, one torch thread each."""
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, TimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from typing import Any, final
+
+import torch
+from pebble import ProcessExpired, ProcessPool
+
+from estimators.registry import load_plugin
+from experiments.engine.executor import Concurrent, Died, Task
+from experiments.engine.work import Failure
+from experiments.workload import find_device
+
+__all__ = ["LocalPool"]
+
+
+@final
+class LocalPool(Concurrent):
+    """`jobs` processes. One that dies costs its task alone, one that runs past the limit is killed.
+
+    Each process is a pool of its own, thrown away when it dies: what it held or left half-written stops no other.
+    """
+
+    def __init__(self, jobs: int, timeout: float | None = None, plugins: Sequence[str] = ()) -> None:
+        self._jobs = jobs
+        self._timeout = timeout
+        self._plugins = tuple(plugins)
+        self._idle: list[ProcessPool] = []
+        self._busy: dict[Future, ProcessPool] = {}
+
+    def check(self, devices: Sequence[str]) -> None:
+        for device in devices:
+            find_device(device)
+
+    def capacity(self) -> int:
+        return self._jobs
+
+    def submit(self, task: Task) -> Future:
+        pool = self._ready()
+        limit = None if self._timeout is None else self._timeout * len(task.cells)
+        future = pool.schedule(task.function, args=task.arguments, timeout=limit)
+        self._busy[future] = pool
+        return future
+
+    def answer(self, task: Task, future: Future) -> Any:
+        pool = self._busy.pop(future)
+        try:
+            value = future.result()
+        except (ProcessExpired, BrokenProcessPool) as error:
+            _stop(pool)
+            code = error.exitcode if isinstance(error, ProcessExpired) else None
+            raise Died(f"the worker process {_fate(code)}") from None
+        except TimeoutError:
+            value = Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
+        except Exception as error:  # the answer could not be sent
+            value = Failure.of(error)
+        self._idle.append(pool)
+        return value
+
+    def close(self) -> None:
+        pools = [*self._idle, *self._busy.values()]
+        self._idle.clear()
+        self._busy.clear()
+        for pool in pools:
+            pool.stop()
+        for pool in pools:
+            pool.join()
+
+    def _ready(self) -> ProcessPool:
+        while self._idle:
+            pool = self._idle.pop()
+            if pool.active:
+                return pool
+            _stop(pool)  # its process died between two tasks
+        return self._start()
+
+    def _start(self) -> ProcessPool:
+        # Ctrl-C reaches the whole process group; a worker that is still starting must not die of it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pool = ProcessPool(1, initializer=_begin, initargs=(self._plugins,), context=get_context("spawn"))
+            assert pool.active  # which starts it
+            return pool
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()
+
+
+def _fate(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"ended with exit code {code}" if code is not None else "could not be started"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
+
+
+def _begin(plugins: Sequence[str]) -> None:
+    """The start of a worker: it ends with its parent, and prints nothing."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with open(os.devnull, "w") as nowhere:
+        for stream in (1, 2):
+            os.dup2(nowhere.fileno(), stream)
+    torch.set_num_threads(1)
+    for plugin in plugins:
+        load_plugin(plugin)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,126 @@
+"""What is done for cells, wherever it is done: their statistics, and their timing against each other.
+
+Everything here can be sent to another process: cells and answers hold numbers and text alone.
+"""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from estimators.interface import Unsupported
+from estimators.registry import make_estimator, make_problem
+from experiments.measuring import estimate
+from experiments.reference import find_reference
+from experiments.rounding import rounding
+from experiments.sweep import Cell
+from experiments.timing import Timed, Timing, time_gradients
+from experiments.workload import Workload, prepare
+
+__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "reason", "time_cells"]
+
+TRACEBACK = 10_000
+"""Characters of a traceback that are kept, the last ones."""
+ERRORS = (Exception, SystemExit)
+"""What a component may raise. KeyboardInterrupt is the user's."""
+LACK_OF_MEMORY = ("can't allocate memory", "not enough memory")
+POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The statistics of a cell, as rows of the store."""
+
+    row: dict[str, Any]
+    parameters: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The estimator does not support the problem."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there are no figures."""
+
+    status: Literal["failed", "timeout", "out-of-memory", "interrupted"]
+    error: str
+    traceback: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        text = "".join(traceback.format_exception(error))[-TRACEBACK:]
+        return cls("out-of-memory" if _is_lack_of_memory(error) else "failed", reason(error), text)
+
+
+def measure_cell(cell: Cell) -> Measured | Skipped | Failure:
+    """The statistics of a cell."""
+    torch.set_num_threads(1)
+    try:
+        workload = _prepare(cell)
+        measurement = estimate(workload, find_reference(workload), cell.stop)
+        if cell.rounding:
+            measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
+    except Unsupported as unsupported:
+        return Skipped(str(unsupported))
+    except ERRORS as error:
+        return Failure.of(error)
+    row = {name: value for name, value in measurement.row().items() if name not in POINT}
+    return Measured(row, measurement.parameters())
+
+
+def time_cells(cells: Sequence[Cell], rounds: int) -> list[Timing | Failure]:
+    """The timing of cells against each other; where one raises after all, each by itself."""
+    torch.set_num_threads(1)
+    found: dict[Cell, Timed | Failure] = {cell: _timed(cell) for cell in cells}
+    ready = {cell: timed for cell, timed in found.items() if isinstance(timed, Timed)}
+    try:
+        timings: list[Timing | Failure] = [*time_gradients(list(ready.values()), rounds)]
+    except ERRORS:
+        timings = [_timing(timed, rounds) for timed in ready.values()]
+    answers = {**found, **dict(zip(ready, timings, strict=True))}
+    return [answers[cell] for cell in cells]  # pyright: ignore[reportReturnType]
+
+
+def reason(error: BaseException) -> str:
+    """An exception in one line."""
+    first_line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+
+
+def _prepare(cell: Cell) -> Workload:
+    return prepare(
+        make_problem(cell.problem),
+        make_estimator(cell.estimator),
+        cell.num_samples,
+        seed=cell.seed,
+        device=cell.device,
+        dtype=cell.dtype,
+        compile=cell.compile,
+    )
+
+
+def _timed(cell: Cell) -> Timed | Failure:
+    try:
+        return Timed.of(_prepare(cell))
+    except ERRORS as error:
+        return Failure.of(error)
+
+
+def _timing(timed: Timed, rounds: int) -> Timing | Failure:
+    try:
+        return time_gradients([timed], rounds)[0]
+    except ERRORS as error:
+        return Failure.of(error)
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """torch's CPU allocator raises a plain RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in LACK_OF_MEMORY)

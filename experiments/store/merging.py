@@ -1,0 +1,51 @@
+"""Several files of results into one, as of a sweep that was divided between machines."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.store.reading import load
+from experiments.store.schema import FILE_NAME, RESULTS, TABLES, StoreError
+from experiments.store.writing import Store
+
+__all__ = ["Merged", "merge"]
+
+
+class Merged(NamedTuple):
+    """What `merge` wrote."""
+
+    cells: int
+    duplicates: int
+    """Cells that came from several sources, of which the most complete was taken, the first of equals."""
+
+
+def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
+    """Write the cells of all sources to new results in a folder; every cell keeps the machine that it was timed on.
+
+    Raises:
+        StoreError: a source cannot be read, or the folder has results already.
+    """
+    runs = [load(source) for source in sources]
+    file = Path(folder) / FILE_NAME
+    if file.exists():
+        raise StoreError(f"{file} exists already; choose another name for what is merged")
+    best: dict[str, tuple[bool, bool, int]] = {}
+    for index, run in enumerate(runs):
+        for key, status, timing in run.cells[["key", "status", "timing_status"]].itertuples(index=False):
+            best[key] = max(best.get(key, (False, False, -len(runs))), (status == "done", timing == "done", -index))
+    chosen = {key: -place for key, (_, _, place) in best.items()}
+    rows = {
+        table: [row for index, run in enumerate(runs) for row in _rows(getattr(run, table), table, chosen, index)]
+        for table in RESULTS
+    }
+    provenance = {**runs[0].provenance, "merged_from": ", ".join(map(str, sources))}
+    with Store.open(folder) as store:
+        store.put_all(provenance, list(best), rows)
+    return Merged(len(best), sum(len(run.cells) for run in runs) - len(best))
+
+
+def _rows(frame: pd.DataFrame, table: str, chosen: dict[str, int], index: int) -> list[dict]:
+    rows = frame.loc[[chosen[key] == index for key in frame["key"]], list(TABLES[table])].astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
