@@ -1,6 +1,7 @@
 """The checks of this repository.
 
-`nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes.
+`nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes, and `nox -s chaos` kills
+runs, workers and clusters at random instants.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -47,6 +48,13 @@ def slow(session: nox.Session) -> None:
     """Statistical studies: coverage of the intervals and the like."""
     session.install(*PIP, *PACKAGE)
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session(default=False)
+def chaos(session: nox.Session) -> None:
+    """Runs that are killed at random instants, and very many cells."""
+    session.install(*PIP, *PACKAGE)
+    session.run("pytest", "-m", "chaos", *session.posargs)
 
 
 def ensure_browser(session: nox.Session) -> None:

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from estimators import registry
 from estimators.registry import make_estimator, make_problem
-from experiments.engine import coordinator
-from experiments.engine import remaining, run
+from experiments.engine import coordinator, remaining, run
 from experiments.measurement import Measurement
 from experiments.measuring import measure
 from experiments.store import Store, StoreError, load

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import Any, final
 
 import torch
@@ -81,7 +81,9 @@ class LocalPool(Concurrent):
         return self._start()
 
     def _start(self) -> ProcessPool:
-        # Ctrl-C reaches the whole process group; a worker that is still starting must not die of it.
+        # Ctrl-C reaches the whole process group; a worker that is still starting must not die of it. The tracker of
+        # multiprocessing unblocks the signal when it is first started.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             pool = ProcessPool(1, initializer=_begin, initargs=(self._plugins,), context=get_context("spawn"))

@@ -1,0 +1,125 @@
+"""Estimators that hang, crash, eat memory, print or raise: each costs its own cell and nothing else."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.console import narrator
+from experiments.engine import run
+from experiments.engine.pool import LocalPool
+from experiments.store import load
+from experiments.sweep import sweep_from_flags
+
+PLUGIN = '''
+"""Estimators that no sweep should have."""
+import ctypes, os, sys, time
+from dataclasses import dataclass
+
+import torch
+
+from estimators import Estimator, register_estimator
+from estimators.families import sample
+
+
+@register_estimator("hostile")
+@dataclass(frozen=True)
+class Hostile(Estimator):
+    deed: str = "nothing"
+    when_timed: bool = False
+
+    def surrogate(self, problem, params, noise):
+        if (len(params["loc"]) == 1) == self.when_timed:
+            getattr(self, self.deed)()
+        factor = float("nan") if self.deed == "nan" else 1.0
+        return factor * problem.cost(sample(problem.distribution(params), noise), params).mean(0)
+
+    def nothing(self): pass
+    nan = nothing
+    def loop(self):
+        while True: pass
+    def eat(self):
+        eaten = []
+        while True: eaten.append(torch.empty(2**28))
+    def crash(self): ctypes.string_at(0)
+    def leave(self): sys.exit(3)
+    def throw(self): raise RuntimeError("no luck\\nat all")
+    def speak(self): print("x" * 1_000_000)
+'''
+DEEDS = ["nothing", "loop", "eat", "crash", "leave", "nan", "throw", "speak"]
+MEMORY = 6 * 2**30
+
+
+def limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "mine.py").write_text(PLUGIN)
+    estimators = [f"hostile:deed={deed}" for deed in DEEDS] + ["pathwise"]
+    command = [sys.executable, "-m", "experiments.cli", "run", "-p", "gaussian-quadratic:dim=2", "-n", "4"]
+    command += ["--max-replicates", "640", "--plugin", "mine.py", "--name", "hostile", "--jobs", "2", "--timeout", "4"]
+    command += [part for estimator in estimators for part in ("-e", estimator)]
+    ended = subprocess.run(command, cwd=folder, preexec_fn=limit_memory, capture_output=True, text=True)
+    return folder / "results" / "hostile", ended
+
+
+@pytest.fixture(scope="module")
+def cells(hostile: tuple[Path, subprocess.CompletedProcess]) -> pd.DataFrame:
+    return load(hostile[0]).cells.set_index("estimator")
+
+
+@pytest.mark.parametrize(
+    ("deed", "status", "error"),
+    [
+        ("loop", "timeout", "stopped at the limit of 4 s a cell"),
+        ("eat", "out-of-memory", "RuntimeError: .*can't allocate memory.*"),
+        ("crash", "failed", "the worker process was killed by SIGSEGV, 2 times"),
+        ("leave", "failed", "SystemExit: 3"),
+        ("throw", "failed", "RuntimeError: no luck"),
+    ],
+)
+def test_a_deed_is_recorded_with_its_kind_and_a_reason(cells, deed: str, status: str, error: str):
+    cell = cells.loc[f"hostile:deed={deed}"]
+    assert cell["status"] == status
+    assert pd.Series([cell["error"]]).str.fullmatch(error).all(), cell["error"]
+    assert (cell["traceback"] is not None) == (deed in ("eat", "leave", "throw"))
+
+
+def test_what_raises_leaves_its_traceback(cells):
+    assert 'raise RuntimeError("no luck' in cells.loc["hostile:deed=throw", "traceback"]
+
+
+def test_a_gradient_that_is_not_finite_is_counted(cells):
+    cell = cells.loc["hostile:deed=nan"]
+    assert cell["status"] == "done" and cell["nonfinite"] == cell["replicates"] == 640
+
+
+def test_the_others_are_whole(cells):
+    for estimator in ("pathwise", "hostile", "hostile:deed=speak"):
+        assert cells.loc[estimator, ["status", "timing_status"]].tolist() == ["done", "done"], estimator
+
+
+def test_one_that_hangs_while_it_is_timed_keeps_its_statistics(hostile, tmp_path):
+    plugin = str(hostile[0].parents[1] / "mine.py")
+    flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640, "plugins": [plugin]}
+    sweep = sweep_from_flags(estimators=["hostile:deed=loop,when_timed=true", "pathwise"], **flags)
+    with narrator() as progress:
+        outcome = run(sweep, tmp_path, progress, executor=LocalPool(1, timeout=3, plugins=[plugin]))
+    hanging, other = load(tmp_path).cells.to_dict("records")
+    assert (hanging["status"], hanging["timing_status"], other["timing_status"]) == ("done", "timeout", "done")
+    assert hanging["total_variance"] == other["total_variance"] and (outcome.done, outcome.failed) == (1, 1)
+
+
+def test_the_command_says_how_many_failed_and_prints_nothing_of_theirs(hostile):
+    ended = hostile[1]
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert "xxx" not in ended.stdout + ended.stderr
+    assert "9 cells: 4 done, 0 skipped, 5 failed" in ended.stderr
