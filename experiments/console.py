@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -13,6 +14,7 @@ from rich.text import Text
 
 __all__ = ["Narrator", "duration", "interval", "narrator", "number", "percent", "print_table", "seconds"]
 
+FOLDED_ROWS = 500
 PLAIN_LINES = 10
 """Lines that a phase prints where stderr is no terminal."""
 
@@ -52,18 +54,41 @@ def interval(value: float, low: float, high: float) -> str:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", right: Sequence[str] = ()
 ) -> None:
-    """A table on stdout, as wide as it needs to be where stdout is no terminal."""
+    """A table on stdout. On a terminal that is too narrow for it its cells are folded, unless there are very many."""
     console = Console()
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    if console.is_terminal and sum(widths) + 2 * len(widths) > console.width and len(rows) <= FOLDED_ROWS:
+        text = _folded(console, columns, rows, title, right)
+    else:
+        text = _aligned(widths, columns, rows, title, right)
+    click.echo(text, nl=False)
+
+
+def _aligned(
+    widths: Sequence[int], columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, right: Sequence[str]
+) -> str:
+    """Lines of a table: rich takes milliseconds a row."""
+    flush = [column in right for column in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        pads = [" " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)]
+        parts = [pad + cell if end else cell + pad for cell, pad, end in zip(cells, pads, flush, strict=True)]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([*([title] if title else []), line(columns), *map(line, rows), ""])
+
+
+def _folded(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, right: Sequence[str]
+) -> str:
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    if not console.is_terminal:
-        console = Console(width=10_000)
     with console.capture() as captured:  # rich would swallow a closed pipe
         console.print(table)
-    click.echo(captured.get(), nl=False)
+    return captured.get()
 
 
 class Narrator:

@@ -10,7 +10,6 @@ import pandas as pd
 from estimators.specs import check_known
 from experiments.console import interval, percent, print_table, seconds
 from experiments.evaluations import differ_from_samples
-from experiments.rates import fitted_rates
 from experiments.store import Run, load
 
 __all__ = ["locate", "open_run", "print_cells", "show_cells"]
@@ -40,7 +39,7 @@ def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = Fals
     """
     loaded = open_run(name)[1]
     found = loaded.cells
-    cells = _sorted(fitted_rates(found) if rates else found, sort)
+    cells = _sorted(_rates(found) if rates else found, sort)
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
     if rates and not chosen:
         chosen = [column for column in cells if column not in PLACES or column in _places(cells)]
@@ -65,6 +64,12 @@ def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = Fals
         click.echo("no rates: they need three numbers of samples or more, as in -n 1,10,100", err=True)
     click.echo(_left_out(loaded, name), err=True, nl=False)
     return 0 if len(cells) else EMPTY
+
+
+def _rates(cells: pd.DataFrame) -> pd.DataFrame:
+    from experiments.rates import fitted_rates  # scipy takes a second, and other tables do without
+
+    return fitted_rates(cells)
 
 
 def _left_out(run: Run, name: str) -> str:
@@ -112,7 +117,7 @@ def _places(cells: Any) -> list[str]:
 
 def _rows(cells: Any) -> list[list[str]]:
     places, counted = _places(cells), differ_from_samples(cells)
-    return [_row(cell, places, counted) for _, cell in cells.iterrows() if cell["status"] == "done"]
+    return [_row(cell, places, counted) for cell in cells.to_dict("records") if cell["status"] == "done"]
 
 
 def _row(cell: Any, places: list[str], counted: bool) -> list[str]:
