@@ -96,6 +96,34 @@ def test_a_problem_reads_back_as_itself(dim: int, k: float, loc: float) -> None:
     assert make_problem(built.spec).spec == built.spec
 
 
+VALUES = st.one_of(
+    st.sampled_from(
+        ["nan", "inf", "-1", "0", "1e400", "true", "(", ")", "(pathwise)", "none", "", "9" * 400, "0x10", "\0"]
+    ),
+    st.text(max_size=8),
+    st.integers().map(str),
+    st.floats().map(repr),
+)
+KEYS = st.sampled_from(["dim", "k", "loc", "base", "scheme", "control_variate", "temperature", "logit"]) | st.text(
+    max_size=8
+)
+SPECS = st.builds(
+    lambda name, options: name + ":" + ",".join(f"{key}={value}" for key, value in options),
+    st.sampled_from(["gaussian-cosine", "bernoulli-toy", "stratified", "score-function", "gumbel-softmax"]) | st.text(),
+    st.lists(st.tuples(KEYS, VALUES), max_size=3),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=st.text(max_size=60) | st.text("ab-:=,().1 ", max_size=30) | SPECS)
+@pytest.mark.parametrize("make", [make_estimator, make_problem])
+def test_no_text_raises_anything_but_a_valueerror_of_one_line(make, text: str) -> None:
+    try:
+        assert make(text).spec
+    except ValueError as refusal:
+        assert len(str(refusal).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "canonical"),
     [

@@ -11,7 +11,7 @@ from torch.distributions import Distribution, MultivariateNormal
 
 from estimators.interface import Params, Problem
 from estimators.registry import register_problem
-from experiments.problems.options import check_options
+from experiments.problems.options import MAX_SIZE, check_options
 
 __all__ = ["GaussianFullCovariance", "cholesky_entries", "cholesky_factor", "coupled_quadratic"]
 
@@ -35,6 +35,8 @@ class GaussianFullCovariance(Problem):
 
     def __post_init__(self) -> None:
         check_options(self, dim=1)
+        if self.dim**2 > MAX_SIZE:
+            raise ValueError(f"dim must be at most {math.isqrt(MAX_SIZE):,}, for a covariance of dim² numbers")
 
     @classmethod
     def variants(cls) -> list[str]:

@@ -6,13 +6,16 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from estimators import specs
 from estimators.interface import Problem
 
-__all__ = ["check_options"]
+__all__ = ["MAX_SIZE", "check_options"]
+
+MAX_SIZE = 2**26
 
 
 def check_options(problem: Problem, **at_least: float) -> None:
     """ValueError unless every number is finite, every choice known, and each named option at least its minimum.
 
-    A minimum of zero is excluded: such an option has to be positive.
+    No whole number may be above `MAX_SIZE`, a size that no gradient could hold. A minimum of zero is excluded: such an
+    option has to be positive.
     """
     kinds = get_type_hints(type(problem))
     for name in specs.options(type(problem)):
@@ -21,6 +24,8 @@ def check_options(problem: Problem, **at_least: float) -> None:
             specs.check_known(f"value of {name}:", value, get_args(kinds[name]))
         elif not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, not {value}")
+        elif kinds[name] is int and value > MAX_SIZE:
+            raise ValueError(f"{name} must be at most {MAX_SIZE:,}, not {value:,}")
     for name, minimum in at_least.items():
         value = getattr(problem, name)
         if value < minimum or value == minimum == 0:
