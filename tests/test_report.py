@@ -27,11 +27,11 @@ CELLS = frame(
     cell("pathwise", num_samples=10, work_normalized_mse=(1e-4, 9e-5, 1.2e-4), mse=(5.0, 4.75, 5.25)),
     cell("spsa", num_samples=10, work_normalized_mse=(1.1e-4, 1e-4, 1.3e-4), verdict="biased", claim="biased"),
     cell("relax", num_samples=10, work_normalized_mse=(5e-3, 4e-3, 6e-3), verdict="undetermined", fitted=True),
-    cell("arm", num_samples=2, timing_status="failed", error="time limit of 60 s", seconds_per_gradient=None)
+    cell("arm", num_samples=2, timing_status="timeout", error="time limit of 60 s", seconds_per_gradient=None)
     | dict.fromkeys(["work_normalized_mse", "work_normalized_variance"]),
     cell("disarm", num_samples=2, warnings="kurtosis 230: the interval is too narrow\nhalf-width above 25 %"),
     cell("disarm", num_samples=4, warnings="half-width above 25 %", diagnostics='{"effective_sample_size": 3.25}'),
-    cell("rebar", num_samples=8, status="failed", error="OutOfMemoryError: 20 GiB", timing_status=""),
+    cell("rebar", num_samples=8, status="out-of-memory", error="OutOfMemoryError: 20 GiB", timing_status=""),
     *(cell("arms", num_samples=s, status="skipped", error="arms needs bits", timing_status="") for s in (1, 10)),
     *(
         cell(
@@ -97,7 +97,7 @@ def column(region: Locator, heading: str) -> list[str]:
 def test_title_counts_and_how_to_reproduce(written: Path, show: Callable[..., Page]):
     page = show(written)
     assert page.title() == "gradmark report: quickstart"
-    assert "14 cells: 11 done, 1 failed, 2 skipped." in " ".join(page.locator("header p").inner_text().split())
+    assert "14 cells: 11 done, 0 failed, 2 skipped, 1 out-of-memory." in " ".join(page.locator("header p").inner_text().split())
     assert page.locator("#provenance pre").inner_text() == PROVENANCE["command_line"]
     table = page.get_by_role("region", name="Provenance").locator("table")
     assert rows(table) == [[name, value] for name, value in PROVENANCE.items()]
@@ -125,7 +125,7 @@ def test_ranking_by_mse_and_time(written: Path, show: Callable[..., Page]):
     assert column(region, "time per gradient")[0] == "200 [190, 220] µs"
     summary = " ".join(page.locator("#summary").inner_text().split())
     assert "Smallest MSE × time: pathwise with S = 10 on cpu; 1 other cannot be told from it." in summary
-    assert "Not ranked: arm (its timing failed)." in summary
+    assert "Not ranked: arm (its timing ran past the limit)." in summary
 
 
 def test_ranking_by_variance_without_an_exact_gradient(written: Path, show: Callable[..., Page]):
@@ -161,9 +161,9 @@ def test_warnings_failures_and_skips_have_their_reasons(written: Path, show: Cal
     assert found.nth(1).locator("li").count() == 2
     table = page.get_by_role("region", name="Failed and skipped cells").locator("table")
     assert [[row[0], row[1], row[3], row[-1]] for row in rows(table)] == [
-        ["failed", "rebar", "8", "OutOfMemoryError: 20 GiB"],
+        ["out-of-memory", "rebar", "8", "OutOfMemoryError: 20 GiB"],
         ["skipped", "arms", "1, 10", "arms needs bits"],
-        ["timing failed", "arm", "2", "time limit of 60 s"],
+        ["timing timeout", "arm", "2", "time limit of 60 s"],
     ]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from estimators.specs import check_known
 from experiments.console import interval, percent, print_table, seconds
 from experiments.evaluations import differ_from_samples
-from experiments.store import Run, load
+from experiments.store import FAILURES, Run, load
 
 __all__ = ["locate", "open_run", "print_cells", "show_cells"]
 
@@ -77,9 +77,10 @@ def _left_out(run: Run, name: str) -> str:
     states = list(zip(run.cells["status"], run.cells["timing_status"], strict=True))
     counts = {
         "missing (repeat the run)": run.planned - len(states),
-        "failed": sum(status == "failed" for status, _ in states),
+        "failed": sum(status in FAILURES for status, _ in states),
+        "interrupted (repeat the run)": sum(status == "interrupted" for status, _ in states),
         "skipped": sum(status == "skipped" for status, _ in states),
-        "that could not be timed": states.count(("done", "failed")),
+        "that could not be timed": sum(status == "done" and timing in FAILURES for status, timing in states),
     }
     found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     why = f"; why: gradmark show {name} --columns {REASONS}" if len(states) else ""
@@ -130,7 +131,7 @@ def _row(cell: Any, places: list[str], counted: bool) -> list[str]:
         *(str(cell[place]) for place in places),
         *([str(cell["evaluations"]), with_interval("evaluation_normalized_variance")] if counted else []),
         *(with_interval("total_variance"), percent(bias), cell["verdict"] or "", percent(cell["detectable_bias"])),
-        "failed" if cell["timing_status"] == "failed" else seconds(cell["seconds_per_gradient"]),
+        cell["timing_status"] if cell["timing_status"] in FAILURES else seconds(cell["seconds_per_gradient"]),
         with_interval("work_normalized_mse"),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.report.tables import Column, Row
+from experiments.store import FAILURES
 
 __all__ = ["UNFINISHED", "unfinished", "warnings"]
 
@@ -32,10 +33,12 @@ def _name(row: Row) -> str:
 
 
 def unfinished(rows: list[Row]) -> list[Row]:
-    """Failed and skipped cells and failed timings; those that differ in num_samples alone share a row."""
+    """Cells and timings without figures, and skipped cells; those that differ in num_samples alone share a row."""
     groups: dict[tuple, list[int]] = {}
     for row in rows:
-        status = "timing failed" if (row["status"], row["timing_status"]) == ("done", "failed") else row["status"]
+        status, timing = row["status"], row["timing_status"]
+        if status == "done" and timing in FAILURES:
+            status = f"timing {timing}"
         if status != "done":
             groups.setdefault((status, *(row[name] for name in GROUP[1:])), []).append(row["num_samples"])
     return [

@@ -8,6 +8,13 @@ from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration,
 
 __all__ = ["Ranking", "rankings"]
 
+TIMING = {
+    "pending": "its timing is pending",
+    "failed": "its timing failed",
+    "timeout": "its timing ran past the limit",
+    "out-of-memory": "its timing ran out of memory",
+}
+
 
 class Ranking(NamedTuple):
     problem: str
@@ -74,9 +81,7 @@ def _overlap(row: Row, first: Row, name: str) -> bool:
 
 def _reason(row: Row, quantity: str) -> str:
     if row["seconds_per_gradient"] is None:
-        return {"failed": "its timing failed", "pending": "its timing is pending"}.get(
-            row["timing_status"], "not timed"
-        )
+        return TIMING.get(row["timing_status"], "not timed")
     if row["nonfinite"]:
         return "some of its gradients are not finite"
     return f"its {quantity} is unknown"
