@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 from estimators.interface import Component
 from experiments.workload import Workload, flatten, without_validation
 
-__all__ = ["rounding"]
+__all__ = ["rounding", "rounding_shift"]
 
 
 def rounding(workload: Workload) -> dict[str, float]:
@@ -38,6 +38,20 @@ def rounding(workload: Workload) -> dict[str, float]:
     if errors.size:
         figures |= {"median_relative_error": float(np.median(errors)), "largest_relative_error": float(errors.max())}
     return figures
+
+
+def rounding_shift(workload: Workload) -> float:
+    """By how much rounding moves the mean estimate: of the entries the most, over the first chunk, against float64.
+
+    0 where float64 gives no finite figure to compare with.
+    """
+    found = workload.gradients(0).double().cpu().numpy()
+    try:
+        exact = _in_float64(workload)
+    except RuntimeError:  # a component of somebody's own that is written for one dtype
+        return 0.0
+    shift = np.abs((found - exact).mean(0)).max()
+    return float(shift) if np.isfinite(shift) else 0.0
 
 
 def _in_float64(workload: Workload) -> np.ndarray:

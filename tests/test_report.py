@@ -97,7 +97,9 @@ def column(region: Locator, heading: str) -> list[str]:
 def test_title_counts_and_how_to_reproduce(written: Path, show: Callable[..., Page]):
     page = show(written)
     assert page.title() == "gradmark report: quickstart"
-    assert "14 cells: 11 done, 0 failed, 2 skipped, 1 out-of-memory." in " ".join(page.locator("header p").inner_text().split())
+    assert "14 cells: 11 done, 0 failed, 2 skipped, 1 out-of-memory." in " ".join(
+        page.locator("header p").inner_text().split()
+    )
     assert page.locator("#provenance pre").inner_text() == PROVENANCE["command_line"]
     table = page.get_by_role("region", name="Provenance").locator("table")
     assert rows(table) == [[name, value] for name, value in PROVENANCE.items()]
