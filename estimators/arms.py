@@ -44,7 +44,8 @@ class ARMS(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
-        rare = (-logits.detach().abs()).sigmoid()  # the rarer of the two values of a bit
+        # The rarer of the two values of a bit; of one that never comes the slope is zero.
+        rare = (-logits.detach().abs()).sigmoid().clamp(min=torch.finfo(logits.dtype).tiny)
         event = _events(noise, rare)
         b = torch.where(logits.detach() > 0, 1 - event, event)
         direct = problem.cost(b, params)

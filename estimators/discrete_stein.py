@@ -37,6 +37,7 @@ class DiscreteStein(ControlVariate):
     coefficients: Tensor | None = learned()
     """α and β."""
     uses_other_samples: ClassVar[bool] = True
+    needs_samples_of_q: ClassVar[bool] = True
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         kind = type(unwrap(problem.initial_distribution))

@@ -31,6 +31,7 @@ class Double(ControlVariate):
 
     coefficient: Tensor | None = learned()
     uses_other_samples: ClassVar[bool] = True
+    needs_samples_of_q: ClassVar[bool] = True
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:

@@ -10,6 +10,7 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 from torch.distributions import constraints
+from torch.nn.functional import softplus
 
 from estimators.distributions import Logistic, TruncatedNormal
 from estimators.implicit import (
@@ -36,7 +37,7 @@ from estimators.transforms import (
     unwrap,
 )
 
-__all__ = ["find", "forms", "noise", "sample", "unwrap", "values"]
+__all__ = ["find", "forms", "log_prob", "noise", "sample", "unwrap", "values"]
 
 
 def forms(q: td.Distribution) -> dict[str, Transform]:
@@ -184,3 +185,15 @@ FORMS: dict[type[td.Distribution], dict[str, Transform]] = {
     td.OneHotCategorical: {"inverse-cdf": Discrete(_one_hot)},
     td.Poisson: {"sample": PoissonSample()},
 }
+
+
+def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
+    """log q(x), whose derivative has its own digits at any logit.
+
+    Under `torch.func` and the compiler, that of torch's Bernoulli is 0 where the probability of x rounds to 1.
+    """
+    inner: Any = unwrap(q)
+    if type(inner) is not td.Bernoulli:
+        return q.log_prob(x)
+    each = -x * softplus(-inner.logits) - (1 - x) * softplus(inner.logits)
+    return each.sum(tuple(range(-len(q.event_shape), 0))) if q.event_shape else each

@@ -76,6 +76,8 @@ class ImportanceWeighted(Estimator):
             )
         if isinstance(self.base, ScoreFunction) and self.base.control_variate.differentiates_samples:
             return f"{self.base.control_variate.name} differentiates samples of q, and these are a proposal's"
+        if isinstance(self.base, ScoreFunction) and self.base.control_variate.needs_samples_of_q:
+            return f"{self.base.control_variate.name} needs all samples to be from q, and these are a proposal's"
         try:
             self._proposal(self._target(q))
         except ValueError as error:

@@ -185,7 +185,7 @@ class Estimator(Component, ABC):
     """A gradient estimator: `draw` the noise, then differentiate `surrogate`."""
 
     structured: ClassVar[bool] = True
-    """All samples of a replicate are of one distribution, so that a structured source can place them."""
+    """The samples are draws from one distribution, one by one, so that a structured source can place them."""
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why the estimator cannot be used here, as a sentence; None: it can."""
@@ -285,7 +285,7 @@ class ScoredSamples:
     def of(cls, problem: Problem, params: Params, path: Tensor) -> "ScoredSamples":
         """Samples `[S, R, *E]` with their costs and scores."""
         q, x = problem.distribution(params), path.detach()
-        log_q, direct = q.log_prob(x), problem.cost(x, params)
+        log_q, direct = families.log_prob(q, x), problem.cost(x, params)
         return cls(problem, params, q, distinct(params), path, x, direct, direct.detach(), log_q - log_q.detach())
 
 
@@ -294,6 +294,8 @@ class ControlVariate(Component, ABC):
 
     uses_other_samples: ClassVar[bool] = False
     """The term of a sample depends on the other samples, so that its zero mean needs independent samples."""
+    needs_samples_of_q: ClassVar[bool] = False
+    """The mean of the term is zero only where the other samples are from q too, not from a proposal."""
     differentiates_samples: ClassVar[bool] = False
     """The term needs the samples as differentiable functions of the parameters (`ScoredSamples.path`)."""
 

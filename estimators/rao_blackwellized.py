@@ -28,7 +28,8 @@ class RaoBlackwellized(Estimator):
 
     $$\sum_i \sum_k \nabla_\theta p_i(k)\; \frac1S \sum_s f(x_s[x_i \to k]).$$
 
-    Unbiased for any cost, never more variance than the score function's. The state that $x_i$ has already is not
+    Unbiased for any cost; where each variable has parameters of its own, never more variance than the score function's
+    (variables that share one may be correlated to its advantage). The state that $x_i$ has already is not
     evaluated again: $1 + \sum_i (K_i - 1)$ evaluations a sample. Titsias & Lázaro-Gredilla 2015.
     """
 

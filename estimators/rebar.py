@@ -127,6 +127,11 @@ class Relax(RelaxedControl):
 
     hidden: int = 32
 
+    def __post_init__(self) -> None:
+        RelaxedControl.__post_init__(self)
+        if self.hidden < 1:
+            raise ValueError(f"hidden must be at least 1, not {self.hidden}")
+
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
         samples = fresh_samples(problem, params, source)
         q = problem.distribution(params)

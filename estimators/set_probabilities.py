@@ -10,9 +10,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["leave_out_ratios"]
+__all__ = ["leave_out_ratios", "remainder"]
 
-NODES = 64
+TINY = torch.finfo(torch.float64).tiny
+LEAST_LOG_P = -690.0
+"""Of a state: its probability is still a normal number in float64."""
+REACH, STEP = 4.0, 8.0 / 63
+"""The range of the nodes to both sides and their distance, for few states."""
+
+
+def remainder(log_p: Float[Tensor, "S R"]) -> Float[Tensor, " R"]:
+    """1 − Σ p of distinct states, with its own digits where one of them has nearly all the probability."""
+    ordered = log_p.sort(0, descending=True).values
+    return (-torch.expm1(ordered[0]) - ordered[1:].exp().sum(0)).clamp(min=0)
 
 
 def leave_out_ratios(log_p: Float[Tensor, "S R"]) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S S R"]]:
@@ -20,9 +30,9 @@ def leave_out_ratios(log_p: Float[Tensor, "S R"]) -> tuple[Float[Tensor, "S R"],
 
     By double-exponential quadrature in float64, whose nodes crowd at both ends of the interval.
     """
-    log_v, log_weights = _tanh_sinh(log_p.device)
-    p = log_p.double().exp()
-    rest = (1 - p.sum(0)).clamp(min=torch.finfo(torch.float64).tiny)
+    log_v, log_weights = _tanh_sinh(len(log_p), log_p.device)
+    certain = log_p.double().clamp(min=LEAST_LOG_P)
+    p, rest = certain.exp(), remainder(certain).clamp(min=TINY)
     factors = torch.log(-torch.expm1(log_v * (p / rest).unsqueeze(-1)))  # [S, R, T]
     together = log_weights + factors.sum(0)  # [R, T]
     # Everything relative to the node where the whole integrand is largest: factors may be as small as the states' odds.
@@ -38,10 +48,15 @@ def leave_out_ratios(log_p: Float[Tensor, "S R"]) -> tuple[Float[Tensor, "S R"],
     return (without - whole).to(log_p.dtype), second.to(log_p.dtype)
 
 
-def _tanh_sinh(device: torch.device) -> tuple[Tensor, Tensor]:
-    """log v and log weight of nodes v = 1 / (1 + exp(−π sinh t)) on (0, 1), with the digits of both v and 1 − v."""
-    t = torch.linspace(-4.0, 4.0, NODES, dtype=torch.float64, device=device)
+def _tanh_sinh(states: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """log v and log weight of nodes v = 1 / (1 + exp(−π sinh t)) on (0, 1), with the digits of both v and 1 − v.
+
+    Of S rare states the integrand has its peak at log v = −S, of width √S: there t is of width 1 / √S.
+    """
+    reach = max(REACH, math.asinh((states + 10 * math.sqrt(states) + 40) / math.pi))
+    count = math.ceil(2 * reach / min(STEP, 0.7 / math.sqrt(states))) + 1
+    t = torch.linspace(-reach, reach, count, dtype=torch.float64, device=device)
     y = math.pi * t.sinh()
     log_v, log_rest = torch.nn.functional.logsigmoid(y), torch.nn.functional.logsigmoid(-y)
-    step = 8.0 / (NODES - 1)
+    step = 2 * reach / (count - 1)
     return log_v, log_v + log_rest + (math.pi * t.cosh() * step).log()

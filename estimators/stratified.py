@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators import families
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, replicated
 from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import register_estimator
@@ -51,10 +51,21 @@ class Stratified(Estimator):
         if reason := self.base.unsupported(problem, num_samples):
             return reason
         if not self.base.structured:
-            return f"each sample of {self.base.name} has parameters of its own, and strata are of one distribution"
+            return f"{self.base.name} does not draw its samples one by one from q, and strata are of one distribution"
         if not families.find(q).structured:
             return f"{type(families.unwrap(q)).__name__} is sampled by its own sampler and takes no structured noise"
-        return SCHEMES[self.scheme].unsupported(num_samples, _dimensions(problem))
+        reason = SCHEMES[self.scheme].unsupported(num_samples, _dimensions(problem))
+        return reason or self._misplaced(problem, num_samples)
+
+    def _misplaced(self, problem: Problem, num_samples: int) -> str | None:
+        """Why the scheme cannot place the noise that the base draws, which need not be that of S plain samples."""
+        params = replicated(problem.initial_params(), 1)
+        try:
+            with torch.no_grad():
+                self.draw(problem, params, num_samples, IID(0))
+        except ValueError as error:
+            return f"the noise of {self.base.name} does not fit: {error}"
+        return None
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         broken = num_samples > 1 and self.base.needs_independent_samples()

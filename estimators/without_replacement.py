@@ -1,17 +1,18 @@
 """Estimators from distinct joint states: the unordered set, sum and sample, and REINFORCE without replacement."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
 from estimators.gumbel_top_k import joint_states, most_probable, too_few_states, without_replacement
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
-from estimators.set_probabilities import leave_out_ratios
+from estimators.set_probabilities import leave_out_ratios, remainder
 
 __all__ = ["ReinforceWithoutReplacement", "SumAndSample", "UnorderedSet"]
 
@@ -21,8 +22,13 @@ def _weighted(samples: ScoredSamples, weight: Tensor, baseline: Tensor | float =
     return (weight * (samples.direct + (samples.cost - baseline) * samples.score)).sum(0)
 
 
+def _in_float64(problem: Problem, params: Params) -> Distribution:
+    """What is left of the probability is a difference, which would keep no digits in float32."""
+    return problem.distribution({name: value.detach().double() for name, value in params.items()})
+
+
 def _log_p(samples: ScoredSamples) -> Float[Tensor, "S R"]:
-    return samples.q.log_prob(samples.x).detach()
+    return _in_float64(samples.problem, samples.params).log_prob(samples.x.double())
 
 
 @final
@@ -39,6 +45,8 @@ class UnorderedSet(Estimator):
     Kool, van Hoof & Welling 2020.
     """
 
+    structured: ClassVar[bool] = False
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:
             return f"the unordered set needs num_samples of at least 2, not {num_samples}"
@@ -51,9 +59,10 @@ class UnorderedSet(Estimator):
         samples = ScoredSamples.of(problem, params, noise)
         log_p = _log_p(samples)
         first, second = leave_out_ratios(log_p)
-        baseline = ((log_p + second).exp() * samples.cost).sum(1)  # over s', the second axis of the ratios
-        own = log_p.exp() * samples.cost
-        return _weighted(samples, (log_p + first).exp(), baseline + own)
+        dtype = samples.cost.dtype
+        baseline = ((log_p + second).exp().to(dtype) * samples.cost).sum(1)  # over s', the second axis of the ratios
+        own = log_p.exp().to(dtype) * samples.cost
+        return _weighted(samples, (log_p + first).exp().to(dtype), baseline + own)
 
 
 @final
@@ -68,12 +77,14 @@ class SumAndSample(Estimator):
     Liu, Regier, Tripuraneni, Jordan & McAuliffe 2019.
     """
 
+    structured: ClassVar[bool] = False
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return too_few_states(problem, num_samples)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
-        summed = most_probable(q, num_samples - 1) if num_samples > 1 else None
+        summed = most_probable(_in_float64(problem, params), num_samples - 1) if num_samples > 1 else None
         drawn = without_replacement(q, num_samples, source)
         if summed is None:
             return {"x": drawn.x, "log_weight": torch.zeros_like(drawn.log_p)}
@@ -86,8 +97,8 @@ class SumAndSample(Estimator):
         )
         index = (~same.any(1)).to(torch.uint8).argmax(0)
         last = drawn.x.gather(0, index.reshape(1, -1, *[1] * len(event)).expand(1, *drawn.x.shape[1:]))
-        rest = (1 - summed.log_p.double().exp().sum(0)).clamp(min=0).log().to(drawn.log_p.dtype)
-        return {"x": torch.cat([summed.x, last]), "log_weight": torch.cat([summed.log_p, rest.unsqueeze(0)])}
+        log_weight = torch.cat([summed.log_p, remainder(summed.log_p).log().unsqueeze(0)])
+        return {"x": torch.cat([summed.x.to(last.dtype), last]), "log_weight": log_weight.to(drawn.log_p.dtype)}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return _weighted(ScoredSamples.of(problem, params, noise["x"]), noise["log_weight"].exp())
@@ -107,6 +118,8 @@ class ReinforceWithoutReplacement(Estimator):
     at most the number of joint states, with all of which it is exact. Kool, van Hoof & Welling 2019.
     """
 
+    structured: ClassVar[bool] = False
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:
             return f"reinforce-without-replacement needs num_samples of at least 2, not {num_samples}"
@@ -121,7 +134,7 @@ class ReinforceWithoutReplacement(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         samples = ScoredSamples.of(problem, params, noise["x"])
-        log_p = _log_p(samples)
+        log_p = _log_p(samples).to(samples.cost.dtype)
         p = log_p.exp()
         # p / (1 − exp(−exp(log p − κ))), which tends to e^κ for a rare state.
         excess = (log_p - noise["threshold"]).exp()

@@ -7,7 +7,18 @@ from functools import cache
 
 import pytest
 import torch
-from cases import CASES, ESTIMATORS, NUM_SAMPLES, PROBLEMS, REFUSED, Case, MovingTarget, problem
+from cases import (
+    CASES,
+    ESTIMATORS,
+    NUM_SAMPLES,
+    PROBLEMS,
+    REFUSED,
+    Case,
+    MovingBits,
+    MovingChoice,
+    MovingTarget,
+    problem,
+)
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -307,12 +318,14 @@ def test_claim_of_no_bias(case: Case) -> None:
     pytest.fail(report(found))
 
 
+@pytest.mark.parametrize("made", [MovingTarget(), MovingBits(), MovingChoice()], ids=lambda made: type(made).__name__)
 @each_estimator
-def test_cost_that_depends_on_the_parameters(spec: str) -> None:
-    made, estimator = MovingTarget(), make_estimator(spec)
-    if estimator.unsupported(made, 4) or estimator.claim(made, 4) == "biased":
-        pytest.skip("not for a Gaussian, or biased")
-    found = sensitive(prepare(made, estimator, 4))
+def test_cost_that_depends_on_the_parameters(spec: str, made: Problem) -> None:
+    estimator = make_estimator(spec)
+    num_samples = 2 if isinstance(made, MovingChoice) else 4  # of three states; with all of them nothing is drawn
+    if estimator.unsupported(made, num_samples) or estimator.claim(made, num_samples) == "biased":
+        pytest.skip("not for this distribution, or biased")
+    found = sensitive(prepare(made, estimator, num_samples))
     assert found.verdict != "biased", report(found)
 
 

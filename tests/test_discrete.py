@@ -18,7 +18,7 @@ from estimators.noise import IID
 from estimators.rebar import Rebar, Relax
 from estimators.registry import make_estimator, make_problem
 from estimators.relaxations import relaxation
-from estimators.set_probabilities import leave_out_ratios
+from estimators.set_probabilities import leave_out_ratios, remainder
 from estimators.without_replacement import ReinforceWithoutReplacement, UnorderedSet
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
@@ -271,6 +271,22 @@ def test_ratios_of_set_probabilities(p: list[float]) -> None:
                 assert second[i, j] == -math.inf
 
 
+@pytest.mark.parametrize("states", [2, 30, 100, 400])
+def test_ratios_of_many_rare_states_of_one_probability(states: int) -> None:
+    """By symmetry Σ p_s R_s = 1 has S equal terms, and likewise without one of them."""
+    p = torch.full((states, 1), 1e-9, dtype=torch.float64)
+    first, second = leave_out_ratios(p.log())
+    assert torch.allclose((p.log() + first).exp(), 1 / torch.tensor(states, dtype=torch.float64), rtol=1e-6)
+    others = torch.ones(states, states, 1, dtype=torch.bool).triu(1)
+    assert torch.allclose((p[0] * second[others].exp()), torch.tensor(1 / (states - 1.0)).double(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("log_p", [-1e-17, -40.0])
+def test_what_remains_beside_nearly_all_or_nearly_nothing_keeps_its_digits(log_p: float) -> None:
+    found = remainder(torch.tensor([[-50.0], [log_p]], dtype=torch.float64))
+    assert math.isclose(float(found), -math.expm1(log_p) - math.exp(-50.0), rel_tol=1e-12)
+
+
 def test_the_whole_support_is_the_exact_gradient() -> None:
     """Every state once: nothing is left to chance."""
     for spec in ("unordered-set", "sum-and-sample", "reinforce-without-replacement"):
@@ -380,7 +396,7 @@ FAR = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("logit", [-20, 20])
+@pytest.mark.parametrize("logit", [-1000, -100, -20, 20, 100, 1000])
 @pytest.mark.parametrize("spec", FAR)
 def test_nothing_overflows_far_out(spec: str, logit: int) -> None:
     problems = [f"bernoulli-toy:dim=3,logit={logit}", f"categorical-toy:dim=2,spread={logit}"]
@@ -389,8 +405,21 @@ def test_nothing_overflows_far_out(spec: str, logit: int) -> None:
         if estimator.unsupported(made, 4):
             continue
         for dtype in ("float32", "float64"):
-            found = estimate(prepare(made, estimator, 4, dtype=dtype), None, Stop(replicates=20_000))
+            found = estimate(prepare(made, estimator, 4, dtype=dtype), None, Stop(replicates=2_000))
             assert found.nonfinite == 0 and math.isfinite(found.total_variance.value)
+
+
+@pytest.mark.parametrize("logit", [-20.0, -12.0, 12.0, 20.0])
+@pytest.mark.parametrize("transform", [torch.func.grad, None], ids=["func", "backward"])
+def test_the_score_of_a_bit_keeps_its_digits_far_out(logit: float, transform) -> None:
+    def score(at: Tensor) -> Tensor:
+        q = Independent(Bernoulli(logits=at), 1)
+        return families.log_prob(q, torch.tensor([[[float(logit > 0)]]])).sum()  # the likely value
+
+    at = torch.tensor([[logit]])
+    found = transform(score)(at) if transform else torch.autograd.grad(score(at.requires_grad_()), at)[0]
+    wanted = math.copysign(1 / (1 + math.exp(abs(logit))), logit)
+    assert math.isclose(float(found), wanted, rel_tol=1e-5)
 
 
 def test_group_relative_explodes_where_all_costs_nearly_agree() -> None:

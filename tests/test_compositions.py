@@ -1,0 +1,52 @@
+"""Estimators made of estimators: what an outer one may do to the samples of any inner one."""
+
+from __future__ import annotations
+
+import pytest
+from cases import ESTIMATORS, problem
+
+from estimators.importance_weighted import ImportanceWeighted
+from estimators.registry import components, make_estimator
+from experiments.measurement import Measurement
+from experiments.measuring import estimate
+from experiments.reference import find_reference
+from experiments.sweep import Stop
+from experiments.workload import prepare
+
+BASES = [spec for spec in ESTIMATORS if not spec.startswith(("stratified", "exact"))]
+CONTROL_VARIATES = [name for name in components("control variate") if name != "none"]
+PROBLEMS = ("gaussian-quadratic:dim=2", "bernoulli-toy:dim=2,logit=0.5,t=0.1", "categorical-toy:dim=2")
+S = 4
+
+
+def measured(estimator: str, name: str, num_samples: int = S) -> Measurement | None:
+    """None: not supported, or not claimed to be unbiased."""
+    made, target = make_estimator(estimator), problem(name)
+    if made.unsupported(target, num_samples) or made.claim(target, num_samples) == "biased":
+        return None
+    work = prepare(target, made, num_samples, dtype="float64")
+    return estimate(work, find_reference(work), Stop(replicates=40_000))
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_what_stratified_claims_of_any_base_holds(base: str) -> None:
+    for scheme in ("antithetic", "sobol", "systematic"):  # the others are Latin hypercubes too
+        for name in PROBLEMS:
+            found = measured(f"stratified:base=({base}),scheme={scheme}", name)
+            assert found is None or found.verdict != "biased", (scheme, name, found.p_value)
+
+
+@pytest.mark.parametrize("proposal", ["proposal=shifted,scale=1.5", "proposal=widened,scale=2", "proposal=defensive"])
+@pytest.mark.parametrize("control_variate", CONTROL_VARIATES)
+def test_what_importance_weights_claim_of_any_control_variate_holds(control_variate: str, proposal: str) -> None:
+    for name in (*PROBLEMS, "bernoulli-shared-logit:logit=2"):
+        spec = f"importance-weighted:base=(score-function:control_variate={control_variate}),{proposal}"
+        found = measured(spec, name, 2)
+        assert found is None or found.verdict != "biased", (name, found.p_value)
+
+
+@pytest.mark.parametrize("control_variate", ["double", "discrete-stein"])
+def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_variate: str) -> None:
+    made = ImportanceWeighted(base=make_estimator(f"score-function:control_variate={control_variate}"))  # pyright: ignore
+    reason = made.unsupported(problem("bernoulli-toy:dim=2,logit=0.5,t=0.1"), 2)
+    assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"
