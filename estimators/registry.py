@@ -29,6 +29,7 @@ __all__ = [
     "register_problem",
     "source_digest",
     "source_is_known",
+    "unload_plugin",
 ]
 
 Kind = Literal["estimator", "problem", "control variate"]
@@ -126,6 +127,14 @@ def load_plugin(path: str | Path) -> None:
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise ValueError(f"plug-in file {path} could not be loaded: {type(error).__name__}: {error}") from error
+
+
+def unload_plugin(path: str | Path) -> None:
+    """Forget what a plug-in file registered, as before another is loaded that uses the same names."""
+    file = str(Path(path).expanduser().resolve())
+    for table in _tables.values():
+        for name in [name for name, cls in table.items() if _source_file(cls) == file]:
+            del table[name]
 
 
 def make_estimator(spec: str) -> Estimator:

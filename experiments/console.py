@@ -91,6 +91,13 @@ def _folded(
     return captured.get()
 
 
+class _Stderr(Console):
+    """A closed stderr is no reason to stop."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Narrator:
     """Progress as bars on a terminal and as a few plain lines elsewhere. Implements `engine.Progress`."""
 
@@ -117,7 +124,7 @@ class Narrator:
 @contextmanager
 def narrator() -> Iterator[Narrator]:
     """A narrator on stderr."""
-    console = Console(stderr=True, highlight=False)
+    console = _Stderr(stderr=True, highlight=False)
     if not console.is_terminal:
         yield Narrator(console, None)
         return

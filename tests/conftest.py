@@ -20,11 +20,16 @@ def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def gradmark(monkeypatch, capsys, tmp_path):
+def own_registry(monkeypatch):
+    """What is installed is loaded for good, what a test's plug-in registers is not."""
+    registry.components("estimator")
+    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
+
+
+@pytest.fixture
+def gradmark(monkeypatch, capsys, tmp_path, own_registry):
     """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    registry.components("estimator")  # what is installed is loaded for good, what a test's plug-in registers is not
-    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["gradmark", *arguments])

@@ -85,10 +85,10 @@ def children(session: int) -> list[int]:
 
 
 def end(process: subprocess.Popen, patience: float = 15.0) -> None:
-    """Kill the leader of a session at once, and see the others end by themselves."""
-    with suppress(ProcessLookupError):
+    """Kill the leader of a session if it is alive, and see the others end by themselves."""
+    if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+        process.communicate()
     deadline = time.monotonic() + patience
     while left := members(process.pid):
         assert time.monotonic() < deadline, f"orphans: {left}"

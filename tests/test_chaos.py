@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from processes import assert_same_results, children, driver, end, finished, members, write_sweep
+from processes import assert_same_results, children, driver, end, finished, write_sweep
 
 from experiments.engine import remaining, run
 from experiments.engine.pool import LocalPool
@@ -67,7 +67,7 @@ def test_a_run_whose_workers_are_killed_accounts_for_every_cell(undisturbed, tmp
     assert set(cells["status"]) <= {"done", "failed"} and set(cells["timing_status"]) <= {"done", "failed", ""}
     died = cells.query("status == 'failed'")["error"]
     assert died.str.fullmatch("the worker process .*, 2 times").all(), died.tolist()
-    assert not members(process.pid)
+    end(process)
 
 
 def test_ctrl_c_finishes_the_running_cells_and_a_second_one_does_not(tmp_path):
@@ -81,7 +81,7 @@ def test_ctrl_c_finishes_the_running_cells_and_a_second_one_does_not(tmp_path):
             time.sleep(0.3)
         _, err = process.communicate()
         assert process.returncode == 130 and "Ctrl-C again" in err and "Traceback" not in err, err
-        assert not members(process.pid)
+        end(process)
         found = load(tmp_path / str(presses)).cells["status"].tolist()
         assert len(found) < 12 and set(found) == ({"done"} if presses == 1 else {"done", "interrupted"}), found
         missing = {cell.key for cell in remaining(read_sweep(sweep), tmp_path / str(presses))}

@@ -340,6 +340,18 @@ def test_doctor(gradmark):
     assert code == 0 and "exact 16" in out and "torch" in out
 
 
+def test_a_run_that_lost_its_workers_ends_in_a_line(gradmark, monkeypatch):
+    import experiments.commands.run
+    from experiments.engine import ExecutorLost
+
+    def lose(*arguments, **options):
+        raise ExecutorLost("lost the Dask scheduler; repeat to go on")
+
+    monkeypatch.setattr(experiments.commands.run, "run", lose)
+    code, out, err = gradmark("run", "-e", "pathwise", *TINY)
+    assert (code, out, err) == (1, "", "gradmark: lost the Dask scheduler; repeat to go on\n")
+
+
 def test_help_does_not_import_torch():
     script = "import sys; from experiments.cli import cli; cli(['--help'], standalone_mode=False)"
     command = [sys.executable, "-c", f"{script}; sys.exit('torch' in sys.modules)"]

@@ -16,6 +16,7 @@ import pytest
 from processes import assert_same_results, driver, finished, write_sweep
 from test_hostile import PLUGIN
 
+from estimators import registry
 from experiments.console import narrator
 from experiments.engine import ExecutorLost, choose_executor, run
 from experiments.engine import cluster as cluster_module
@@ -109,6 +110,7 @@ def test_a_worker_with_another_version_is_refused(cluster, monkeypatch):
         Cluster(cluster.address).check(["cpu"])
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     plugin = tmp_path / "mine.py"
@@ -117,13 +119,20 @@ def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path)
     flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640}
     sweep = sweep_from_flags(estimators=[*deeds, "pathwise"], plugins=[str(plugin)], **flags)
     with narrator() as progress:
-        run(sweep, tmp_path / "r", progress, executor=Cluster(cluster.address, timeout=4, plugins=[str(plugin)]))
+        run(sweep, tmp_path / "r", progress, executor=Cluster(cluster.address, timeout=6, plugins=[str(plugin)]))
     cells = load(tmp_path / "r").cells
     assert cells["status"].tolist() == ["done", "timeout", "failed", "done"], cells["error"].tolist()
     assert cells["timing_status"].tolist() == ["done", "", "", "done"]
+    renamed = plugin.rename(tmp_path / "renamed.py")
+    registry.unload_plugin(plugin)
+    sweep = sweep_from_flags(estimators=deeds[:1], plugins=[str(renamed)], **flags)
+    with narrator() as progress:
+        outcome = run(sweep, tmp_path / "s", progress, executor=Cluster(cluster.address, plugins=[str(renamed)]))
+    assert (outcome.done, outcome.failed) == (1, 0), "the same names from another file, on the same workers"
 
 
 @pytest.mark.chaos
+@pytest.mark.usefixtures("own_registry")
 def test_a_cell_that_crashes_its_worker_is_given_up(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     plugin = tmp_path / "mine.py"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from estimators import registry
 from estimators.registry import make_estimator, make_problem
 from experiments.engine import coordinator, remaining, run
 from experiments.measurement import Measurement
@@ -50,9 +49,7 @@ class Silent:
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    registry.components("estimator")
-    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
+def plugin(tmp_path: Path, own_registry: None) -> Iterator[str]:
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN)
     yield str(file)

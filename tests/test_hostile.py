@@ -27,6 +27,11 @@ from estimators import Estimator, register_estimator
 from estimators.families import sample
 
 
+class Strange(BaseException):
+    def __str__(self):
+        raise ValueError
+
+
 @register_estimator("hostile")
 @dataclass(frozen=True)
 class Hostile(Estimator):
@@ -39,6 +44,9 @@ class Hostile(Estimator):
         factor = float("nan") if self.deed == "nan" else 1.0
         return factor * problem.cost(sample(problem.distribution(params), noise), params).mean(0)
 
+    def evaluations(self, problem, num_samples):
+        return 2**70 if self.deed == "huge" else num_samples
+
     def nothing(self): pass
     nan = nothing
     def loop(self):
@@ -48,10 +56,13 @@ class Hostile(Estimator):
         while True: eaten.append(torch.empty(2**28))
     def crash(self): ctypes.string_at(0)
     def leave(self): sys.exit(3)
+    def vanish(self): os._exit(0)
+    def strange(self): raise Strange
+    def huge(self): pass
     def throw(self): raise RuntimeError("no luck\\nat all")
     def speak(self): print("x" * 1_000_000)
 '''
-DEEDS = ["nothing", "loop", "eat", "crash", "leave", "nan", "throw", "speak"]
+DEEDS = ["nothing", "loop", "eat", "crash", "leave", "vanish", "strange", "huge", "nan", "throw", "speak"]
 MEMORY = 6 * 2**30
 
 
@@ -65,7 +76,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
     (folder / "mine.py").write_text(PLUGIN)
     estimators = [f"hostile:deed={deed}" for deed in DEEDS] + ["pathwise"]
     command = [sys.executable, "-m", "experiments.cli", "run", "-p", "gaussian-quadratic:dim=2", "-n", "4"]
-    command += ["--max-replicates", "640", "--plugin", "mine.py", "--name", "hostile", "--jobs", "2", "--timeout", "4"]
+    command += ["--max-replicates", "640", "--plugin", "mine.py", "--name", "hostile", "--jobs", "2", "--timeout", "6"]
     command += [part for estimator in estimators for part in ("-e", estimator)]
     ended = subprocess.run(command, cwd=folder, preexec_fn=limit_memory, capture_output=True, text=True)
     return folder / "results" / "hostile", ended
@@ -79,10 +90,13 @@ def cells(hostile: tuple[Path, subprocess.CompletedProcess]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("deed", "status", "error"),
     [
-        ("loop", "timeout", "stopped at the limit of 4 s a cell"),
+        ("loop", "timeout", "stopped at the limit of 6 s a cell"),
         ("eat", "out-of-memory", "RuntimeError: .*can't allocate memory.*"),
         ("crash", "failed", "the worker process was killed by SIGSEGV, 2 times"),
         ("leave", "failed", "SystemExit: 3"),
+        ("vanish", "failed", "the worker process ended without an answer, 2 times"),
+        ("strange", "failed", "Strange"),
+        ("huge", "failed", "ValueError: evaluations is 1180591620717411303424, more than .*"),
         ("throw", "failed", "RuntimeError: no luck"),
     ],
 )
@@ -90,7 +104,8 @@ def test_a_deed_is_recorded_with_its_kind_and_a_reason(cells, deed: str, status:
     cell = cells.loc[f"hostile:deed={deed}"]
     assert cell["status"] == status
     assert pd.Series([cell["error"]]).str.fullmatch(error).all(), cell["error"]
-    assert (cell["traceback"] is not None) == (deed in ("eat", "leave", "throw"))
+    assert (cell["traceback"] is not None) == (deed in ("eat", "leave", "strange", "huge", "throw"))
+    assert cell["attempts"] == (2 if deed in ("crash", "vanish") else 1)
 
 
 def test_what_raises_leaves_its_traceback(cells):
@@ -107,12 +122,13 @@ def test_the_others_are_whole(cells):
         assert cells.loc[estimator, ["status", "timing_status"]].tolist() == ["done", "done"], estimator
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_one_that_hangs_while_it_is_timed_keeps_its_statistics(hostile, tmp_path):
     plugin = str(hostile[0].parents[1] / "mine.py")
     flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640, "plugins": [plugin]}
     sweep = sweep_from_flags(estimators=["hostile:deed=loop,when_timed=true", "pathwise"], **flags)
     with narrator() as progress:
-        outcome = run(sweep, tmp_path, progress, executor=LocalPool(1, timeout=3, plugins=[plugin]))
+        outcome = run(sweep, tmp_path, progress, executor=LocalPool(1, timeout=6, plugins=[plugin]))
     hanging, other = load(tmp_path).cells.to_dict("records")
     assert (hanging["status"], hanging["timing_status"], other["timing_status"]) == ("done", "timeout", "done")
     assert hanging["total_variance"] == other["total_variance"] and (outcome.done, outcome.failed) == (1, 1)
@@ -122,4 +138,4 @@ def test_the_command_says_how_many_failed_and_prints_nothing_of_theirs(hostile):
     ended = hostile[1]
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "xxx" not in ended.stdout + ended.stderr
-    assert "9 cells: 4 done, 0 skipped, 5 failed" in ended.stderr
+    assert "12 cells: 4 done, 0 skipped, 8 failed" in ended.stderr

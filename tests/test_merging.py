@@ -34,7 +34,7 @@ def write(folder: Path, cells: list[Cell], variance: float, *, timed_on: str = "
 def test_the_cells_of_all_sources_come_together_each_with_its_machine(tmp_path):
     one = write(tmp_path / "one", CELLS[:2], 1.0, timed_on="Xeon")
     two = write(tmp_path / "two", CELLS[1:], 2.0, timed_on="EPYC")
-    assert merge([one, two], tmp_path / "both") == (3, 1)
+    assert merge([one, two], tmp_path / "both") == (3, 1, 0)
     both = load(tmp_path / "both")
     assert both.cells["key"].tolist() == [cell.key for cell in CELLS] and both.planned == 3
     assert both.cells["total_variance"].tolist() == [1.0, 1.0, 2.0], "the first of equals"
@@ -62,6 +62,14 @@ def test_what_is_merged_can_be_continued(tmp_path):
     merge([write(tmp_path / "one", CELLS[:1], 1.0)], tmp_path / "all")
     write(tmp_path / "all", CELLS[1:], 2.0)
     assert load(tmp_path / "all").cells["total_variance"].tolist() == [2.0, 2.0]
+
+
+def test_what_is_planned_and_missing_stays_so(tmp_path):
+    write(tmp_path / "one", CELLS[:1], 1.0)
+    with Store.open(tmp_path / "one") as store:
+        store.add_run({}, [cell.key for cell in CELLS[:2]])
+    assert merge([tmp_path / "one", write(tmp_path / "two", CELLS[2:], 2.0)], tmp_path / "all") == (2, 0, 1)
+    assert load(tmp_path / "all").plan == tuple(cell.key for cell in CELLS)
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path):

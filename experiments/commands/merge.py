@@ -18,4 +18,5 @@ def merge_runs(names: Sequence[str], output: str) -> None:
     folder = Path("results") / output
     merged = merge([locate(name) for name in names], folder)
     again = f", {merged.duplicates} of them in several runs" if merged.duplicates else ""
-    click.echo(f"{merged.cells} cells of {len(names)} runs in {folder}{again}")
+    missing = f"; {merged.missing} that were planned are missing" if merged.missing else ""
+    click.echo(f"{merged.cells} cells of {len(names)} runs in {folder}{again}{missing}")

@@ -7,7 +7,7 @@ import click
 
 from experiments.commands.show import EMPTY, REASONS, print_cells
 from experiments.console import duration, narrator
-from experiments.engine import Executor, Outcome, choose_executor, remaining, run
+from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
 from experiments.engine.coordinator import EVERYTHING
 from experiments.engine.forecast import forecast
 from experiments.plots import plots, save_plots
@@ -45,7 +45,11 @@ def run_sweep(
     if dry_run:
         return _tell(sweep, folder, redo, executor, jobs or 1)
     with narrator() as progress:
-        outcome = run(sweep, folder, progress, executor=executor, retry=redo)
+        try:
+            outcome = run(sweep, folder, progress, executor=executor, retry=redo)
+        except ExecutorLost as lost:
+            click.echo(f"gradmark: {lost}", err=True)
+            return 1
         if outcome.interrupted:
             raise KeyboardInterrupt
         results = load(folder)

@@ -16,7 +16,7 @@ from typing import Any, final
 
 from distributed import Client, KilledWorker, get_worker
 
-from estimators.registry import load_plugin
+from estimators.registry import load_plugin, unload_plugin
 from experiments.engine.executor import Concurrent, ExecutorLost, Task
 from experiments.engine.work import Failure
 
@@ -53,7 +53,7 @@ class Cluster(Concurrent):
         self._seen = 1
         try:
             self._client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: TLS that is not configured
             raise ValueError(f"no Dask scheduler at {address} ({_line(error)}); `dask scheduler` starts one") from None
         self._client.subscribe_topic(TOPIC, self._note)
 
@@ -91,8 +91,9 @@ class Cluster(Concurrent):
     def answer(self, task: Task, future: Future) -> Any:
         token, _ = self._running.pop(future)
         self._begun.pop(token, None)
-        if future in self._overdue:
-            self._overdue.remove(future)
+        late = future in self._overdue and not future.done()
+        self._overdue.discard(future)
+        if late:
             future.cancel()
             return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
         try:
@@ -106,11 +107,10 @@ class Cluster(Concurrent):
 
     def overdue(self) -> list[Future]:
         now = time.monotonic()
-        self._overdue |= {
-            future
-            for future, (token, task) in self._running.items()
-            if (limit := self._limit(task)) is not None and now > self._begun.get(token, now) + limit
-        }
+        for future, (token, task) in self._running.items():
+            limit = self._limit(task)
+            if limit is not None and not future.done() and now > self._begun.get(token, now) + limit:
+                self._overdue.add(future)
         return list(self._overdue)
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ def _remotely(packages: Sequence[str]) -> Callable[[], dict[str, str]]:
 
 # On a worker
 
-_loaded: dict[Path, str] = {}
+_loaded: list[Plugin] = []
 _one_at_a_time = threading.Lock()  # a process has one switch for argument checks and one global generator
 
 
@@ -167,8 +167,7 @@ def _carry_out(
 ) -> Any:
     with _one_at_a_time, _limited(limit):
         get_worker().log_event(TOPIC, token)
-        for index, (name, text) in enumerate(plugins):
-            _load(index, name, text)
+        _load(plugins)
         return function(*arguments)
 
 
@@ -192,11 +191,17 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="gradmark-"))
 
 
-def _load(index: int, name: str, text: str) -> None:
-    """Under the same path in every run, so that an edited file takes the place of the one before."""
-    file = _folder() / str(index) / name
-    if _loaded.get(file) != text:
+def _load(plugins: tuple[Plugin, ...]) -> None:
+    """The plug-ins of this run in place of those of the run before."""
+    if _loaded == [*plugins]:
+        return
+    files = [_folder() / str(index) / name for index, (name, _) in enumerate(_loaded)]
+    for file in files:
+        unload_plugin(file)
+    _loaded.clear()
+    for index, (name, text) in enumerate(plugins):
+        file = _folder() / str(index) / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, "utf-8")
         load_plugin(file)
-        _loaded[file] = text
+        _loaded.append((name, text))

@@ -110,7 +110,7 @@ class _Run:
         elif isinstance(answer, Skipped):
             self.store.put_skipped(cell, answer.reason)
         else:
-            self.store.put_failure(cell, answer.error, answer.status, answer.traceback)
+            self.store.put_failure(cell, answer.error, answer.status, answer.traceback, answer.attempts)
 
     def time(self, retry: Collection[str]) -> set[str]:
         """The keys of the cells that were timed: nothing else of the sweep runs meanwhile."""

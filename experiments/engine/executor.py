@@ -136,7 +136,7 @@ class Concurrent(Executor):
         """What came of a task that is over: its value or a Failure. Raises Died, ExecutorLost."""
 
     def overdue(self) -> list[Future]:
-        """Tasks that have run past the limit, of which no word has come. They are given up."""
+        """Tasks of which no word will come, or none in time. They are given up."""
         return []
 
     def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
@@ -153,7 +153,7 @@ class Concurrent(Executor):
                     yield task, self.answer(task, future)
                 except Died as death:
                     if attempt == ATTEMPTS:
-                        yield task, Failure("failed", f"{death}, {ATTEMPTS} times")
+                        yield task, Failure("failed", f"{death}, {ATTEMPTS} times", attempts=ATTEMPTS)
                     else:
                         waiting.appendleft((task, attempt + 1))
             if interrupts.at_once:

@@ -3,21 +3,26 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process, resource_tracker
+from multiprocessing import active_children, connection, get_context, parent_process, resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import Any, final
 
 import torch
 from pebble import ProcessExpired, ProcessPool
 
 from estimators.registry import load_plugin
-from experiments.engine.executor import Concurrent, Died, Task
+from experiments.engine.executor import Concurrent, Died, ExecutorLost, Task
 from experiments.engine.work import Failure
 from experiments.workload import find_device
 
 __all__ = ["LocalPool"]
+
+SILENCE_SECONDS = 1.0
+"""From the end of a process to giving up its answer, which may still be on its way."""
 
 
 @final
@@ -33,6 +38,8 @@ class LocalPool(Concurrent):
         self._plugins = tuple(plugins)
         self._idle: list[ProcessPool] = []
         self._busy: dict[Future, ProcessPool] = {}
+        self._processes: dict[ProcessPool, set[BaseProcess]] = {}
+        self._silent: dict[Future, float] = {}
 
     def check(self, devices: Sequence[str]) -> None:
         for device in devices:
@@ -42,22 +49,40 @@ class LocalPool(Concurrent):
         return self._jobs
 
     def submit(self, task: Task) -> Future:
-        pool = self._ready()
         limit = None if self._timeout is None else self._timeout * len(task.cells)
-        future = pool.schedule(task.function, args=task.arguments, timeout=limit)
-        self._busy[future] = pool
-        return future
+        while True:
+            pool = self._idle.pop() if self._idle else self._start()
+            try:
+                future = pool.schedule(task.function, args=task.arguments, timeout=limit)
+            except RuntimeError:  # its process died between two tasks
+                self._discard(pool)
+                continue
+            self._busy[future] = pool
+            return future
+
+    def overdue(self) -> list[Future]:
+        """Pebble says nothing of a process that ended with exit code 0, or died while it was handed a task."""
+        now = time.monotonic()
+        for future, pool in self._busy.items():
+            if not future.done() and not (pool.active and any(one.is_alive() for one in self._processes[pool])):
+                self._silent.setdefault(future, now)
+        return [future for future, since in self._silent.items() if now > since + SILENCE_SECONDS]
 
     def answer(self, task: Task, future: Future) -> Any:
         pool = self._busy.pop(future)
+        self._silent.pop(future, None)
+        if not future.done():
+            self._discard(pool)
+            raise Died("the worker process ended without an answer")
         try:
             value = future.result()
         except (ProcessExpired, BrokenProcessPool) as error:
-            _stop(pool)
+            self._discard(pool)
             code = error.exitcode if isinstance(error, ProcessExpired) else None
             raise Died(f"the worker process {_fate(code)}") from None
         except TimeoutError:
-            value = Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
+            self._discard(pool)
+            return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
         except Exception as error:  # the answer could not be sent
             value = Failure.of(error)
         self._idle.append(pool)
@@ -65,37 +90,35 @@ class LocalPool(Concurrent):
 
     def close(self) -> None:
         pools = [*self._idle, *self._busy.values()]
-        self._idle.clear()
-        self._busy.clear()
+        for known in (self._idle, self._busy, self._processes, self._silent):
+            known.clear()
         for pool in pools:
             pool.stop()
         for pool in pools:
             pool.join()
 
-    def _ready(self) -> ProcessPool:
-        while self._idle:
-            pool = self._idle.pop()
-            if pool.active:
-                return pool
-            _stop(pool)  # its process died between two tasks
-        return self._start()
+    def _discard(self, pool: ProcessPool) -> None:
+        self._processes.pop(pool, None)
+        pool.stop()
+        pool.join()
 
     def _start(self) -> ProcessPool:
         # Ctrl-C reaches the whole process group; a worker that is still starting must not die of it. The tracker of
         # multiprocessing unblocks the signal when it is first started.
         resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             pool = ProcessPool(1, initializer=_begin, initargs=(self._plugins,), context=get_context("spawn"))
-            assert pool.active  # which starts it
+            before = set(active_children())
+            if not pool.active:  # which starts it
+                raise ExecutorLost("a worker process could not be started; repeat with fewer --jobs")
+            self._processes[pool] = set(active_children()) - before
             return pool
+        except (OSError, BrokenProcessPool) as error:
+            text = f"a worker process could not be started ({error or type(error).__name__})"
+            raise ExecutorLost(f"{text}; what came before is kept, repeat with fewer --jobs") from None
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _stop(pool: ProcessPool) -> None:
-    pool.stop()
-    pool.join()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _fate(code: int | None) -> str:

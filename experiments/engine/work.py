@@ -4,7 +4,7 @@ Everything here can be sent to another process: cells and answers hold numbers a
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,8 +23,7 @@ __all__ = ["Failure", "Measured", "Skipped", "measure_cell", "reason", "time_cel
 
 TRACEBACK = 10_000
 """Characters of a traceback that are kept, the last ones."""
-ERRORS = (Exception, SystemExit)
-"""What a component may raise. KeyboardInterrupt is the user's."""
+LARGEST = 2**63 - 1
 LACK_OF_MEMORY = ("can't allocate memory", "not enough memory")
 POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
 
@@ -51,6 +50,7 @@ class Failure:
     status: Literal["failed", "timeout", "out-of-memory", "interrupted"]
     error: str
     traceback: str = ""
+    attempts: int = 1
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
@@ -61,36 +61,54 @@ class Failure:
 def measure_cell(cell: Cell) -> Measured | Skipped | Failure:
     """The statistics of a cell."""
     torch.set_num_threads(1)
-    try:
-        workload = _prepare(cell)
-        measurement = estimate(workload, find_reference(workload), cell.stop)
-        if cell.rounding:
-            measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
-    except Unsupported as unsupported:
-        return Skipped(str(unsupported))
-    except ERRORS as error:
-        return Failure.of(error)
-    row = {name: value for name, value in measurement.row().items() if name not in POINT}
-    return Measured(row, measurement.parameters())
+    return _attempt(_measured, cell)
 
 
 def time_cells(cells: Sequence[Cell], rounds: int) -> list[Timing | Failure]:
     """The timing of cells against each other; where one raises after all, each by itself."""
     torch.set_num_threads(1)
-    found: dict[Cell, Timed | Failure] = {cell: _timed(cell) for cell in cells}
+    found = {cell: _attempt(_timed, cell) for cell in cells}
     ready = {cell: timed for cell, timed in found.items() if isinstance(timed, Timed)}
-    try:
-        timings: list[Timing | Failure] = [*time_gradients(list(ready.values()), rounds)]
-    except ERRORS:
-        timings = [_timing(timed, rounds) for timed in ready.values()]
+    timings = _attempt(time_gradients, list(ready.values()), rounds)
+    if isinstance(timings, Failure):
+        timings = [_attempt(_timing, timed, rounds) for timed in ready.values()]
     answers = {**found, **dict(zip(ready, timings, strict=True))}
-    return [answers[cell] for cell in cells]  # pyright: ignore[reportReturnType]
+    return [answers[cell] for cell in cells]
 
 
 def reason(error: BaseException) -> str:
     """An exception in one line."""
-    first_line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    try:
+        text = str(error)
+    except Exception:  # somebody's own exception
+        text = ""
+    first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+
+
+def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function returns, or a Failure: a component may raise anything, and Ctrl-C is the user's."""
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Failure.of(error)
+
+
+def _measured(cell: Cell) -> Measured | Skipped:
+    try:
+        workload = _prepare(cell)
+        measurement = estimate(workload, find_reference(workload), cell.stop)
+    except Unsupported as unsupported:
+        return Skipped(str(unsupported))
+    if cell.rounding:
+        measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
+    row = {name: value for name, value in measurement.row().items() if name not in POINT}
+    for name, value in row.items():
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError(f"{name} is {value}, more than a file of results can hold")
+    return Measured(row, measurement.parameters())
 
 
 def _prepare(cell: Cell) -> Workload:
@@ -105,18 +123,12 @@ def _prepare(cell: Cell) -> Workload:
     )
 
 
-def _timed(cell: Cell) -> Timed | Failure:
-    try:
-        return Timed.of(_prepare(cell))
-    except ERRORS as error:
-        return Failure.of(error)
+def _timed(cell: Cell) -> Timed:
+    return Timed.of(_prepare(cell))
 
 
-def _timing(timed: Timed, rounds: int) -> Timing | Failure:
-    try:
-        return time_gradients([timed], rounds)[0]
-    except ERRORS as error:
-        return Failure.of(error)
+def _timing(timed: Timed, rounds: int) -> Timing:
+    return time_gradients([timed], rounds)[0]
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:

@@ -19,6 +19,8 @@ class Merged(NamedTuple):
     cells: int
     duplicates: int
     """Cells that came from several sources, of which the most complete was taken, the first of equals."""
+    missing: int
+    """Cells that the sources plan and none of them has."""
 
 
 def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
@@ -41,9 +43,10 @@ def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
         for table in RESULTS
     }
     provenance = {**runs[0].provenance, "merged_from": ", ".join(map(str, sources))}
+    plan = dict.fromkeys(key for run in runs for key in run.plan)
     with Store.open(folder) as store:
-        store.put_all(provenance, list(best), rows)
-    return Merged(len(best), sum(len(run.cells) for run in runs) - len(best))
+        store.put_all(provenance, plan, rows)
+    return Merged(len(best), sum(len(run.cells) for run in runs) - len(best), len(plan) - len(best))
 
 
 def _rows(frame: pd.DataFrame, table: str, chosen: dict[str, int], index: int) -> list[dict]:

@@ -31,8 +31,13 @@ class Run:
     """Raw rounds: key, kind, round, seconds."""
     provenance: dict[str, str]
     """Of the latest run."""
-    planned: int
-    """The number of cells in the latest run."""
+    plan: tuple[str, ...]
+    """The keys of all cells of the latest run, those that are missing included."""
+
+    @property
+    def planned(self) -> int:
+        """The number of cells in the latest run."""
+        return len(self.plan)
 
 
 def load(path: str | Path) -> Run:
@@ -54,7 +59,7 @@ def load(path: str | Path) -> Run:
             **{table: _frame(connection, table) for table in RESULTS if table != "cells"},
             cells=per_evaluation(_frame(connection, "cells")),
             provenance=json.loads(runs[0]) if runs else {},
-            planned=connection.execute("SELECT count(*) FROM plan").fetchone()[0],
+            plan=tuple(key for (key,) in connection.execute("SELECT key FROM plan ORDER BY position")),
         )
 
 

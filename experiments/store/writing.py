@@ -104,10 +104,13 @@ class Store:
             self._put_cell(connection, cell, dict(row), status="done", timing_status="pending" if timed else "")
             _insert(connection, "parameters", [{**entry, "key": cell.key} for entry in parameters])
 
-    def put_failure(self, cell: "Cell", error: str, status: str = "failed", traceback: str = "") -> None:
+    def put_failure(
+        self, cell: "Cell", error: str, status: str = "failed", traceback: str = "", attempts: int = 1
+    ) -> None:
         """Record why a cell has no statistics: a status other than `done` and `skipped`, and a line."""
         with self._transaction() as connection:
-            self._put_cell(connection, cell, {}, status=status, error=error, traceback=traceback or None)
+            state = {"status": status, "error": error, "traceback": traceback or None}
+            self._put_cell(connection, cell, {}, attempts=attempts, **state)
 
     def put_skipped(self, cell: "Cell", reason: str) -> None:
         """Record why the estimator does not support the problem."""
@@ -129,11 +132,13 @@ class Store:
             for key in keys:
                 _delete(connection, key)
 
-    def _put_cell(self, connection: sqlite3.Connection, cell: "Cell", row: dict[str, Any], **state: Any) -> None:
+    def _put_cell(
+        self, connection: sqlite3.Connection, cell: "Cell", row: dict[str, Any], attempts: int = 1, **state: Any
+    ) -> None:
         before = connection.execute("SELECT attempts FROM cells WHERE key = ?", [cell.key]).fetchone()
         _delete(connection, cell.key)
         point = {column: getattr(cell, column) for column in POINT_COLUMNS}
-        state = {"timing_status": "", "attempts": before[0] + 1 if before else 1} | state
+        state = {"timing_status": "", "attempts": (before[0] if before else 0) + attempts} | state
         _insert(connection, "cells", [{"fitted": False} | row | point | state])
 
     def _put_timing(self, key: str, columns: Mapping[str, Any], rounds: Mapping[str, Iterable[float]]) -> None:
