@@ -318,8 +318,8 @@ def test_step_must_be_positive_and_finite(name: str, step: float) -> None:
         ("finite-differences:common_noise=false", "gaussian-quadratic:dim=129", 1, "at most 256 parameter entries"),
         ("spsa", "gaussian-quadratic:dim=2", 3, "even num_samples, not 3"),
         ("evolution-strategies", "gaussian-quadratic:dim=2", 1, "even num_samples, not 1"),
-        ("stratified:base=spsa", "gaussian-quadratic:dim=2", 4, "each sample of spsa has parameters of its own"),
-        ("stratified:base=evolution-strategies", "gaussian-quadratic:dim=2", 4, "parameters of its own"),
+        ("stratified:base=spsa", "gaussian-quadratic:dim=2", 4, "spsa does not draw its samples one by one"),
+        ("stratified:base=evolution-strategies", "gaussian-quadratic:dim=2", 4, "does not draw its samples one by one"),
         ("stratified:base=(finite-differences:common_noise=false)", Trials(), 4, "takes no structured noise"),
     ],
 )

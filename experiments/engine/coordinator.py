@@ -65,9 +65,9 @@ def run(
     """
     torch.set_num_threads(1)
     cells = sweep.cells()
-    with executor or Serial() as who:
+    with Interrupts(progress.say) as interrupts, executor or Serial() as who:
         who.check(list(dict.fromkeys(cell.device for cell in cells)))
-        with Store.open(folder) as store, Interrupts(progress.say) as interrupts:
+        with Store.open(folder) as store:
             store.add_run(provenance(), [cell.key for cell in cells])
             run = _Run(sweep, cells, store, who, interrupts, progress)
             computed = run.measure(retry)
