@@ -11,7 +11,7 @@ from torch import Tensor
 from estimators import families
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
 from estimators.learned_baselines import fresh_samples
-from estimators.network import Network, initial_network, network_value
+from estimators.network import Network, check_hidden, initial_network, network_value
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.variance_gradient import minimise_variance
@@ -37,8 +37,7 @@ class Lax(ControlVariate):
     differentiates_samples: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.hidden < 1:
-            raise ValueError(f"hidden must be at least 1, not {self.hidden}")
+        check_hidden(self.hidden)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution

@@ -6,9 +6,15 @@ from torch import Tensor
 
 from estimators.noise import NoiseSource
 
-__all__ = ["Network", "initial_network", "network_value"]
+__all__ = ["Network", "check_hidden", "initial_network", "network_value"]
 
 Network = dict[str, Tensor]
+
+
+def check_hidden(hidden: int) -> None:
+    """ValueError: no number of hidden units."""
+    if hidden < 1:
+        raise ValueError(f"hidden must be at least 1, not {hidden}")
 
 
 def initial_network(x: Float[Tensor, "N D"], cost: Float[Tensor, " N"], hidden: int, source: NoiseSource) -> Network:

@@ -13,7 +13,7 @@ from estimators.families import unwrap
 from estimators.gumbel_softmax import check_temperature
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
 from estimators.learned_baselines import fresh_samples
-from estimators.network import initial_network, network_value
+from estimators.network import check_hidden, initial_network, network_value
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.relaxations import relaxation, unrelaxed
@@ -129,8 +129,7 @@ class Relax(RelaxedControl):
 
     def __post_init__(self) -> None:
         RelaxedControl.__post_init__(self)
-        if self.hidden < 1:
-            raise ValueError(f"hidden must be at least 1, not {self.hidden}")
+        check_hidden(self.hidden)
 
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
         samples = fresh_samples(problem, params, source)

@@ -58,7 +58,9 @@ class Stratified(Estimator):
         return reason or self._misplaced(problem, num_samples)
 
     def _misplaced(self, problem: Problem, num_samples: int) -> str | None:
-        """Why the scheme cannot place the noise that the base draws, which need not be that of S plain samples."""
+        """Why the scheme cannot place the noise that the base draws, where that is not the noise of S plain samples."""
+        if type(self.base).draw is Estimator.draw:
+            return None
         params = replicated(problem.initial_params(), 1)
         try:
             with torch.no_grad():

@@ -40,10 +40,9 @@ def seconds(value: float | None) -> str:
 
 def duration(value: float) -> str:
     """A long duration: 12 s, 5 min, 3 h."""
-    for unit, size in (("h", 5400.0), ("min", 90.0)):
-        if value >= size:
-            return f"{value / (3600 if unit == 'h' else 60):.0f} {unit}"
-    return f"{value:.0f} s"
+    if value >= 5400:
+        return f"{value / 3600:.0f} h"
+    return f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
 
 
 def interval(value: float, low: float, high: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from cases import ESTIMATORS, problem
 
-from estimators.importance_weighted import ImportanceWeighted
 from estimators.registry import components, make_estimator
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
@@ -47,6 +46,6 @@ def test_what_importance_weights_claim_of_any_control_variate_holds(control_vari
 
 @pytest.mark.parametrize("control_variate", ["double", "discrete-stein"])
 def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_variate: str) -> None:
-    made = ImportanceWeighted(base=make_estimator(f"score-function:control_variate={control_variate}"))  # pyright: ignore
+    made = make_estimator(f"importance-weighted:base=(score-function:control_variate={control_variate})")
     reason = made.unsupported(problem("bernoulli-toy:dim=2,logit=0.5,t=0.1"), 2)
     assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"

@@ -44,7 +44,7 @@ class Cluster(Concurrent):
 
     def __init__(self, address: str, timeout: float | None = None, plugins: Sequence[str] = ()) -> None:
         self._address = address
-        self._timeout = timeout
+        super().__init__(timeout)
         self._plugins: tuple[Plugin, ...] = tuple((Path(file).name, Path(file).read_text("utf-8")) for file in plugins)
         self._begun: dict[str, float] = {}
         self._running: dict[Future, tuple[str, Task]] = {}
@@ -84,7 +84,7 @@ class Cluster(Concurrent):
         resources = None if task.device == "cpu" else {"GPU": 1}
         with self._alive():
             executor = self._client.get_executor(pure=False, resources=resources)
-            future = executor.submit(_carry_out, token, task.function, task.arguments, self._plugins, self._limit(task))
+            future = executor.submit(_carry_out, token, task.function, task.arguments, self._plugins, self.limit(task))
         self._running[future] = token, task
         return future
 
@@ -95,7 +95,7 @@ class Cluster(Concurrent):
         self._overdue.discard(future)
         if late:
             future.cancel()
-            return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
+            return self.stopped()
         try:
             return future.result()
         except CancelledError:
@@ -108,7 +108,7 @@ class Cluster(Concurrent):
     def overdue(self) -> list[Future]:
         now = time.monotonic()
         for future, (token, task) in self._running.items():
-            limit = self._limit(task)
+            limit = self.limit(task)
             if limit is not None and not future.done() and now > self._begun.get(token, now) + limit:
                 self._overdue.add(future)
         return list(self._overdue)
@@ -118,9 +118,6 @@ class Cluster(Concurrent):
             future.cancel()
         self._running.clear()
         self._client.close(timeout=GRACE_SECONDS)
-
-    def _limit(self, task: Task) -> float | None:
-        return None if self._timeout is None else self._timeout * len(task.cells)
 
     def _note(self, event: tuple[float, Any]) -> None:
         """A worker says that it begins a task: it may not be the first that does."""
@@ -191,16 +188,19 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="gradmark-"))
 
 
+def _file(index: int, name: str) -> Path:
+    return _folder() / str(index) / name
+
+
 def _load(plugins: tuple[Plugin, ...]) -> None:
     """The plug-ins of this run in place of those of the run before."""
     if _loaded == [*plugins]:
         return
-    files = [_folder() / str(index) / name for index, (name, _) in enumerate(_loaded)]
-    for file in files:
-        unload_plugin(file)
+    for index, (name, _) in enumerate(_loaded):
+        unload_plugin(_file(index, name))
     _loaded.clear()
     for index, (name, text) in enumerate(plugins):
-        file = _folder() / str(index) / name
+        file = _file(index, name)
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, "utf-8")
         load_plugin(file)

@@ -8,12 +8,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 from experiments.engine.work import Failure
 from experiments.sweep import Cell
+from experiments.workload import find_device
 
-__all__ = ["INTERRUPTED", "Answers", "Concurrent", "Died", "Executor", "ExecutorLost", "Interrupts", "Task"]
+__all__ = [
+    "INTERRUPTED",
+    "Answers",
+    "Concurrent",
+    "Died",
+    "Executor",
+    "ExecutorLost",
+    "Interrupts",
+    "Task",
+    "check_devices",
+]
 
 INTERRUPTED = Failure("interrupted", "interrupted before it was finished")
 ATTEMPTS = 2
@@ -92,6 +103,12 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+def check_devices(devices: Sequence[str]) -> None:
+    """ValueError: one of them is not on this machine."""
+    for device in devices:
+        find_device(device)
+
+
 class Executor(ABC):
     """Carries out tasks. A context manager, which leaves no process behind."""
 
@@ -122,6 +139,19 @@ class Executor(ABC):
 
 class Concurrent(Executor):
     """An executor with several workers: hands out as many tasks as there are workers, and never more."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+
+    @final
+    def limit(self, task: Task) -> float | None:
+        """Seconds that a task may take; None: no limit."""
+        return None if self._timeout is None else self._timeout * len(task.cells)
+
+    @final
+    def stopped(self) -> Failure:
+        """What came of a task that was stopped at its limit."""
+        return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
 
     @abstractmethod
     def capacity(self) -> int:

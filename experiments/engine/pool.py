@@ -15,9 +15,8 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from estimators.registry import load_plugin
-from experiments.engine.executor import Concurrent, Died, ExecutorLost, Task
+from experiments.engine.executor import Concurrent, Died, ExecutorLost, Task, check_devices
 from experiments.engine.work import Failure
-from experiments.workload import find_device
 
 __all__ = ["LocalPool"]
 
@@ -34,7 +33,7 @@ class LocalPool(Concurrent):
 
     def __init__(self, jobs: int, timeout: float | None = None, plugins: Sequence[str] = ()) -> None:
         self._jobs = jobs
-        self._timeout = timeout
+        super().__init__(timeout)
         self._plugins = tuple(plugins)
         self._idle: list[ProcessPool] = []
         self._busy: dict[Future, ProcessPool] = {}
@@ -42,18 +41,16 @@ class LocalPool(Concurrent):
         self._silent: dict[Future, float] = {}
 
     def check(self, devices: Sequence[str]) -> None:
-        for device in devices:
-            find_device(device)
+        check_devices(devices)
 
     def capacity(self) -> int:
         return self._jobs
 
     def submit(self, task: Task) -> Future:
-        limit = None if self._timeout is None else self._timeout * len(task.cells)
         while True:
             pool = self._idle.pop() if self._idle else self._start()
             try:
-                future = pool.schedule(task.function, args=task.arguments, timeout=limit)
+                future = pool.schedule(task.function, args=task.arguments, timeout=self.limit(task))
             except RuntimeError:  # its process died between two tasks
                 self._discard(pool)
                 continue
@@ -82,7 +79,7 @@ class LocalPool(Concurrent):
             raise Died(f"the worker process {_fate(code)}") from None
         except TimeoutError:
             self._discard(pool)
-            return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
+            return self.stopped()
         except Exception as error:  # the answer could not be sent
             value = Failure.of(error)
         self._idle.append(pool)

@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import final
 
-from experiments.engine.executor import INTERRUPTED, Answers, Executor, Interrupts, Task
-from experiments.workload import find_device
+from experiments.engine.executor import INTERRUPTED, Answers, Executor, Interrupts, Task, check_devices
 
 __all__ = ["Serial"]
 
@@ -16,8 +15,7 @@ class Serial(Executor):
     """Nothing to start and nothing to wait for; but a cell that crashes takes the run with it, until it is repeated."""
 
     def check(self, devices: Sequence[str]) -> None:
-        for device in devices:
-            find_device(device)
+        check_devices(devices)
 
     def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
         for task in tasks:
