@@ -396,7 +396,7 @@ FAR = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("logit", [-1000, -100, -20, 20, 100, 1000])
+@pytest.mark.parametrize("logit", [-1000, -20, 100])
 @pytest.mark.parametrize("spec", FAR)
 def test_nothing_overflows_far_out(spec: str, logit: int) -> None:
     problems = [f"bernoulli-toy:dim=3,logit={logit}", f"categorical-toy:dim=2,spread={logit}"]

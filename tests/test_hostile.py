@@ -140,3 +140,11 @@ def test_the_command_says_how_many_failed_and_prints_nothing_of_theirs(hostile):
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "xxx" not in ended.stdout + ended.stderr
     assert "12 cells: 4 done, 0 skipped, 8 failed" in ended.stderr
+
+
+def test_a_dry_run_is_stopped_at_the_limit_too(hostile):
+    command = [sys.executable, "-m", "experiments.cli", "run", "-p", "gaussian-quadratic:dim=2", "-n", "4", "--dry-run"]
+    command += ["-e", "hostile:deed=loop", "-e", "pathwise", "--plugin", "mine.py", "--timeout", "6", "--name", "dry"]
+    ended = subprocess.run(command, cwd=hostile[0].parents[1], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0 and ended.stdout.startswith("2 cells, of which 2 are missing, in results/dry; about ")
+    assert not (hostile[0].parent / "dry").exists()

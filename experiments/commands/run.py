@@ -9,6 +9,7 @@ from experiments.commands.show import EMPTY, REASONS, print_cells
 from experiments.console import duration, narrator
 from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
 from experiments.engine.coordinator import EVERYTHING
+from experiments.engine.executor import Interrupts
 from experiments.engine.forecast import forecast
 from experiments.plots import plots, save_plots
 from experiments.report import write_report
@@ -43,7 +44,7 @@ def run_sweep(
     redo = EVERYTHING if fresh else FAILURES if retry else frozenset()
     executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=sweep.plugins)
     if dry_run:
-        return _tell(sweep, folder, redo, executor, jobs or 1)
+        return _tell(sweep, folder, redo, executor)
     with narrator() as progress:
         try:
             outcome = run(sweep, folder, progress, executor=executor, retry=redo)
@@ -64,14 +65,16 @@ def run_sweep(
     return 1 if outcome.failed else EMPTY if not outcome.done else 0
 
 
-def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor, jobs: int) -> int:
+def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor) -> int:
     cells, missing = sweep.cells(), remaining(sweep, folder, redo)
-    with executor:
+    rounds = sweep.timing.rounds if sweep.timing.enabled else 0
+    with narrator() as progress, executor, Interrupts(progress.say) as interrupts:
         executor.check(list(dict.fromkeys(cell.device for cell in cells)))
-    with narrator() as progress:
         progress.say("estimating the time from a few cells")
-        seconds = forecast(missing, sweep.timing.rounds if sweep.timing.enabled else 0)
-    estimate = "" if seconds is None else f"; about {duration(seconds / jobs)}"
+        seconds = forecast(missing, rounds, executor, interrupts)
+        if interrupts.requested:
+            raise KeyboardInterrupt
+    estimate = "" if seconds is None else f"; about {duration(seconds)}"
     click.echo(f"{len(cells)} cells, of which {len(missing)} are missing, in {folder}{estimate}")
     return 0
 

@@ -1,10 +1,10 @@
 """How long a run will take, from a short measurement of a few of its cells."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from experiments.engine.work import Failure, Skipped, measure_cell
+from experiments.engine.executor import Concurrent, Executor, Interrupts, Task
+from experiments.engine.work import Failure, Measured, measure_with_clock
 from experiments.measuring import FIRST_REPLICATES
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
@@ -17,30 +17,36 @@ BLOCKS = 4
 """In the warm-up of a cell before it is timed."""
 
 
-def forecast(cells: Sequence[Cell], rounds: int) -> float | None:
-    """Seconds of computing for the statistics of all cells, and `rounds` rounds of timing; None where no pilot works.
+def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts: Interrupts) -> float | None:
+    """Seconds for the statistics of all cells and `rounds` rounds of timing, by an executor; None where no pilot works.
 
     A relative error that has to fall by a factor takes its square in replicates. What a pilot does not show, a
     reference that has to be measured first or a kurtosis that grows, is not in it.
     """
     pilots = cells[:: -(-len(cells) // PILOTS) or 1]
-    seconds = [found for cell in pilots if (found := _seconds(cell, rounds)) is not None]
-    return sum(seconds) / len(seconds) * len(cells) if seconds else None
-
-
-def _seconds(cell: Cell, rounds: int) -> float | None:
-    stop = cell.stop
-    began = time.monotonic()
-    answer = measure_cell(replace(cell, stop=Stop(replicates=FIRST_REPLICATES, max_elements=stop.max_elements)))
-    elapsed = time.monotonic() - began
-    if isinstance(answer, Skipped):
-        return elapsed
-    if isinstance(answer, Failure):
+    tasks = [Task(measure_with_clock, (cell,), (_short(cell),)) for cell in pilots]
+    seconds = []
+    for task, found in executor.results(tasks, interrupts, alone=True):
+        if isinstance(found, Failure):  # its worker died or was stopped
+            continue
+        answer, elapsed = found
+        if not isinstance(answer, Failure):
+            seconds.append(elapsed + (_longer(task.cells[0].stop, answer) if isinstance(answer, Measured) else 0.0))
+    if not seconds:
         return None
-    row = answer.row
+    workers = executor.capacity() if isinstance(executor, Concurrent) else 1
+    statistics = sum(seconds) / len(seconds) * len(cells) / workers
+    return statistics + (2 * rounds + BLOCKS) * BLOCK_SECONDS * len(cells) * bool(rounds)
+
+
+def _short(cell: Cell) -> Cell:
+    return replace(cell, stop=Stop(replicates=FIRST_REPLICATES, max_elements=cell.stop.max_elements))
+
+
+def _longer(stop: Stop, pilot: Measured) -> float:
+    """How many seconds more the cell takes than its pilot; fewer are below zero."""
+    row = pilot.row
     width = relative_half_width(Interval(*(row[f"total_variance{end}"] for end in ("", "_low", "_high"))))
     wanted = min(max(1.0, width / stop.rtol) ** 2 * row["replicates"], stop.max_replicates)
-    factor = (stop.replicates or wanted) / row["replicates"]
-    sampling = min(row["statistics_seconds"] * factor, stop.max_seconds or float("inf"))
-    timing = (2 * rounds + BLOCKS) * BLOCK_SECONDS if rounds else 0.0
-    return elapsed - row["statistics_seconds"] + sampling + timing
+    seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]
+    return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]

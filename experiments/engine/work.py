@@ -3,6 +3,7 @@
 Everything here can be sent to another process: cells and answers hold numbers and text alone.
 """
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from experiments.sweep import Cell
 from experiments.timing import Timed, Timing, time_gradients
 from experiments.workload import Workload, prepare
 
-__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "reason", "time_cells"]
+__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "measure_with_clock", "reason", "time_cells"]
 
 TRACEBACK = 10_000
 """Characters of a traceback that are kept, the last ones."""
@@ -62,6 +63,12 @@ def measure_cell(cell: Cell) -> Measured | Skipped | Failure:
     """The statistics of a cell."""
     torch.set_num_threads(1)
     return _attempt(_measured, cell)
+
+
+def measure_with_clock(cell: Cell) -> tuple[Measured | Skipped | Failure, float]:
+    """The statistics of a cell, and the seconds that they took."""
+    began = time.monotonic()
+    return measure_cell(cell), time.monotonic() - began
 
 
 def time_cells(cells: Sequence[Cell], rounds: int) -> list[Timing | Failure]:
