@@ -88,7 +88,9 @@ def end(process: subprocess.Popen, patience: float = 15.0) -> None:
     """Kill the leader of a session if it is alive, and see the others end by themselves."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
     deadline = time.monotonic() + patience
     while left := members(process.pid):
         assert time.monotonic() < deadline, f"orphans: {left}"
