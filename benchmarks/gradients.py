@@ -1,41 +1,27 @@
-"""The asv suite: time of gradients, for every estimator variant that is registered, on a few problems."""
+"""Time of gradients, for every estimator variant that is registered, each on the first problem that it supports."""
 
-import torch
-from torch.distributions import Distribution
+from benchmarks.cases import CASES, DEVICES, home
+from benchmarks.steps import steps
 
-from estimators.interface import Estimator
-from estimators.registry import components, make_estimator, make_problem
-from experiments.workload import prepare
-
-NUM_SAMPLES = 10
-PROBLEMS = ["gaussian-quadratic", "bernoulli-toy", "logistic-regression"]
-
-
-def variants() -> list[str]:
-    specs = [spec for cls in components("estimator").values() if issubclass(cls, Estimator) for spec in cls.variants()]
-    return [make_estimator(spec).spec for spec in specs]
+__all__ = ["Gradients"]
 
 
 class Gradients:
-    """Noise and gradient: one as a training step pays it, and a chunk of many as `measure` does."""
+    """With a `setup`, asv times one call a sample and calls it between samples: the steps are made once a process."""
 
-    param_names = ("estimator", "problem")
-    params = (variants(), PROBLEMS)
+    param_names = ("estimator", "device")
+    params = (list(CASES), DEVICES)
+    rounds = 4
+    repeat = (5, 50, 0.5)
+    timeout = 120
 
-    def setup(self, estimator: str, problem: str) -> None:
-        torch.set_num_threads(1)
-        Distribution.set_default_validate_args(False)
-        built, target = make_estimator(estimator), make_problem(problem)
-        if reason := built.unsupported(target, NUM_SAMPLES):
-            raise NotImplementedError(reason)
-        self.workload = prepare(target, built, NUM_SAMPLES)
-        self.source = self.workload.source("timing")
+    def setup(self, estimator: str, device: str) -> None:
+        self.one, self.many = steps(estimator, home(estimator), device)
 
-    def time_gradient(self, estimator: str, problem: str) -> None:
-        self.step(1)
+    def time_gradient(self, estimator: str, device: str) -> None:
+        """Latency of one gradient."""
+        self.one()
 
-    def time_chunk(self, estimator: str, problem: str) -> None:
-        self.step(self.workload.chunk)
-
-    def step(self, replicates: int) -> None:
-        self.workload.gradient(self.workload.params(replicates), self.workload.draw(self.source, replicates))
+    def time_replicates(self, estimator: str, device: str) -> None:
+        """A full chunk of replicates."""
+        self.many()

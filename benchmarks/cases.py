@@ -1,0 +1,43 @@
+"""What the asv suite goes through: every estimator variant, and the problems that it supports.
+
+asv pairs the parameters of a benchmark by their index, and evaluates them anew in the environment of each commit. Read
+from the registry that is installed there, they would shift as soon as one commit adds an estimator, and rows of
+different estimators would be compared. So they stand in `cases.json`, which both sides take from the checkout that asv
+runs in. `python -m benchmarks.cases` writes it anew from the registry; a test fails while the two differ.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+__all__ = ["CASES", "DEVICES", "FILE", "NUM_SAMPLES", "PROBLEMS", "home", "registered"]
+
+NUM_SAMPLES = 10
+PROBLEMS = ["gaussian-quadratic", "bernoulli-toy:dim=20,t=0.1", "gaussian-cosine:dim=1"]
+FILE = Path(__file__).with_name("cases.json")
+CASES: dict[str, list[str]] = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+"""Of each variant, those of PROBLEMS that it supports."""
+DEVICES = ["cpu", *(["cuda"] if shutil.which("nvidia-smi") else [])]
+
+
+def home(estimator: str) -> str:
+    """The problem on which a variant is timed."""
+    return CASES[estimator][0]
+
+
+def registered() -> dict[str, list[str]]:
+    """The cases that the registry gives now."""
+    from estimators.interface import Estimator
+    from estimators.registry import components, make_estimator, make_problem
+
+    problems = {name: make_problem(name) for name in PROBLEMS}
+    kinds = [cls for cls in components("estimator").values() if issubclass(cls, Estimator)]
+    variants = [make_estimator(spec) for cls in kinds for spec in cls.variants()]
+    return {
+        one.spec: [name for name, problem in problems.items() if not one.unsupported(problem, NUM_SAMPLES)]
+        for one in variants
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(registered(), indent=2) + "\n", "utf-8")

@@ -1,0 +1,64 @@
+"""The computations that the asv suite times and counts. torch is imported when one is asked for, not before.
+
+They keep to names that earlier commits have too, since both sides of a comparison run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import CASES, NUM_SAMPLES
+
+if TYPE_CHECKING:
+    from experiments.workload import Workload
+
+__all__ = ["Step", "require", "steps", "workload"]
+
+Step = Callable[[], None]
+
+
+def require(estimator: str, problem: str) -> None:
+    """Raises NotImplementedError, by which asv leaves a row out: the estimator does not support the problem."""
+    if problem not in CASES[estimator]:
+        raise NotImplementedError(f"{estimator} does not support {problem}")
+
+
+@cache
+def workload(estimator: str, problem: str, device: str = "cpu") -> Workload:
+    """What `measure` works with, on one thread. NotImplementedError where this commit has no such case."""
+    import torch
+    from torch.distributions import Distribution
+
+    from estimators.interface import Unsupported
+    from estimators.registry import make_estimator, make_problem
+    from experiments.workload import prepare
+
+    torch.set_num_threads(1)
+    Distribution.set_default_validate_args(False)
+    try:
+        return prepare(make_problem(problem), make_estimator(estimator), NUM_SAMPLES, device=device)
+    except (Unsupported, ValueError) as error:  # ValueError: an earlier commit, which does not know the name
+        raise NotImplementedError(str(error)) from None
+
+
+@cache
+def steps(estimator: str, problem: str, device: str) -> tuple[Step, Step]:
+    """One gradient at R = 1, as a training step pays it, and a chunk of many: noise included, the device waited for."""
+    import torch
+
+    work = workload(estimator, problem, device)
+    source = work.source("timing")
+
+    def step(replicates: int) -> Step:
+        params = work.params(replicates)
+
+        def run() -> None:
+            work.gradient(params, work.draw(source, replicates))
+            if device != "cpu":
+                torch.cuda.synchronize()
+
+        return run
+
+    return step(1), step(work.chunk)
