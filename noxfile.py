@@ -1,12 +1,15 @@
 """The checks of this repository.
 
 `nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes, and `nox -s chaos` kills
-runs, workers and clusters at random instants.
+runs, workers and clusters at random instants. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE
+HEAD` judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import nox
 
@@ -17,6 +20,7 @@ nox.options.reuse_venv = "yes"
 # Byte-compiling all that is installed takes a minute an environment; what is imported is compiled then.
 PIP = ("--no-compile", "-c", "constraints.txt")
 PACKAGE = ("-e", ".[cluster,parquet,test]")
+BENCHMARKING = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PIP_CONSTRAINT": str(Path("constraints.txt").resolve())}
 BROWSER = ("chromium", "fonts-liberation")
 
 
@@ -55,6 +59,39 @@ def chaos(session: nox.Session) -> None:
     """Runs that are killed at random instants, and very many cells."""
     session.install(*PIP, *PACKAGE)
     session.run("pytest", "-m", "chaos", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Every benchmark once, on the working tree, in the environment of this session."""
+    session.install(*PIP, *PACKAGE)
+    session.run("asv", "machine", "--yes")
+    session.run("asv", "run", "--python=same", "--quick", "--show-stderr", *session.posargs, env=BENCHMARKING)
+
+
+@nox.session(name="bench-compare", default=False)
+def bench_compare(session: nox.Session) -> None:
+    """`-- BASE HEAD [--bench REGEX]`: is HEAD worse? Ends with 3 if so, with 4 if nothing could be compared."""
+    session.install(*PIP, "asv", "scipy")
+    command = [shutil.which("python", path=session.bin) or "python", "-m", "benchmarks.gate", *session.posargs]
+    if code := subprocess.call(command, env={**os.environ, **BENCHMARKING}):
+        raise SystemExit(code)  # session.run would end with 1, whatever the command ended with
+
+
+@nox.session(name="bench-record", default=False)
+def bench_record(session: nox.Session) -> None:
+    """`[-- NAME]`: measure the newest commit for the history of this machine, or of all those that are called NAME."""
+    session.install(*PIP, "asv")
+    machine = ["--machine", *session.posargs] if session.posargs else []
+    session.run("asv", "machine", "--yes", *machine)
+    session.run("asv", "run", "--show-stderr", "--skip-existing-commits", *machine, "HEAD^!", env=BENCHMARKING)
+
+
+@nox.session(name="bench-publish", default=False)
+def bench_publish(session: nox.Session) -> None:
+    """The history of what asv has measured, as a static site in .asv/html."""
+    session.install(*PIP, "asv")
+    session.run("asv", "publish", *session.posargs)
 
 
 def ensure_browser(session: nox.Session) -> None:

@@ -69,6 +69,11 @@ class Row:
         return all(side.value is not None and not math.isnan(side.value) for side in (self.base, self.head))
 
     @property
+    def skipped(self) -> bool:
+        """Neither commit has it."""
+        return all(side.value is not None and math.isnan(side.value) for side in (self.base, self.head))
+
+    @property
     def worse(self) -> bool:
         return self._fails_now or _exceeds(self.head, self.base, self.unit)
 
@@ -144,11 +149,12 @@ def measured(base: str, head: str, bench: Sequence[str]) -> list[Row]:
     before, after = (_sides(config.results_dir, machine, commit, began) for commit in (base, head))
     names = [name for name in {**before, **after} if not bench or any(re.search(regex, name) for regex in bench)]
     absent = Side(math.nan)
-    return [
+    rows = [
         Row(name, units[name.partition("(")[0]], before.get(name, absent), after.get(name, absent))
         for name in sorted(names)
         if name.partition("(")[0] in units
     ]
+    return [row for row in rows if not row.skipped]
 
 
 def _sides(folder: str, machine: str, commit: str, since: float) -> dict[str, Side]:
@@ -185,10 +191,15 @@ def report(rows: Sequence[Row], again: Sequence[Row], base: str, head: str) -> s
 
 
 def _line(mark: str, row: Row, again: Row | None) -> str:
-    before, after = (human_value(side.value, row.unit) for side in (row.base, row.head))
+    before, after = (figure(side.value, row.unit) for side in (row.base, row.head))
     ratios = [f"{one.ratio:.2f}" if one and one.comparable else "" for one in (row, again)]
     name = row.name.replace("|", "\\|")
     return f"| {mark} | `{name}` | {before} | {after} | {' | '.join(ratios)} |"
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A number with its unit, as asv prints times and bytes."""
+    return f"{value:.6g}" if value is not None and unit not in ("seconds", "bytes") else human_value(value, unit)
 
 
 def _commit(name: str) -> str:

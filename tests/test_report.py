@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from frames import cell, frame
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from experiments.report import write_report
 from experiments.store import Run
 
 HOSTILE = """<script>window.hacked = 1</script>"><img src=x onerror="window.hacked = 1">'{{ 7 * 7 }}-->"""
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium in the PATH (Debian: apt-get install chromium)")
 
 # A mixture of everything: two problems (one without an exact gradient), failures, skips, warnings.
 CELLS = frame(
@@ -46,14 +43,6 @@ PROVENANCE = {"gradmark": "0.1.0", "cpu": "Xeon", "command_line": "gradmark run 
 def a_run(cells: pd.DataFrame, missing: int = 0, provenance: dict[str, str] = PROVENANCE) -> Run:
     nothing = pd.DataFrame()
     return Run(cells, nothing, nothing, nothing, provenance, plan=(*cells["key"], *["missing"] * missing))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
