@@ -159,7 +159,7 @@ def _make(kind: Kind, spec: str) -> Component:
     cls = known[name]
     for key in texts:
         specs.check_known(f"option of {kind} '{name}':", key, specs.options(cls))
-    types = typing.get_type_hints(cls)
+    types = specs.option_types(cls)
     values = {key: _value(text, types[key], f"option '{key}' of {kind} '{name}'") for key, text in texts.items()}
     try:
         return cls(**values)

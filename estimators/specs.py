@@ -6,13 +6,14 @@ dataclass field that it names.
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
-__all__ = ["canonical", "check_known", "convert", "nearest", "options", "split", "value_text"]
+__all__ = ["canonical", "check_known", "convert", "nearest", "option_types", "options", "split", "value_text"]
 
 FORBIDDEN = set("()=,:\"'")
 
@@ -69,6 +70,12 @@ def options(cls: type) -> dict[str, dataclasses.Field]:
     """The fields of a component class that a spec can set: all but data (init=False) and learned state."""
     fields = dataclasses.fields(cls)
     return {field.name: field for field in fields if field.init and not field.metadata.get("learned")}
+
+
+@functools.cache
+def option_types(cls: type) -> Mapping[str, Any]:
+    """The types of a class's fields."""
+    return typing.get_type_hints(cls)
 
 
 def convert(text: Any, kind: Any, where: str) -> Any:

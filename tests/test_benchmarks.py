@@ -77,8 +77,7 @@ def test_tracked_numbers_are_the_known_ones():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
-def test_instructions_are_counted_alike_twice(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_instructions_are_counted_alike_twice():
     one, two = (instructions.Instructions().setup_cache() for _ in range(2))
     assert set(one) == set(cases.CASES)
     assert all(abs(one[name] / two[name] - 1) < 0.02 for name in one)

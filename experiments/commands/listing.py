@@ -51,7 +51,7 @@ def _component(name: str, cls: type) -> dict[str, Any]:
 
 
 def _options(cls: type) -> dict[str, dict[str, Any]]:
-    types = typing.get_type_hints(cls)
+    types = specs.option_types(cls)
     found = {}
     for key, field in specs.options(cls).items():
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

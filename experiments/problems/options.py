@@ -1,7 +1,7 @@
 """Checks of a problem's options."""
 
 import math
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin
 
 from estimators import specs
 from estimators.interface import Problem
@@ -17,7 +17,7 @@ def check_options(problem: Problem, **at_least: float) -> None:
     No whole number may be above `MAX_SIZE`, a size that no gradient could hold. A minimum of zero is excluded: such an
     option has to be positive.
     """
-    kinds = get_type_hints(type(problem))
+    kinds = specs.option_types(type(problem))
     for name in specs.options(type(problem)):
         value = getattr(problem, name)
         if get_origin(kinds[name]) is Literal:
