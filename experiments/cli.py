@@ -157,6 +157,23 @@ def report(run_: str) -> None:
 
 
 @cli.command()
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@click.option("--fail-on", type=click.Choice(["regression"]), help="Exit with 3 where a cell of the second got worse.")
+@click.option("--threshold", type=float, default=1.5, show_default=True, help="The ratio from which it is worse.")
+@click.option(
+    "--significance", type=float, default=1e-3, show_default=True, help="… if chance is less likely than this."
+)
+@click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
+def compare(before: str, after: str, fail_on: str | None, threshold: float, significance: float, form: str) -> int:
+    """Compare the cells of two RUNs: ratios of variance, bias and time with intervals."""
+    from experiments.commands.compare import compare_runs
+    from experiments.comparison import Gate
+
+    return compare_runs(before, after, form, Gate(threshold, significance), fail_on is not None)
+
+
+@cli.command()
 @click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="NAME", required=True, help="The folder under results/ to write.")
 def merge(runs: tuple[str, ...], output: str) -> None:

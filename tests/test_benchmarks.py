@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import itertools
 import math
 import mimetypes
 import re
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from asv import util
-from asv_runner.discovery import disc_benchmarks
+from asv_runner.discovery import disc_benchmarks, get_benchmark_from_name
 from playwright.sync_api import Browser, Route
 
 from benchmarks import cases, gate, gradients, instructions, seeded, whole
@@ -22,6 +22,7 @@ from benchmarks.gate import THRESHOLDS, Row, Side
 
 ROOT = Path(__file__).parents[1]
 WHOLE = [whole.ColdStart, whole.SweepOverhead, whole.Memory]
+FOUND = [one.name for one in disc_benchmarks(str(ROOT / "benchmarks"))]
 SUITES = [gradients.Gradients, seeded.Seeded, instructions.Instructions, *WHOLE]
 
 
@@ -31,33 +32,32 @@ def test_the_tracked_cases_are_those_of_the_registry():
 
 
 def test_the_suites_are_all_that_asv_finds():
-    found = {one.name.partition(".")[2].rpartition(".")[0] for one in disc_benchmarks(str(ROOT / "benchmarks"))}
-    assert found == {suite.__name__ for suite in SUITES}
+    assert {name.split(".")[1] for name in FOUND} == {suite.__name__ for suite in SUITES}
 
 
-@pytest.mark.parametrize("suite", SUITES)
-def test_every_benchmark_runs(suite: type, monkeypatch: pytest.MonkeyPatch):
-    """Once, on its first parameters, in this process; callgrind is left to the slow tests."""
+ONCE = {"number": 1, "repeat": 1, "warmup_time": 0, "rounds": 1}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_every_benchmark_runs(name: str, monkeypatch: pytest.MonkeyPatch):
+    """As asv runs it, once, on pathwise where there is a choice; what callgrind counts is left to the slow tests."""
     monkeypatch.setattr(seeded, "CASES", {"pathwise": cases.CASES["pathwise"]})
-    names = [
-        name for name, _ in inspect.getmembers(suite, inspect.isfunction) if re.match("time_|track_|peakmem_", name)
-    ]
-    assert names
-    point = [values[0] if "pathwise" not in values else "pathwise" for values in suite.params]
-    made = suite()
-    if suite is instructions.Instructions:
-        point.insert(0, {"pathwise": 800_000})
-        steps = instructions.prepared()
-        assert [next(steps)() for _ in range(3)] == [None] * 3
-    elif hasattr(suite, "setup_cache"):
-        point.insert(0, made.setup_cache())
-    for name in names:
-        if hasattr(suite, "setup"):
-            made.setup(*point)
-        value = getattr(made, name)(*point)
-        assert (value is None) == (not name.startswith("track_"))
-        if hasattr(suite, "teardown"):
-            made.teardown(*point)
+    monkeypatch.setattr(instructions.Instructions, "setup_cache", lambda self: {"pathwise": 800_000})
+    points = list(itertools.product(*get_benchmark_from_name(str(ROOT / "benchmarks"), name)._params))
+    index = next((index for index, point in enumerate(points) if "pathwise" in point), 0)
+    benchmark = get_benchmark_from_name(str(ROOT / "benchmarks"), f"{name}-{index}", ONCE)
+    benchmark.set_cache(benchmark.do_setup_cache())
+    assert not benchmark.do_setup(), "skipped"
+    found = benchmark.do_run()
+    benchmark.do_teardown()
+    value = found["samples"][0] if isinstance(found, dict) else found
+    assert value > 0 and benchmark.unit in THRESHOLDS
+
+
+def test_steps_to_count_come_after_one_that_does_nothing():
+    made = instructions.prepared()
+    assert next(made)() is None
+    assert len([step() for step in made]) == len(cases.CASES)
 
 
 def test_what_is_unsupported_or_fails_is_told_apart():

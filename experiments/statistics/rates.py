@@ -24,6 +24,18 @@ def log_standard_error(interval: Interval) -> float:
     return float(np.log1p(relative_half_width(interval)) / stats.t.ppf(0.975, GROUPS - 1))
 
 
+def log_median_standard_error(seconds_rounds: np.ndarray) -> float:
+    """Standard error of the logarithm of a median, from the interquartile range (McGill, Tukey & Larsen 1978).
+
+    Args:
+        seconds_rounds: seconds of one gradient, one figure a timing round; infinite for a single round.
+    """
+    if len(seconds_rounds) < 2:
+        return float("inf")
+    lower, upper = np.quantile(np.log(seconds_rounds), [0.25, 0.75])
+    return float(1.2533 * (upper - lower) / 1.349 / np.sqrt(len(seconds_rounds)))
+
+
 def cosine(group_cosines: np.ndarray) -> Interval:
     """Mean cosine between estimate and gradient, with Student's interval of G group means.
 
@@ -40,7 +52,7 @@ def work_normalized(quantity: Interval, log_quantity_se: float, seconds_rounds: 
     """Variance (or mean squared error) times the median seconds of one gradient (Glynn & Whitt 1992).
 
     The squared error per second of computing: averaging n estimates divides the error by n and multiplies the time.
-    Both errors count, that of the median from the interquartile range (McGill, Tukey & Larsen 1978).
+    Both errors count, that of the median by `log_median_standard_error`.
 
     Args:
         quantity: `total_variance` or `mean_squared_error`.
@@ -53,8 +65,7 @@ def work_normalized(quantity: Interval, log_quantity_se: float, seconds_rounds: 
         return Interval(0.0, quantity.low * seconds, quantity.high * seconds)
     if rounds < 2 or log_quantity_se == float("inf"):
         return Interval(value, 0.0, float("inf"))
-    lower, upper = np.quantile(np.log(seconds_rounds), [0.25, 0.75])
-    log_seconds_se = 1.2533 * (upper - lower) / 1.349 / np.sqrt(rounds)
+    log_seconds_se = log_median_standard_error(seconds_rounds)
     half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * log_quantity_se, stats.t.ppf(0.975, rounds - 1) * log_seconds_se)
     return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
 

@@ -1,0 +1,235 @@
+"""Two runs against each other: what got worse is said, and what only seems so is not."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import cell, frame
+
+from experiments.comparison import Change, Comparison, Gate, compare, runs
+from experiments.store import Run
+
+NAMES = ("pathwise", "score-function", "spsa")
+MINE = """
+from dataclasses import dataclass
+from estimators import Estimator, register_estimator
+from estimators.families import sample
+
+@register_estimator("mine")
+@dataclass(frozen=True)
+class Mine(Estimator):
+    def surrogate(self, problem, params, noise):
+        return problem.cost(sample(problem.distribution(params), noise), params)[:].mean(0)
+"""
+
+
+def a_run(*cells: dict, slower: float = 1.0, **provenance: str) -> Run:
+    """Times are seven rounds that vary by 2 %."""
+    frames, nothing = frame(*cells), pd.DataFrame()
+    rounds = [
+        {"key": one["key"], "kind": "latency", "round": index, "seconds": slower * one["seconds_per_gradient"] * factor}
+        for one in cells
+        if one["seconds_per_gradient"]
+        for index, factor in enumerate(np.linspace(0.98, 1.02, 7))
+    ]
+    timings = pd.DataFrame(rounds, columns=["key", "kind", "round", "seconds"])
+    known = {"cpu": "Xeon", "git_commit": "a"} | provenance
+    return Run(frames, nothing, nothing, timings, known, plan=tuple(frames["key"]))
+
+
+def changed(**columns: Any) -> Comparison:
+    """Three estimators, of which one differs in its code and in some columns."""
+    before = [cell(name) for name in NAMES]
+    return compare(a_run(*before), a_run(cell("pathwise", key="new code", **columns), *before[1:]))
+
+
+def worse(found: Comparison, gate: Gate = Gate()) -> dict[str, list[str]]:  # noqa: B008
+    return {one.point[1]: one.worse(gate) for one in found.regressions(gate)}
+
+
+def test_a_run_is_no_worse_than_itself():
+    run = a_run(*(cell(name) for name in NAMES))
+    found = compare(run, run)
+    assert not worse(found) and not found.new and not found.vanished and not found.machines
+    ratios = [change.ratio.value for one in found.matched for change in one.changes.values()]
+    assert len(ratios) == 12 and all(ratio == 1 for ratio in ratios)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"total_variance": (8.0, 7.6, 8.4)}, ["variance"]),
+        ({"total_variance": (4.8, 4.6, 5.0)}, []),  # below the threshold
+        ({"total_variance": (8.0, 2.0, 32.0)}, []),  # may be chance
+        ({"squared_bias": (0.04, 0.035, 0.045), "verdict": "biased", "p_value": 1e-9}, ["bias"]),
+        ({"squared_bias": (0.04, 0.035, 0.045), "verdict": "undetermined"}, []),
+        (
+            {"squared_bias": (1e-3, -1e-3, 4e-3), "verdict": "biased", "p_value": 1e-9},
+            ["bias"],
+        ),  # seen by the tests alone
+        ({"seconds_per_gradient": 4e-4}, ["time"]),
+        ({"seconds_per_gradient": 4e-4, "device_name": "Epyc"}, []),
+        ({"evaluations": 20}, ["evaluations"]),
+        ({"evaluations": 11}, []),
+        ({"status": "timeout", "error": "stopped at the limit"}, ["fails"]),
+        ({"status": "skipped"}, []),
+        ({"status": "interrupted"}, []),
+    ],
+)
+def test_what_got_worse_is_named(columns: dict, expected: list[str]):
+    assert worse(changed(**columns)) == ({"pathwise": expected} if expected else {})
+
+
+def test_what_got_better_is_no_regression():
+    found = changed(total_variance=(1.0, 0.95, 1.05), seconds_per_gradient=1e-4, evaluations=5)
+    assert not worse(found)
+    assert found.matched[0].better(Gate()) == ["variance", "time", "evaluations"]
+
+
+def test_the_gate_has_a_threshold_and_a_significance():
+    found = changed(total_variance=(4.8, 4.6, 5.0))
+    assert worse(found, Gate(1.1)) == {"pathwise": ["variance"]} and not worse(found, Gate(1.1, 1e-12))
+
+
+def test_rounding_is_no_variance():
+    tiny = [cell(total_variance=(value, 0.9 * value, 1.1 * value)) for value in (1e-14, 1e-12)]
+    assert not worse(compare(a_run(tiny[0]), a_run(tiny[1])))
+    zero, some = cell("exact", total_variance=(0.0, 0.0, 0.0)), cell("exact")
+    assert worse(compare(a_run(zero), a_run(some))) == {"exact": ["variance"]}
+
+
+def test_a_slower_machine_is_no_slower_estimator():
+    before = [cell(name) for name in NAMES]
+    slow = a_run(cell("pathwise", key="new code"), *before[1:], slower=3)
+    found = compare(a_run(*before), slow)
+    assert not worse(found) and found.drift.cells == 2 and math.isclose(found.drift.factor, 3)
+    assert math.isclose(found.matched[0].changes["time"].ratio.value, 1, rel_tol=1e-6)
+    slower = a_run(cell("pathwise", key="new code", seconds_per_gradient=4e-4), *before[1:], slower=3)
+    assert worse(compare(a_run(*before), slower)) == {"pathwise": ["time"]}
+
+
+def test_times_that_vary_from_run_to_run_are_not_trusted_beyond_that():
+    before = [cell(name) for name in NAMES]
+    after = [cell("pathwise", key="new code", seconds_per_gradient=4e-4)]
+    after += [cell("score-function", seconds_per_gradient=5e-4), cell("spsa", seconds_per_gradient=1e-4)]
+    assert not worse(compare(a_run(*before), a_run(*after)))
+
+
+def test_keys_are_no_proof_of_the_same_code_in_another_checkout():
+    before = [cell(name) for name in NAMES]
+    for commits in (("a", "b"), ("a-dirty", "a-dirty")):
+        one, two = (a_run(*before, git_commit=commit, slower=2.0 * index + 1) for index, commit in enumerate(commits))
+        assert worse(compare(one, two)) == {name: ["time"] for name in NAMES}
+
+
+def test_false_alarms_are_as_rare_as_the_significance_says():
+    """Runs of which nothing changed, with errors as large as their intervals say."""
+    generator = np.random.default_rng(0)
+    half = math.exp(2 * 0.2) - 1
+    alarms = 0
+    for one, two in 4 * np.exp(0.2 * generator.standard_normal((2000, 2))):
+        sides = [cell(total_variance=(v, v * (1 - half), v * (1 + half))) for v in (one, two)]
+        alarms += runs._variance(*sides).worse(Gate(1.01, 0.01))
+    assert 5 <= alarms <= 40  # 20 expected
+
+
+def test_new_and_vanished_cells_and_other_machines_are_named():
+    found = compare(a_run(cell("pathwise"), cell("spsa")), a_run(cell("pathwise"), cell("exact"), cpu="Epyc"))
+    assert [point[1] for point in found.new] == ["exact"] and [point[1] for point in found.vanished] == ["spsa"]
+    assert found.machines == ["cpu: Xeon → Epyc"]
+
+
+def test_an_untimed_or_unreferenced_cell_is_compared_in_the_rest():
+    bare = cell(seconds_per_gradient=None, squared_bias=(None, None, None), verdict=None, gradient_norm=None)
+    (matched,) = compare(a_run(bare), a_run(bare)).matched
+    assert set(matched.changes) == {"variance", "evaluations"}
+
+
+def test_a_single_round_of_timing_is_never_a_regression():
+    one, two = a_run(cell()), a_run(cell(key="new code", seconds_per_gradient=2.0))
+    short = [
+        Run(run.cells, run.parameters, run.traces, run.timings.head(1), run.provenance, run.plan) for run in (one, two)
+    ]
+    change = compare(*short).matched[0].changes["time"]
+    assert isinstance(change, Change) and change.ratio.high == math.inf and not change.worse(Gate())
+
+
+# The command
+
+SWEEP = """
+estimator = ["mine", "pathwise", "score-function"]
+problem = ["gaussian-quadratic:dim=2"]
+num_samples = [4]
+plugins = ["mine.py"]
+stop = { replicates = 20000 }
+timing = { enabled = false }
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, `before`, and `after` with half the samples thrown away, and one of something else."""
+    folder = tmp_path_factory.mktemp("compare")
+    other = SWEEP.replace("quadratic:dim=2", "cosine:dim=1")
+    half = MINE.replace("[:]", "[::2]")
+    for name, sweep, mine in (("before", SWEEP, MINE), ("after", SWEEP, half), ("other", other, half)):
+        (folder / f"{name}.toml").write_text(sweep)
+        (folder / "mine.py").write_text(mine)
+        command = [sys.executable, "-m", "experiments.cli", "run", f"{name}.toml"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def compared(made, gradmark, monkeypatch):
+    """Runs `gradmark compare` where these runs are."""
+    monkeypatch.chdir(made)
+    return lambda *arguments: gradmark("compare", *arguments)
+
+
+def test_a_regression_ends_with_3_where_asked(compared):
+    code, out, _ = compared("before", "after", "--fail-on", "regression")
+    lines = out.splitlines()
+    assert code == 3 and lines[1].startswith("worse: variance") and " mine " in lines[1], out
+    assert "3 cells in both runs: 1 worse, 0 better beyond a factor of 1.5 at p < 0.001" in lines
+    assert compared("before", "after")[0] == 0
+    assert compared("before", "after", "--fail-on", "regression", "--threshold", "9")[0] == 0
+    assert compared("after", "before", "--fail-on", "regression")[0] == 0
+
+
+def test_markdown_is_one_table_and_json_is_complete(compared):
+    _, out, _ = compared("before", "after", "--format", "markdown")
+    table = [line for line in out.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 3 and len({line.count("|") for line in table}) == 1
+    found = json.loads(compared("before", "after", "--format", "json")[1])
+    (mine,) = [one for one in found["cells"] if one["estimator"] == "mine"]
+    assert mine["worse"] == ["variance"] and 1.8 < mine["variance"]["ratio"] < 2.2
+    assert set(mine) >= {"bias", "evaluations", "verdict_before", "verdict_after", "problem", "num_samples"}
+
+
+def test_nothing_in_common_ends_with_4(compared):
+    code, out, _ = compared("before", "other", "--fail-on", "regression")
+    assert code == 4 and "0 cells in both runs" in out and "3 vanished: mine on gaussian-quadratic:dim=2, S=4; " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["before", "nowhere"], "no results at results/nowhere"),
+        (["before", "after", "--threshold", "1"], "--threshold must be a finite ratio above 1"),
+        (["before", "after", "--threshold", "nan"], "--threshold must be a finite ratio above 1"),
+        (["before", "after", "--significance", "0"], "--significance must lie between 0 and 1"),
+        (["before", "after", "--fail-on", "anything"], "'regression'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(compared, arguments, message):
+    code, out, err = compared(*arguments)
+    assert code == 2 and message in err and err.count("\n") == 1 and not out
