@@ -13,7 +13,12 @@ from pathlib import Path
 __all__ = ["CASES", "DEVICES", "FILE", "NUM_SAMPLES", "PROBLEMS", "home", "registered"]
 
 NUM_SAMPLES = 10
-PROBLEMS = ["gaussian-quadratic", "bernoulli-toy:dim=20,t=0.1", "gaussian-cosine:dim=1"]
+PROBLEMS = [
+    "gaussian-quadratic",
+    "bernoulli-toy:dim=20,t=0.1",
+    "gaussian-cosine:dim=1",
+    "linear-gaussian:dim=2,points=2",
+]
 FILE = Path(__file__).with_name("cases.json")
 CASES: dict[str, list[str]] = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
 """Of each variant, those of PROBLEMS that it supports."""

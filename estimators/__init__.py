@@ -1,6 +1,7 @@
 """Monte Carlo gradient estimators behind one interface. Start with `estimators.interface`."""
 
 from estimators.interface import ControlVariate, Estimator, Params, Problem, Unsupported, learned
+from estimators.latent import LatentVariableProblem
 from estimators.registry import (
     load_plugin,
     make_estimator,
@@ -13,6 +14,7 @@ from estimators.registry import (
 __all__ = [
     "ControlVariate",
     "Estimator",
+    "LatentVariableProblem",
     "Params",
     "Problem",
     "Unsupported",

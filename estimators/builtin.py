@@ -2,6 +2,7 @@
 
 from estimators import (  # noqa: F401
     arms,
+    bounds,
     coupled,
     discrete_stein,
     double,

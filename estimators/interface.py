@@ -186,6 +186,14 @@ class Estimator(Component, ABC):
 
     structured: ClassVar[bool] = True
     """The samples are draws from one distribution, one by one, so that a structured source can place them."""
+    measured_by: ClassVar[tuple[str, ...]] = (
+        "pathwise",
+        "score-function:control_variate=leave-one-out",
+        "score-function",
+    )
+    """Unbiased estimators of the same target, which measure it where it is unknown: the best that agrees with the last,
+    the plainest. Who overrides `target` says here what measures it, or nothing does."""
+    target_depends_on_samples: ClassVar[bool] = False
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why the estimator cannot be used here, as a sentence; None: it can."""

@@ -1,4 +1,4 @@
-"""A long run that measures the gradient of E[cost] where no formula gives it."""
+"""A long run that measures a gradient where no formula gives it."""
 
 import numpy as np
 import torch
@@ -12,33 +12,33 @@ from experiments.workload import Workload, prepare
 
 __all__ = ["measured_gradient"]
 
-CANDIDATES = ("pathwise", "score-function:control_variate=leave-one-out")
-"""What may measure a reference, best first; each must agree with the plain score function."""
 NUM_SAMPLES = 64
 ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a reference may take."""
 
 
 def measured_gradient(workload: Workload) -> np.ndarray | None:
-    """Group means of the best candidate that agrees with the plain score function; None where nothing is supported."""
-    plain = _run(workload, "score-function")
-    for spec in CANDIDATES:
-        candidate = _run(workload, spec)
+    """Group means of the best estimator that agrees with the plainest; None where none is supported."""
+    *candidates, plainest = workload.estimator.measured_by
+    num_samples = workload.num_samples if workload.estimator.target_depends_on_samples else NUM_SAMPLES
+    plain = _run(workload, plainest, num_samples)
+    for spec in candidates:
+        candidate = _run(workload, spec, num_samples)
         if candidate is not None and (plain is None or _agree(candidate, plain)):
             return candidate.mean
     return None if plain is None else plain.mean
 
 
-def _run(workload: Workload, spec: str) -> Groups | None:
+def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:
     estimator = make_estimator(spec)
-    if estimator.unsupported(workload.problem, NUM_SAMPLES):
+    if estimator.unsupported(workload.problem, num_samples):
         return None
-    if estimator.claim(workload.problem, NUM_SAMPLES) == "biased":
+    if estimator.claim(workload.problem, num_samples) == "biased":
         return None
     seed = derive_seed("reference")
-    run = prepare(workload.problem, estimator, NUM_SAMPLES, seed=seed, device=str(workload.device), dtype="float64")
+    run = prepare(workload.problem, estimator, num_samples, seed=seed, device=str(workload.device), dtype="float64")
     event = workload.problem.initial_distribution.event_shape.numel()
-    replicates = min(max(ELEMENTS // (NUM_SAMPLES * event), 4096), 2**17)
+    replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17)
     sampling = Sampling(run, None)
     while sampling.replicates < replicates:
         sampling.grow(replicates - sampling.replicates)

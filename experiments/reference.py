@@ -31,7 +31,7 @@ class References:
 
     def find(self, workload: Workload) -> Reference | None:
         """Of workloads on one device, in one dtype."""
-        if type(workload.estimator).target is not Estimator.target:
+        if type(workload.estimator).target is not Estimator.target:  # cached on disk, where it is measured
             return find_reference(workload)
         spec = workload.problem.spec
         if spec not in self.known:
@@ -40,22 +40,28 @@ class References:
 
 
 def find_reference(workload: Workload) -> Reference | None:
-    """The estimator's target, at the parameters that are measured, or a measured gradient of E[cost]; None: neither.
+    """The estimator's target, at the parameters that are measured, or a measured gradient; None: neither.
 
-    A measured reference comes from a long run of an estimator of low variance that claims to be unbiased and agrees
-    with the plain score function in standard errors. It is cached on disk under everything that defines it.
+    A measured reference comes from a long run of an estimator of low variance, one of `Estimator.measured_by`, that
+    claims to be unbiased and agrees with the plainest in standard errors. It is cached on disk under everything that
+    defines it.
     """
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
     target = workload.estimator.target(workload.problem, point, workload.num_samples)
     if target is not None:
         return Reference("exact", _exact(target, workload))
-    if type(workload.estimator).target is not Estimator.target:
+    if not _can_be_measured(workload.estimator):
         return None
     key = (type(workload.problem), _key(workload))
     groups = _uncached[key] if key in _uncached else _cached(workload)
     if groups is None or not source_is_known(workload.problem):
         _uncached[key] = groups
     return None if groups is None else Reference("measured", groups)
+
+
+def _can_be_measured(estimator: Estimator) -> bool:
+    same_target = type(estimator).target is Estimator.target
+    return bool(estimator.measured_by) and (same_target or estimator.measured_by is not Estimator.measured_by)
 
 
 def _exact(target: Params, workload: Workload) -> np.ndarray:
@@ -95,6 +101,8 @@ def _cached(workload: Workload) -> np.ndarray | None:
 
 def _key(workload: Workload) -> str:
     parts = [_version(), torch.__version__, workload.problem.spec, source_digest(workload.problem)]
+    if workload.estimator.target_depends_on_samples:
+        parts += [*workload.estimator.measured_by, str(workload.num_samples)]
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
     for name, value in (*workload.point.items(), *sorted(data.items())):

@@ -285,9 +285,9 @@ def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     runs: list[str] = []
     original = long_run._run
 
-    def run(workload: Workload, spec: str) -> Any:
+    def run(workload: Workload, spec: str, num_samples: int) -> Any:
         runs.append(spec)
-        return original(workload, spec)
+        return original(workload, spec, num_samples)
 
     monkeypatch.setattr(long_run, "ELEMENTS", 1)
     monkeypatch.setattr(long_run, "_run", run)

@@ -9,6 +9,7 @@ from experiments.problems import (  # noqa: F401
     gamma_cost,
     gaussian,
     gaussian_full_covariance,
+    linear_gaussian,
     log_parameterization,
     logistic_regression,
     lognormal_cost,

@@ -1,0 +1,67 @@
+r"""The bound of K samples, $L_K = \sum_n E[\log \frac1K \sum_k w_{kn}]$ with $w = p(x, z) / q(z|x)$.
+
+Costs are minimised: what is estimated is the gradient of $-L_K$. Burda, Grosse & Salakhutdinov 2016.
+"""
+
+import math
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators import families
+from estimators.interface import Estimator, Params, Problem
+from estimators.latent import LatentVariableProblem
+
+__all__ = ["Bound", "latent", "log_mean_weight", "parted", "relative_weights", "samples"]
+
+
+class Bound(Estimator):
+    """An estimator that needs the log-weights of a latent-variable problem; `num_samples` is K."""
+
+    differentiates_samples: ClassVar[bool] = True
+    """Samples are functions of the encoder's parameters."""
+    measured_by: ClassVar[tuple[str, ...]] = ("dreg", "iwae", "vimco")
+    target_depends_on_samples: ClassVar[bool] = True
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        if not isinstance(problem, LatentVariableProblem):
+            return "bounds need a latent-variable problem: log_joint(z, params) and posterior(params)"
+        q = problem.initial_distribution
+        if self.differentiates_samples and not families.find(q).differentiable:
+            return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
+        return None
+
+    def needs_independent_samples(self) -> bool:
+        return True
+
+    def target(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        """The gradient of −L_K, which for K = 1 is that of the negative ELBO."""
+        return problem.exact_gradient(params) if num_samples == 1 else None
+
+
+def samples(problem: LatentVariableProblem, params: Params, noise: Tensor) -> Float[Tensor, "K R N *D"]:
+    """z, as a function of the parameters where q allows it."""
+    return families.sample(problem.distribution(params), noise)
+
+
+def log_mean_weight(log_weights: Float[Tensor, "K R N"]) -> Float[Tensor, " R"]:
+    """log (1/K) Σ w, summed over the data points."""
+    return (log_weights.logsumexp(0) - math.log(len(log_weights))).sum(-1)
+
+
+def relative_weights(log_weights: Float[Tensor, "K R N"]) -> Float[Tensor, "K R N"]:
+    """w / Σ w, detached."""
+    return log_weights.detach().softmax(0)
+
+
+def parted(problem: LatentVariableProblem, params: Params) -> tuple[Params, Params]:
+    """The parameters with the encoder's detached, and all detached."""
+    model = {name: value.detach() if name in problem.encoder else value for name, value in params.items()}
+    return model, {name: value.detach() for name, value in params.items()}
+
+
+def latent(problem: Problem) -> LatentVariableProblem:
+    """The problem, which `unsupported` has let pass."""
+    assert isinstance(problem, LatentVariableProblem)
+    return problem

@@ -1,0 +1,28 @@
+"""The importance-weighted bound, differentiated through the samples."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.bounds.bound import Bound, latent, log_mean_weight, samples
+from estimators.interface import Noise, Params, Problem
+from estimators.registry import register_estimator
+
+__all__ = ["IWAE"]
+
+
+@final
+@register_estimator("iwae")
+@dataclass(frozen=True)
+class IWAE(Bound):
+    r"""The derivative of $\log \frac1K \sum_k w_k$ through the samples.
+
+    Unbiased for the gradient of the bound of K samples. The signal of the encoder falls with K faster than the noise.
+    Burda, Grosse & Salakhutdinov 2016; Rainforth et al. 2018.
+    """
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        model = latent(problem)
+        return -log_mean_weight(model.log_weights(samples(model, params, noise), params))

@@ -1,0 +1,37 @@
+"""The variational Rényi bound."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.bounds.bound import Bound, latent, log_mean_weight, samples
+from estimators.interface import Noise, Params, Problem
+from estimators.registry import register_estimator
+
+__all__ = ["Renyi"]
+
+
+@final
+@register_estimator("renyi")
+@dataclass(frozen=True)
+class Renyi(Bound):
+    r"""The derivative of $\frac1{1-\alpha} \log \frac1K \sum_k w_k^{1-\alpha}$ through the samples.
+
+    Between the ELBO ($\alpha \to 1$) and `iwae` ($\alpha = 0$). Unbiased for the gradient of its own bound.
+    Li & Turner 2016.
+    """
+
+    alpha: float = 0.5
+    measured_by: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.alpha) or self.alpha == 1:
+            raise ValueError(f"alpha must be finite and not 1, not {self.alpha}")
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        model = latent(problem)
+        log_weights = model.log_weights(samples(model, params, noise), params)
+        return -log_mean_weight((1 - self.alpha) * log_weights) / (1 - self.alpha)

@@ -1,0 +1,38 @@
+"""Reweighted wake-sleep, with the wake phase for the encoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.bounds.bound import Bound, latent, log_mean_weight, parted, relative_weights, samples
+from estimators.interface import Claim, Noise, Params, Problem
+from estimators.registry import register_estimator
+
+__all__ = ["ReweightedWakeSleep"]
+
+
+@final
+@register_estimator("reweighted-wake-sleep")
+@dataclass(frozen=True)
+class ReweightedWakeSleep(Bound):
+    r"""The encoder follows the inclusive divergence KL(p(z|x) ‖ q) by $-\sum_k \tilde w_k \, \partial \log q(z_k|x)$.
+
+    Any q. The model's parameters are as in `iwae`. Self-normalised: biased both for the bound and, at finite K, for the
+    inclusive divergence.
+    Bornschein & Bengio 2015; Le et al. 2019.
+    """
+
+    differentiates_samples: ClassVar[bool] = False
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        return "biased"
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        latents = latent(problem)
+        z = samples(latents, params, noise).detach()
+        log_q = latents.log_q(z, params)
+        log_weights = latents.log_joint(z, parted(latents, params)[0]) - log_q.detach()
+        encoder = (relative_weights(log_weights) * (log_q - log_q.detach())).sum((0, 2))
+        return -log_mean_weight(log_weights) - encoder

@@ -1,0 +1,32 @@
+"""Sticking the landing: the path derivative alone."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.bounds.bound import Bound, latent, log_mean_weight, parted, samples
+from estimators.interface import Claim, Noise, Params, Problem
+from estimators.registry import register_estimator
+
+__all__ = ["StickingTheLanding"]
+
+
+@final
+@register_estimator("sticking-the-landing")
+@dataclass(frozen=True)
+class StickingTheLanding(Bound):
+    r"""`iwae` without the score of q in the weights, $\partial \log q(z|x) / \partial \phi$ at fixed z.
+
+    That score has mean zero for K = 1, where this is unbiased; beyond it is biased in the encoder. Where q is the
+    posterior, the encoder's gradient is zero without any noise.
+    Roeder, Wu & Duvenaud 2017.
+    """
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        return "unbiased" if num_samples == 1 else "biased"
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        model = latent(problem)
+        return -log_mean_weight(model.log_weights(samples(model, params, noise), parted(model, params)[0]))

@@ -1,0 +1,55 @@
+"""Latent-variable models: problems whose cost is the negative evidence lower bound."""
+
+from abc import abstractmethod
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent
+
+from estimators import families
+from estimators.interface import Params, Problem
+
+__all__ = ["LatentVariableProblem"]
+
+
+class LatentVariableProblem(Problem):
+    r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
+
+    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
+    log-weights log p(x, z) − log q(z|x), which are theirs alone.
+    """
+
+    cost_depends_on_params: ClassVar[bool] = True
+    encoder: ClassVar[tuple[str, ...]]
+    """The names of the parameters of q; the others are the model's. None is in both."""
+
+    @abstractmethod
+    def posterior(self, params: Params) -> Distribution:
+        """q(z|x), with batch shape `[R, N]` and event shape D."""
+
+    @abstractmethod
+    def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log p(x, z) of samples `[S, R, N, *D]`."""
+
+    def log_marginal(self, params: Params) -> Float[Tensor, "R N"] | None:
+        """log p(x); None: unknown."""
+        return None
+
+    @final
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(self.posterior(params), 1)
+
+    @final
+    def log_q(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log q(z|x) of samples `[S, R, N, *D]`."""
+        return families.log_prob(self.posterior(params), z)
+
+    @final
+    def log_weights(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log p(x, z) − log q(z|x)."""
+        return self.log_joint(z, params) - self.log_q(z, params)
+
+    @final
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return -self.log_weights(x, params).sum(-1)
