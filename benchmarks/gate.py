@@ -22,7 +22,7 @@ from asv import results
 from asv.benchmarks import Benchmarks
 from asv.config import Config
 from asv.machine import Machine
-from asv.util import human_value
+from asv.util import UserError, human_value
 from scipy.stats import mannwhitneyu
 
 __all__ = ["THRESHOLDS", "Row", "Side", "Threshold", "gate", "report"]
@@ -66,7 +66,7 @@ class Row:
 
     @property
     def comparable(self) -> bool:
-        return all(side.value is not None and not math.isnan(side.value) for side in (self.base, self.head))
+        return _measured(self.base) and _measured(self.head)
 
     @property
     def skipped(self) -> bool:
@@ -88,7 +88,12 @@ class Row:
 
     @property
     def _fails_now(self) -> bool:
-        return self.head.value is None and self.base.value is not None and not math.isnan(self.base.value)
+        """It fails, or is skipped: what is tracked is what the checkout of the second commit has."""
+        return _measured(self.base) and not _measured(self.head)
+
+
+def _measured(side: Side) -> bool:
+    return side.value is not None and not math.isnan(side.value)
 
 
 def _exceeds(one: Side, other: Side, unit: str) -> bool:
@@ -113,19 +118,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         base, head = _commit(given.base), _commit(given.head)
-    except ValueError as error:
+        for regex in given.bench:
+            re.compile(regex)
+    except (ValueError, re.error) as error:
         parser.error(str(error))
     return gate(base, head, given.bench)
 
 
 def gate(base: str, head: str, bench: Sequence[str]) -> int:
     """Measure two commits, once more where one is worse, and print what came of it; the exit code."""
-    rows = measured(base, head, bench)
-    again: list[Row] = []
-    if suspects := [row for row in rows if row.worse]:
-        again = measured(base, head, [f"^{re.escape(row.name)}$" for row in suspects])
+    try:
+        rows = measured(base, head, bench)
+    except UserError as error:  # of asv, which has said more on stderr
+        print(f"nothing was measured: {error}")
+        return NOTHING
+    suspects = [row for row in rows if row.worse]
+    comparable = any(row.comparable for row in rows)
+    again = measured(base, head, [f"^{re.escape(row.name)}$" for row in suspects]) if suspects and comparable else []
     print(report(rows, again, base[:8], head[:8]))
-    if not any(row.comparable for row in rows):
+    if not comparable:
+        print("\nnothing could be compared: do both commits build, and do these benchmarks run on both?")
         return NOTHING
     return REGRESSION if confirmed(rows, again) else 0
 
@@ -149,12 +161,11 @@ def measured(base: str, head: str, bench: Sequence[str]) -> list[Row]:
     before, after = (_sides(config.results_dir, machine, commit, began) for commit in (base, head))
     names = [name for name in {**before, **after} if not bench or any(re.search(regex, name) for regex in bench)]
     absent = Side(math.nan)
-    rows = [
+    return [
         Row(name, units[name.partition("(")[0]], before.get(name, absent), after.get(name, absent))
         for name in sorted(names)
         if name.partition("(")[0] in units
     ]
-    return [row for row in rows if not row.skipped]
 
 
 def _sides(folder: str, machine: str, commit: str, since: float) -> dict[str, Side]:
@@ -180,9 +191,13 @@ def report(rows: Sequence[Row], again: Sequence[Row], base: str, head: str) -> s
     second = {row.name: row for row in again}
     worse, better = confirmed(rows, again), [row for row in rows if row.better]
     passing = [row for row in rows if row.worse and row not in worse]
+    present = [row for row in rows if not row.skipped]
     compared = sum(row.comparable for row in rows)
     counts = f"{compared} compared, {len(worse)} worse, {len(passing)} worse once only, {len(better)} better"
-    lines = [f"**{base} → {head}**: {counts}, {len(rows) - compared} without a counterpart"]
+    lines = [f"**{base} → {head}**: {counts}, {len(present) - compared} without a counterpart"]
+    benchmarks = {row.name.partition("(")[0] for row in rows}
+    if absent := sorted(benchmarks - {row.name.partition("(")[0] for row in present}):
+        lines += ["", f"Not measured here: {', '.join(absent)}"]
     if changed := [*worse, *passing, *better]:
         lines += ["", "| | benchmark | before | after | ratio | second run |", "|---|---|---:|---:|---:|---:|"]
         marks = ["worse"] * len(worse) + ["worse once"] * len(passing) + ["better"] * len(better)

@@ -17,8 +17,9 @@ from asv import util
 from asv_runner.discovery import disc_benchmarks, get_benchmark_from_name
 from playwright.sync_api import Browser, Route
 
-from benchmarks import cases, gate, gradients, instructions, seeded, whole
+from benchmarks import cases, gate, gradients, instructions, seeded, steps, whole
 from benchmarks.gate import THRESHOLDS, Row, Side
+from estimators.registry import make_estimator
 
 ROOT = Path(__file__).parents[1]
 WHOLE = [whole.ColdStart, whole.SweepOverhead, whole.Memory]
@@ -55,9 +56,25 @@ def test_every_benchmark_runs(name: str, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_steps_to_count_come_after_one_that_does_nothing():
-    made = instructions.prepared()
+    made = instructions.prepared(["pathwise", "relax"])
     assert next(made)() is None
-    assert len([step() for step in made]) == len(cases.CASES)
+    assert [step() for step in made] == [None] * 2
+
+
+def test_an_estimator_that_fails_or_is_not_there_takes_no_count_of_another(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(cases.CASES, "no-such-estimator", ["gaussian-quadratic"])
+    monkeypatch.setattr(type(make_estimator("spsa")), "surrogate", lambda *arguments: 1 / 0)
+    found = [instructions._error(name) for name in ("pathwise", "no-such-estimator", "spsa")]
+    assert found == [None, "", "ZeroDivisionError: division by zero"]
+
+
+def test_a_bug_is_not_taken_for_what_an_earlier_commit_lacks(monkeypatch: pytest.MonkeyPatch):
+    def fit(*arguments: object) -> None:
+        raise ValueError("all input arrays must have the same shape")
+
+    monkeypatch.setattr(type(make_estimator("spsa")), "fit", fit)
+    with pytest.raises(ValueError, match="same shape"):
+        steps.workload.__wrapped__("spsa", "gaussian-quadratic")
 
 
 def test_what_is_unsupported_or_fails_is_told_apart():
@@ -79,8 +96,8 @@ def test_tracked_numbers_are_the_known_ones():
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_instructions_are_counted_alike_twice():
     one, two = (instructions.Instructions().setup_cache() for _ in range(2))
-    assert set(one) == set(cases.CASES)
-    assert all(abs(one[name] / two[name] - 1) < 0.02 for name in one)
+    assert set(one) == set(two) == set(cases.CASES)
+    assert all(abs(float(one[name]) / float(two[name]) - 1) < 0.02 for name in one)
 
 
 # The gate
@@ -118,7 +135,8 @@ def test_a_time_that_may_be_chance_is_not_worse():
 
 def test_what_fails_now_is_worse_and_what_is_new_is_not_comparable():
     assert row(1.0, None).worse and not row(1.0, None).comparable
-    for base, head in [(None, 1.0), (math.nan, 1.0), (1.0, math.nan), (math.nan, None), (None, None)]:
+    assert row(1.0, math.nan).worse, "what is tracked is what the second commit has"
+    for base, head in [(None, 1.0), (math.nan, 1.0), (math.nan, None), (None, None), (math.nan, math.nan)]:
         assert not (row(base, head).worse or row(base, head).better or row(base, head).comparable)
 
 
@@ -131,6 +149,7 @@ def test_what_fails_now_is_worse_and_what_is_new_is_not_comparable():
         ([row(1.0, None), row(1.0, 1.0)], [row(1.0, None)], 3),
         ([], None, 4),
         ([row(math.nan, 1.0)], None, 4),
+        ([row(1.0, None)], None, 4),
     ],
 )
 def test_the_exit_code(first, second, code, monkeypatch, capsys):
@@ -146,9 +165,26 @@ def test_the_exit_code(first, second, code, monkeypatch, capsys):
 
 def test_a_commit_that_is_not_there_is_bad_usage(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit) as ended:
-        gate.main(["nowhere", "HEAD"])
-    assert ended.value.code == 2 and "there is no commit 'nowhere' here" in capsys.readouterr().err
+    for arguments, message in [
+        (["nowhere", "HEAD"], "there is no commit 'nowhere' here"),
+        (["HEAD", "HEAD", "--bench", "("], "unterminated subpattern"),
+    ]:
+        with pytest.raises(SystemExit) as ended:
+            gate.main(arguments)
+        assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_where_asv_measured_nothing_the_gate_says_so(monkeypatch, capsys):
+    def measured(*arguments: object) -> list[Row]:
+        raise util.UserError("no benchmarks")
+
+    monkeypatch.setattr(gate, "measured", measured)
+    assert gate.gate("a", "b", []) == 4 and capsys.readouterr().out == "nothing was measured: no benchmarks\n"
+
+
+def test_what_is_not_measured_here_is_named():
+    rows = [row(1.0, 1.0), Row("counts.count('pathwise')", "instructions", Side(math.nan), Side(math.nan))]
+    assert gate.report(rows, [], "a", "b").endswith("0 without a counterpart\n\nNot measured here: counts.count")
 
 
 def test_thresholds_of_the_readme_and_pins_of_asv_are_those_in_use():

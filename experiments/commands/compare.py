@@ -23,6 +23,7 @@ COLUMNS = [
     "evaluations",
     "verdict",
 ]
+NAMES = ("problem", "estimator", "num_samples", "device", "dtype")
 LISTED = 10
 """New and vanished cells that are named; of the rest there is a count."""
 
@@ -52,34 +53,27 @@ def compare_runs(before: str, after: str, form: str, gate: Gate, fail: bool) -> 
 
 
 def _tell(found: Comparison, gate: Gate, form: str) -> None:
-    cells = sorted(found.matched, key=lambda cell: (not cell.worse(gate), not cell.better(gate)))
-    rows = [_row(cell, gate) for cell in cells]
+    judged = [(cell, cell.worse(gate), cell.better(gate)) for cell in found.matched]
+    rows = [_row(*one) for one in sorted(judged, key=lambda one: (not one[1], not one[2]))]
     if form == "markdown":
         click.echo(_markdown(rows))
     elif rows:
         print_table(COLUMNS, rows, right=COLUMNS[3:8])
-    for line in _notes(found, gate):
+    worse, better = (sum(bool(one[place]) for one in judged) for place in (1, 2))
+    beyond = f"beyond a factor of {gate.threshold:g} at p < {gate.significance:g}"
+    for line in (f"{len(judged)} cells in both runs: {worse} worse, {better} better {beyond}", *_notes(found)):
         click.echo(f"\n{line}" if form == "markdown" else line)
 
 
-def _row(cell: Matched, gate: Gate) -> list[str]:
+def _row(cell: Matched, worse: list[str], better: list[str]) -> list[str]:
     problem, estimator, num_samples, device, dtype = cell.point
     place = "".join(f" ({part})" for part, usual in ((device, "cpu"), (dtype, "float32")) if part != usual)
-    before, after = cell.verdicts
-    ratios = [_ratio(cell.changes.get(name)) for name in QUANTITIES[:3]]
-    count = cell.changes.get("evaluations")
-    evaluations = (
-        "" if count is None else f"{count.after:g}" if count.ratio.value == 1 else f"{count.before:g} → {count.after:g}"
-    )
-    verdict = cell.failure or (after if before == after else f"{before} → {after}")
-    return [_mark(cell, gate), problem, estimator + place, str(num_samples), *ratios, evaluations, verdict]
-
-
-def _mark(cell: Matched, gate: Gate) -> str:
-    worse, better = cell.worse(gate), cell.better(gate)
-    return ", ".join(
-        [*(f"worse: {', '.join(worse)}" for _ in worse[:1]), *(f"better: {', '.join(better)}" for _ in better[:1])]
-    )
+    before, after = cell.states
+    variance, bias, time, evaluations = (cell.changes.get(name) for name in QUANTITIES)
+    mark = "; ".join(f"{name}: {', '.join(what)}" for name, what in (("worse", worse), ("better", better)) if what)
+    figures = [_ratio(variance), _ratio(bias if bias is not None and bias.gated else None), _ratio(time)]
+    state = cell.failure or (after if before == after else f"{before} → {after}")
+    return [mark, problem, estimator + place, str(num_samples), *figures, _count(evaluations), state]
 
 
 def _ratio(change: Change | None) -> str:
@@ -89,34 +83,29 @@ def _ratio(change: Change | None) -> str:
     return "1" if value == low == high == 1 else f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
-def _notes(found: Comparison, gate: Gate) -> list[str]:
-    worse, better = (sum(bool(state) for state in states) for states in _states(found, gate))
-    beyond = f"beyond a factor of {gate.threshold:g} at p < {gate.significance:g}"
-    lines = [f"{len(found.matched)} cells in both runs: {worse} worse, {better} better {beyond}"]
-    for name, points in (("new", found.new), ("vanished", found.vanished)):
+def _count(change: Change | None) -> str:
+    if change is None:
+        return ""
+    return f"{change.after:g}" if change.before == change.after else f"{change.before:g} → {change.after:g}"
+
+
+def _notes(found: Comparison) -> list[str]:
+    lines = []
+    kinds = {"new": found.new, "vanished": found.vanished, "missing in the second run (repeat it)": found.missing}
+    for name, points in kinds.items():
         if points:
             shown = "; ".join(_point(point) for point in points[:LISTED])
             more = f"; and {len(points) - LISTED} more" if len(points) > LISTED else ""
             lines.append(f"{len(points)} {name}: {shown}{more}")
     if found.machines:
         lines.append(f"different machines or versions: {'; '.join(found.machines)}")
-    return [*lines, *_on_times(found)]
-
-
-def _on_times(found: Comparison) -> list[str]:
+    for device, cells, factor, _ in found.drifts:
+        relative = f"times are relative to {cells} cells whose code is the same"
+        lines.append(f"{relative}, which took {factor:.3g} times as long on {device or 'this machine'}")
     times = [cell.changes["time"] for cell in found.matched if "time" in cell.changes]
-    if not times:
-        return []
-    if found.drift.cells:
-        count, factor, _ = found.drift
-        return [f"times are relative to {count} cells whose code is the same, which took {factor:.3g} times as long"]
-    if not any(time.gated for time in times):
-        return ["times of different machines are shown and not judged"]
-    return ["no cell has the same code in both runs: a machine that was slower looks like a slower estimator"]
-
-
-def _states(found: Comparison, gate: Gate) -> tuple[list[list[str]], list[list[str]]]:
-    return [cell.worse(gate) for cell in found.matched], [cell.better(gate) for cell in found.matched]
+    if times and not found.drifts:
+        lines.append("times are shown and not judged: that takes three cells of the same code, timed on one machine")
+    return lines
 
 
 def _point(point: tuple[Any, ...]) -> str:
@@ -132,33 +121,30 @@ def _markdown(rows: list[list[str]]) -> str:
 
 
 def _data(found: Comparison, gate: Gate) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return value if math.isfinite(value) else None
+    def points(places: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        return [dict(zip(NAMES, place, strict=True)) for place in places]
 
-    names = ("problem", "estimator", "num_samples", "device", "dtype")
     cells = [
         {
-            **dict(zip(names, cell.point, strict=True)),
+            **dict(zip(NAMES, cell.point, strict=True)),
             "worse": cell.worse(gate),
             "better": cell.better(gate),
-            "verdict_before": cell.verdicts[0],
-            "verdict_after": cell.verdicts[1],
-            **{
-                quantity: {
-                    "before": number(change.before),
-                    "after": number(change.after),
-                    "ratio": number(change.ratio.value),
-                    "ratio_low": number(change.ratio.low),
-                    "ratio_high": number(change.ratio.high),
-                    "p_larger": number(change.p_larger),
-                    "judged": change.gated,
-                }
-                for quantity, change in cell.changes.items()
-            },
+            "failure": cell.failure,
+            "state_before": cell.states[0],
+            "state_after": cell.states[1],
+            **{quantity: _figures(change) for quantity, change in cell.changes.items()},
         }
         for cell in found.matched
     ]
-    points = {
-        name: [dict(zip(names, point, strict=True)) for point in getattr(found, name)] for name in ("new", "vanished")
-    }
-    return {"cells": cells, **points, "machines": found.machines}
+    places = {name: points(getattr(found, name)) for name in ("new", "vanished", "missing")}
+    drifts = [drift._asdict() for drift in found.drifts]
+    return {**gate._asdict(), "cells": cells, **places, "machines": found.machines, "drifts": drifts}
+
+
+def _figures(change: Change) -> dict[str, Any]:
+    def number(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    ratio = {f"ratio{end}": number(value) for end, value in zip(("", "_low", "_high"), change.ratio, strict=True)}
+    sides = {"before": number(change.before), "after": number(change.after)}
+    return {**sides, **ratio, "p_larger": number(change.p_larger), "judged": change.gated}

@@ -10,7 +10,10 @@ from experiments.comparison.change import Change, from_logs
 from experiments.statistics import log_median_standard_error
 from experiments.store import Run
 
-__all__ = ["Drift", "Times", "drift", "relative", "times"]
+__all__ = ["Drift", "Times", "drifts", "relative", "times"]
+
+LEAST_CELLS = 3
+"""Whose code is the same, before times are judged: fewer do not tell what a machine does from run to run."""
 
 
 class Times(NamedTuple):
@@ -20,16 +23,17 @@ class Times(NamedTuple):
     after: float
     log_error: float
     rounds: int
-    same_device: bool
+    devices: tuple[str, str]
 
 
 class Drift(NamedTuple):
-    """How much slower the machine was in the second run, from cells whose code is the same in both."""
+    """How much slower a device was in the second run, from cells whose code is the same in both."""
 
+    device: str
     cells: int
     factor: float
     log_error: float
-    """Standard deviation of the logarithms of their ratios: what times vary by from run to run."""
+    """Standard error of the logarithm of a ratio beside `factor`: times vary so much from run to run."""
 
 
 def times(one: dict[str, Any], two: dict[str, Any], before: Run, after: Run) -> Times | None:
@@ -38,25 +42,31 @@ def times(one: dict[str, Any], two: dict[str, Any], before: Run, after: Run) -> 
     if not (len(first) and len(second)):
         return None
     error = math.hypot(log_median_standard_error(first), log_median_standard_error(second))
-    rounds, same_device = min(len(first), len(second)), one["device_name"] == two["device_name"]
-    return Times(float(np.median(first)), float(np.median(second)), error, rounds, same_device)
+    devices = one["device_name"] or "", two["device_name"] or ""
+    return Times(float(np.median(first)), float(np.median(second)), error, min(len(first), len(second)), devices)
 
 
-def drift(unchanged: Sequence[Times]) -> Drift:
-    """From the times of cells whose code is the same."""
-    logs = np.log([these.after / these.before for these in unchanged if these.same_device])
-    if not len(logs):
-        return Drift(0, 1.0, 0.0)
-    return Drift(len(logs), float(np.exp(np.median(logs))), float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.0)
+def drifts(unchanged: Sequence[Times]) -> dict[str, Drift]:
+    """By device, from the times of cells whose code is the same; of devices that have enough of them."""
+    found = {}
+    for device in dict.fromkeys(these.devices[0] for these in unchanged):
+        logs = np.log([these.after / these.before for these in unchanged if set(these.devices) == {device}])
+        if (size := len(logs)) >= LEAST_CELLS:
+            error = float(np.std(logs, ddof=1)) * math.sqrt(1 + math.pi / (2 * size))  # of the median, and of a cell
+            found[device] = Drift(device, size, float(np.exp(np.median(logs))), error)
+    return found
 
 
-def relative(these: Times | None, drift: Drift, *, judged: bool) -> Change | None:
-    """The change of a time beside that of the machine."""
-    if these is None:
-        return None
-    shift = math.log(these.after / these.before / drift.factor)
-    change = from_logs(these.before, these.after, shift, math.hypot(these.log_error, drift.log_error), these.rounds - 1)
-    return change._replace(gated=these.same_device and judged)
+def relative(these: Times, drifts: dict[str, Drift], *, judged: bool) -> Change:
+    """The change of a time beside that of the machine; not judged without a yardstick, or on another machine."""
+    before, after = these.devices
+    drift = drifts.get(before) if before == after else None
+    logarithm = math.log(these.after / these.before)
+    if drift is None:
+        return from_logs(these.before, these.after, logarithm, these.log_error, these.rounds - 1)._replace(gated=False)
+    error, freedom = math.hypot(these.log_error, drift.log_error), min(these.rounds, drift.cells) - 1
+    change = from_logs(these.before, these.after, logarithm - math.log(drift.factor), error, freedom)
+    return change._replace(gated=judged)
 
 
 def _rounds(run: Run, key: str) -> np.ndarray:
