@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ import pytest
 from asv import util
 from asv_runner.discovery import disc_benchmarks, get_benchmark_from_name
 from playwright.sync_api import Browser, Route
+from torch.distributions import Distribution
 
 from benchmarks import cases, gate, gradients, instructions, seeded, steps, whole
 from benchmarks.gate import THRESHOLDS, Row, Side
@@ -25,6 +27,14 @@ ROOT = Path(__file__).parents[1]
 WHOLE = [whole.ColdStart, whole.SweepOverhead, whole.Memory]
 FOUND = [one.name for one in disc_benchmarks(str(ROOT / "benchmarks"))]
 SUITES = [gradients.Gradients, seeded.Seeded, instructions.Instructions, *WHOLE]
+
+
+@pytest.fixture(autouse=True)
+def argument_checks() -> Iterator[None]:
+    """A benchmark turns those of distributions off for its process, which here is that of other tests."""
+    before = Distribution._validate_args
+    yield
+    Distribution.set_default_validate_args(before)
 
 
 def test_the_tracked_cases_are_those_of_the_registry():
