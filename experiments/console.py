@@ -12,7 +12,17 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Narrator", "duration", "interval", "narrator", "number", "percent", "print_table", "seconds"]
+__all__ = [
+    "Narrator",
+    "duration",
+    "interval",
+    "markdown_table",
+    "narrator",
+    "number",
+    "percent",
+    "print_table",
+    "seconds",
+]
 
 FOLDED_ROWS = 500
 PLAIN_LINES = 10
@@ -48,6 +58,16 @@ def duration(value: float) -> str:
 def interval(value: float, low: float, high: float) -> str:
     """`value [low, high]`; '' where there is no value."""
     return "" if math.isnan(value) else f"{value:.4g} [{low:.3g}, {high:.3g}]"
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, a line a row."""
+
+    def line(cells: Sequence[str]) -> str:
+        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+        return f"| {' | '.join(escaped)} |"
+
+    return "\n".join([line(columns), line(["---"] * len(columns)), *map(line, rows)])
 
 
 def print_table(

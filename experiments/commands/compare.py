@@ -8,7 +8,7 @@ import click
 
 from experiments.commands.show import EMPTY, open_run
 from experiments.comparison import Change, Comparison, Gate, Matched, compare
-from experiments.console import print_table
+from experiments.console import markdown_table, print_table
 
 __all__ = ["compare_runs"]
 
@@ -56,7 +56,7 @@ def _tell(found: Comparison, gate: Gate, form: str) -> None:
     judged = [(cell, cell.worse(gate), cell.better(gate)) for cell in found.matched]
     rows = [_row(*one) for one in sorted(judged, key=lambda one: (not one[1], not one[2]))]
     if form == "markdown":
-        click.echo(_markdown(rows))
+        click.echo(markdown_table(COLUMNS, rows))
     elif rows:
         print_table(COLUMNS, rows, right=COLUMNS[3:8])
     worse, better = (sum(bool(one[place]) for one in judged) for place in (1, 2))
@@ -111,13 +111,6 @@ def _notes(found: Comparison) -> list[str]:
 def _point(point: tuple[Any, ...]) -> str:
     problem, estimator, num_samples, *_ = point
     return f"{estimator} on {problem}, S={num_samples}"
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    def line(texts: list[str]) -> str:
-        return " | ".join(["", *(text.replace("|", "\\|") for text in texts), ""]).strip()
-
-    return "\n".join([line(COLUMNS), line(["---"] * len(COLUMNS)), *map(line, rows)])
 
 
 def _data(found: Comparison, gate: Gate) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from estimators.specs import check_known
-from experiments.console import interval, percent, print_table, seconds
+from experiments.console import interval, markdown_table, percent, print_table, seconds
 from experiments.evaluations import differ_from_samples
 from experiments.store import FAILURES, Run, load
 
@@ -141,11 +141,8 @@ def _text(value: object) -> str:
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    def cells(values: object) -> str:
-        return " | ".join(_text(value).replace("|", "\\|").replace("\n", " ") for value in values)  # type: ignore[attr-defined]
-
-    rows = [cells(row) for row in frame.itertuples(index=False)]
-    return "\n".join(f"| {row} |" for row in (cells(frame.columns), " | ".join("---" for _ in frame.columns), *rows))
+    rows = [[_text(value) for value in row] for row in frame.itertuples(index=False)]
+    return markdown_table([_text(name) for name in frame.columns], rows)
 
 
 def _write_parquet(frame: pd.DataFrame) -> None:
