@@ -40,6 +40,7 @@ __all__ = [
 
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
+EVALUATION_SAMPLES = 1_000
 
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
@@ -170,6 +171,28 @@ class Problem(Component, ABC):
             return None
         blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]
         return {name: torch.stack([block[name] for block in blocks]).sum(0) for name in params}
+
+    @property
+    def num_data(self) -> int:
+        """The data points that `batch` chooses from; 0: the cost is not a sum over data."""
+        return 0
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> "Problem":
+        """The problem on a mini-batch of data points for each replicate: R parameters, each with data of its own.
+
+        Scaled, so that over uniformly drawn indices the expected cost is that of all data. ValueError: there is no data.
+        """
+        raise ValueError(f"{self.spec} has no data to draw mini-batches from")
+
+    def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
+        """How good parameters are, for each replicate: the `objective`, exact or from many samples, and what else
+        training should report, e.g. that of data held out."""
+        expected = self.expected_cost(params)
+        if expected is None:
+            q = self.distribution(params)
+            x = families.values(q, families.noise(q, EVALUATION_SAMPLES, source))
+            expected = self.cost(x, params).mean(0)
+        return {"objective": expected}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""
