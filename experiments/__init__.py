@@ -6,13 +6,18 @@ if TYPE_CHECKING:
     from experiments.measurement import Measurement
     from experiments.measuring import measure
     from experiments.store import load
+    from experiments.sweep import Train
+    from experiments.training import Trained, train
 
-__all__ = ["Measurement", "load", "measure"]
+__all__ = ["Measurement", "Train", "Trained", "load", "measure", "train"]
 
 _HOMES = {
     "Measurement": "experiments.measurement",
+    "Train": "experiments.sweep",
+    "Trained": "experiments.training",
     "load": "experiments.store",
     "measure": "experiments.measuring",
+    "train": "experiments.training",
 }
 
 

@@ -123,12 +123,23 @@ def run(sweep: str | None, **options: Any) -> int:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
 @click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
 @click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
-@click.option("--rates", is_flag=True, help="Instead of the cells, how fast variances fall with S, by a fit.")
-def show(run_: str, form: str, columns: str, sort: str, rates: bool) -> int:
+@click.option(
+    "--rates", "fit", flag_value="rates", help="Instead of the cells, how fast variances fall with S, by a fit."
+)
+@click.option(
+    "--signals", "fit", flag_value="signals", help="… how the signal-to-noise ratio of each parameter changes."
+)
+@click.option(
+    "--milestones", "fit", flag_value="milestones", help="… of training: the steps and seconds to a level (--target)."
+)
+@click.option("--quantity", default="objective", metavar="Q", help="Of milestones: what was recorded beside steps.")
+@click.option("--target", type=float, help="Of milestones: the level; default: one that all cells of a problem reach.")
+@click.option("--least", type=click.IntRange(min=1), default=1, metavar="S", help="Fit from this number of samples on.")
+def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **options: Any) -> int:
     """The cells of a RUN: a name under results/, a folder, or a store file."""
     from experiments.commands.show import show_cells
 
-    return show_cells(run_, form, columns, sort, rates)
+    return show_cells(run_, form, columns, sort, fit or "", **options)
 
 
 @cli.command()

@@ -4,19 +4,26 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from experiments.statistics import Groups, Interval
 from experiments.timing import Timing, interval_columns
 
-__all__ = ["Measurement", "StopReason"]
+__all__ = ["Measurement", "Signal", "StopReason"]
 
 StopReason = Literal["precision", "replicates", "max_replicates", "max_elements", "max_seconds", "nonfinite"]
 
 LARGE_TENSOR = 1_000
 """Entries of a tensor beyond which it has one summary row in the store."""
+
+
+class Signal(NamedTuple):
+    """Total variance and SNR over the entries of one named parameter."""
+
+    total_variance: Interval
+    snr: Interval | None
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Measurement:
     kurtosis: float
     snr: Interval | None
     """‖E ĝ‖ / √total_variance; None where the signal is not seen to be positive or nothing varies."""
+    signals: dict[str, Signal]
+    """The total variance and the SNR of each named parameter alone."""
 
     reference: Literal["exact", "measured", "none"]
     reference_gradient: dict[str, np.ndarray] | None
@@ -110,6 +119,13 @@ class Measurement:
     def parameters(self) -> list[dict[str, Any]]:
         """The rows of the store's `parameters` table: one an entry, or one a tensor of more than 1,000 entries."""
         return [row for name in self.mean for row in self._parameter_rows(name)]
+
+    def signal_rows(self) -> list[dict[str, Any]]:
+        """The rows of the store's `signals` table: one a named parameter."""
+        return [
+            {"parameter": name, **interval_columns("total_variance", total), **interval_columns("snr", snr)}
+            for name, (total, snr) in self.signals.items()
+        ]
 
     def _parameter_rows(self, name: str) -> list[dict[str, Any]]:
         columns = {

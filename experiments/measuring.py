@@ -12,11 +12,11 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from experiments import statistics
-from experiments.measurement import Measurement, StopReason
+from experiments.measurement import Measurement, Signal, StopReason
 from experiments.reference import Reference, find_reference
 from experiments.rounding import rounding_shift
 from experiments.sampling import Sampling
-from experiments.statistics import GROUPS
+from experiments.statistics import GROUPS, Groups
 from experiments.sweep.cell import Stop
 from experiments.timing import ROUNDS, Timed, time_gradients
 from experiments.validation import whole_number
@@ -164,6 +164,7 @@ def _summary(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
+        signals={name: _signal(groups.of(place), floor) for name, place in workload.places.items()},
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
@@ -178,6 +179,10 @@ def _summary(
         statistics_seconds=seconds,
         groups=groups,
     )
+
+
+def _signal(groups: Groups, floor: float) -> Signal:
+    return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
 
 
 def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:

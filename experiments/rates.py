@@ -1,12 +1,14 @@
 """The rates of a run: how fast each variance falls with the number of samples."""
 
+import numpy as np
 import pandas as pd
 
-from experiments.statistics import Interval, fit_power_law
+from experiments.statistics import Interval, PowerLaw, fit_power_law
 
-__all__ = ["fitted_rates"]
+__all__ = ["CURVE", "RATE", "fitted_rates", "rate_columns"]
 
 CURVE = ["problem", "estimator", "device", "dtype", "compile", "seed"]
+RATE = ["rate", "standard_error", "inflation", "points", "least", "most"]
 
 
 def fitted_rates(cells: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +24,10 @@ def fitted_rates(cells: pd.DataFrame) -> pd.DataFrame:
         samples = curve["num_samples"].to_numpy(float)
         law = fit_power_law(samples, intervals)
         if law is not None:
-            values = law.exponent, law.standard_error, law.inflation, law.points, int(samples.min()), int(samples.max())
-            rows.append((*key, *values))  # pyright: ignore
-    columns = [*CURVE, "rate", "standard_error", "inflation", "points", "least", "most"]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append((*key, *rate_columns(law, samples)))  # pyright: ignore
+    return pd.DataFrame(rows, columns=[*CURVE, *RATE])
+
+
+def rate_columns(law: PowerLaw, samples: np.ndarray) -> tuple[float, float, float, int, int, int]:
+    """The values of the columns `RATE`."""
+    return law.exponent, law.standard_error, law.inflation, law.points, int(samples.min()), int(samples.max())

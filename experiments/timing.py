@@ -99,6 +99,12 @@ class Timed:
         one = _step(workload, 1)
         return cls(workload, one, None, (_calls_in_a_block(one, min(block_seconds, BLOCK_SECONDS)), 0), None)
 
+    @classmethod
+    def step(cls, workload: Workload, step: Callable[[], None]) -> "Timed":
+        """A step of R = 1 that does more than one gradient: of training."""
+        synchronised = _synchronised(step, workload.device)
+        return cls(workload, synchronised, None, (_calls_in_a_block(synchronised), 0), None)
+
 
 def time_gradients(
     timed: Sequence[Timed], rounds: int = ROUNDS, seed: int = 0, progress: Callable[[], object] = lambda: None
@@ -125,14 +131,18 @@ def time_gradients(
 def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     source = workload.source("timing")
     params = workload.params(replicates)
-    synchronise = torch.cuda.synchronize if workload.device.type == "cuda" else None
+    return _synchronised(lambda: workload.gradient(params, workload.draw(source, replicates)), workload.device)
 
-    def step() -> None:
-        workload.gradient(params, workload.draw(source, replicates))
+
+def _synchronised(step: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else None
+
+    def synchronised() -> None:
+        step()
         if synchronise is not None:
             synchronise()
 
-    return step
+    return synchronised
 
 
 def _seconds(step: Callable[[], None], calls: int) -> float:

@@ -1,9 +1,10 @@
 """Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -16,7 +17,7 @@ from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
 from experiments.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
 
-__all__ = ["Workload", "find_device", "flatten", "prepare"]
+__all__ = ["Workload", "find_device", "flatten", "prepare", "prepare_unlearned", "without_validation"]
 
 CHUNK_ELEMENTS = 2**18
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
@@ -53,11 +54,15 @@ class Workload:
         """P, the number of parameter entries."""
         return sum(value.numel() for value in self.point.values())
 
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where the entries of each parameter lie among the P."""
+        ends = itertools.accumulate(value.numel() for value in self.point.values())
+        return {name: slice(end - self.point[name].numel(), end) for name, end in zip(self.point, ends, strict=True)}
+
     def named(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """`[P]` as one array for each parameter, of its shape."""
-        sizes = [value.numel() for value in self.point.values()]
-        parts = np.split(flat, np.cumsum(sizes)[:-1])
-        return {name: part.reshape(value.shape) for (name, value), part in zip(self.point.items(), parts, strict=True)}
+        return {name: flat[place].reshape(self.point[name].shape) for name, place in self.places.items()}
 
     def params(self, replicates: int) -> Params:
         return replicated(self.point, replicates)
@@ -112,6 +117,41 @@ def prepare(
     Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
     parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
     """
+    placed = _placed(problem, estimator, num_samples, seed, device, dtype)
+    moved, source = placed.problem, placed.source("fit")
+    with without_validation():
+        fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
+        learned = fitted is not estimator
+        check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
+        # The compiler of torch turns argument checks off for good when it is first loaded.
+        gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
+    return replace(placed, estimator=fitted, fitted=learned, gradient=gradient)
+
+
+def prepare_unlearned(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+) -> Workload:
+    """As `prepare`, for training, where the estimator learns from the steps (`Estimator.update`)."""
+    placed = _placed(problem, estimator, num_samples, seed, device, dtype)
+    with without_validation():
+        check_estimator(placed.problem, estimator, placed.num_samples, placed.point, fitted=False)
+    return placed
+
+
+def _placed(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    seed: int,
+    device: str | torch.device,
+    dtype: str | torch.dtype,
+) -> Workload:
     keep_freed_memory()
     where, kind = find_device(device), _dtype(dtype)
     num_samples, seed = whole_number("num_samples", num_samples), whole_number("seed", seed)
@@ -120,13 +160,7 @@ def prepare(
     check_problem(moved, point)
     check_size(moved, num_samples)
     estimator.require_support(problem, num_samples)
-    source = IID(derive_seed(seed, problem.spec, num_samples, "fit"), where, kind)
-    with without_validation():
-        fitted = estimator.fit(moved, replicated(point, 1), num_samples, source)
-        check_estimator(moved, fitted, num_samples, point, fitted=fitted is not estimator)
-        # The compiler of torch turns argument checks off for good when it is first loaded.
-        gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
-    return Workload(moved, fitted, num_samples, seed, where, kind, point, fitted is not estimator, gradient)
+    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, _eager(moved, estimator))
 
 
 def _eager(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:

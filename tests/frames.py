@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.evaluations import per_evaluation
 from experiments.store import CELL_COLUMNS
+from experiments.store.derived import derived
 
 __all__ = ["ESTIMATORS", "PROBLEMS", "cell", "frame", "grid"]
 
@@ -60,7 +60,7 @@ def frame(*cells: dict) -> pd.DataFrame:
     columns = pd.DataFrame(list(cells), columns=list(CELL_COLUMNS), dtype=object)
     kinds = {name: "float64" for name, kind in CELL_COLUMNS.items() if kind == "REAL"}
     kinds |= {"num_samples": "int64", "evaluations": "Int64", "seed": "int64", "compile": "bool", "fitted": "bool"}
-    return per_evaluation(columns.astype(kinds))
+    return derived(columns.astype(kinds))
 
 
 def grid(estimators: int, problems: int, num_samples: tuple[int, ...] = (1, 10, 100)) -> pd.DataFrame:

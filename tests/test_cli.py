@@ -107,6 +107,27 @@ def test_rates_of_a_run(gradmark):
     assert gradmark("show", "tiny", "--rates")[0] == 4, "one number of samples has no rate"
 
 
+def test_signals_of_a_run(gradmark):
+    gradmark("run", "-e", "pathwise", *TINY[:2], "-n", "1,2,4,16,64", *TINY[4:])
+    code, out, _ = gradmark("show", "tiny", "--signals", "--format", "json")
+    rows = json.loads(out)
+    assert code == 0 and [row["parameter"] for row in rows] == ["loc", "log_scale"]
+    for row in rows:  # the mean of S independent terms
+        assert abs(row["rate"] - 0.5) < 4 * row["standard_error"] and row["points"] == 5
+    code, out, _ = gradmark("show", "tiny", "--signals", "--least", "4", "--format", "json")
+    assert {(row["least"], row["points"]) for row in json.loads(out)} == {(4, 3)}
+    assert gradmark("show", "tiny", "--signals", "--least", "16")[0] == 4, "two numbers of samples have no rate"
+
+
+def test_a_sweep_can_do_without_a_reference(gradmark, tmp_path):
+    text = 'name = "free"\nreference = false\nestimator = "pathwise"\nproblem = "gaussian-quadratic:dim=2"\n'
+    (tmp_path / "free.toml").write_text(text + "stop = {replicates = 2_000}\ntiming = {enabled = false}\n")
+    assert gradmark("run", str(tmp_path / "free.toml"))[0] == 0
+    (cell,) = load("results/free").cells.to_dict("records")
+    assert (cell["reference"], cell["verdict"]) == ("none", None) and cell["mse"] != cell["mse"]
+    assert cell["snr"] > 0 and cell["total_variance"] > 0
+
+
 def test_variance_at_equal_evaluations_is_shown_where_evaluations_differ(gradmark):
     _, out, _ = gradmark("run", "-e", "pathwise", *TINY)
     assert "evaluations" not in out

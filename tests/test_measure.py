@@ -542,3 +542,19 @@ def test_what_cannot_be_compiled_runs_eagerly_and_says_so(monkeypatch: pytest.Mo
     assert found.total_variance == expected.total_variance
     (warning,) = [text for text in found.warnings if "could not be compiled" in text]
     assert "no compiler here" in warning and "second line" not in warning
+
+
+def test_signals_of_each_named_parameter():
+    """Pathwise on (x − k)² with x ~ N(1, 1): means 2 and 2, variances 4 and 12 in each entry."""
+    found = estimated(work("pathwise", num_samples=3), replicates=20_000)
+    exact = {"loc": (8 / 3, (8 / (8 / 3)) ** 0.5), "log_scale": (24 / 3, (8 / (24 / 3)) ** 0.5)}
+    assert found.signals.keys() == exact.keys()
+    for name, values in exact.items():
+        for interval, value in zip(found.signals[name], values, strict=True):
+            assert interval is not None
+            error = np.log(interval.high / interval.low) / 4
+            assert abs(np.log(interval.value / value)) < 4 * error < 0.1, name
+    rows = {row["parameter"]: row for row in found.signal_rows()}
+    assert rows["loc"]["snr_low"] < rows["loc"]["snr"] < rows["loc"]["snr_high"]
+    total = sum(signal.total_variance.value for signal in found.signals.values())
+    assert total == pytest.approx(found.total_variance.value)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments.store import Store, StoreError, load, merge
-from experiments.store.schema import CELL_COLUMNS, SCHEMA_VERSION
+from experiments.store.schema import CELL_COLUMNS, SCHEMA_VERSION, SETTING_COLUMNS, TRAINING_COLUMNS
 from experiments.sweep import Cell
 
 CELLS = [Cell("pathwise", "gaussian-quadratic", s) for s in (1, 2, 3)]
@@ -25,7 +25,7 @@ def write(folder: Path, cells: list[Cell], variance: float, *, timed_on: str = "
             if cell == failing:
                 store.put_failure(cell, "no luck", "timeout", "Traceback: …")
                 continue
-            store.put_statistics(cell, {"total_variance": variance, "evaluations": 1}, [ENTRY])
+            store.put_statistics(cell, {"total_variance": variance, "evaluations": 1}, parameters=[ENTRY])
             if timed_on:
                 store.put_timing(cell.key, {"seconds_per_gradient": 1e-3, "device_name": timed_on}, {"latency": [1e-3]})
     return folder
@@ -96,7 +96,10 @@ def test_the_command(gradmark, tmp_path):
 
 def as_version_1(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "results.sqlite")) as connection:
-        connection.execute("ALTER TABLE cells DROP COLUMN traceback")
+        for column in ("traceback", *SETTING_COLUMNS, *TRAINING_COLUMNS):
+            connection.execute(f"ALTER TABLE cells DROP COLUMN {column}")
+        connection.execute("ALTER TABLE traces DROP COLUMN replicate")
+        connection.execute("DROP TABLE signals")
         connection.execute("PRAGMA user_version=1")
         connection.commit()
 

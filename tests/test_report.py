@@ -42,7 +42,7 @@ PROVENANCE = {"gradmark": "0.1.0", "cpu": "Xeon", "command_line": "gradmark run 
 
 def a_run(cells: pd.DataFrame, missing: int = 0, provenance: dict[str, str] = PROVENANCE) -> Run:
     nothing = pd.DataFrame()
-    return Run(cells, nothing, nothing, nothing, provenance, plan=(*cells["key"], *["missing"] * missing))
+    return Run(cells, nothing, nothing, nothing, nothing, provenance, plan=(*cells["key"], *["missing"] * missing))
 
 
 @pytest.fixture(scope="module")

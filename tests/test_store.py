@@ -52,7 +52,7 @@ def test_what_is_put_comes_back(tmp_path_factory, row, entries):
     folder = tmp_path_factory.mktemp("run")
     with Store.open(folder) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[2], row, entries)
+        store.put_statistics(CELLS[2], row, parameters=entries)
     run = load(folder)
     (found,) = run.cells.to_dict("records")
     expected = dict.fromkeys(CELL_COLUMNS) | {"fitted": False} | row
@@ -69,7 +69,7 @@ def test_numbers_of_numpy_and_odd_text_can_be_put(tmp_path):
     row = {"replicates": np.int64(5), "mse": np.float32(0.5), "fitted": np.bool_(True), "snr": np.float64("nan")}
     with Store.open(tmp_path) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[0], row, [{**ENTRY, "mean": np.float32(3)}])
+        store.put_statistics(CELLS[0], row, parameters=[{**ENTRY, "mean": np.float32(3)}])
         store.put_failure(CELLS[1], "file \udcff is missing\0")
     run = load(tmp_path)
     found = run.cells.iloc[0]
@@ -85,9 +85,9 @@ def test_types_do_not_depend_on_the_rows(tmp_path):
         empty = load(tmp_path)
         store.put_skipped(CELLS[0], "needs two samples")
         sparse = load(tmp_path)
-        store.put_statistics(CELLS[1], RESULT, [ENTRY])
+        store.put_statistics(CELLS[1], RESULT, parameters=[ENTRY])
         full = load(tmp_path)
-    for table in ("cells", "parameters", "traces", "timings"):
+    for table in ("cells", "parameters", "signals", "traces", "timings"):
         frames = [getattr(run, table) for run in (empty, sparse, full)]
         assert all(frame.dtypes.equals(frames[0].dtypes) for frame in frames)
         assert list(frames[0])[: len(TABLES[table])] == list(TABLES[table])
@@ -99,7 +99,7 @@ def test_the_latest_run_says_which_cells_show_and_in_what_order(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_run({"time": "first"}, KEYS[:3])
         for cell in CELLS[:3]:
-            store.put_statistics(cell, RESULT, [ENTRY])
+            store.put_statistics(cell, RESULT, parameters=[ENTRY])
             store.put_timing(cell.key, {}, {"latency": [1.0]})
     with Store.open(tmp_path) as store:
         assert set(store.states()) == set(KEYS[:3])
@@ -112,8 +112,8 @@ def test_the_latest_run_says_which_cells_show_and_in_what_order(tmp_path):
 def test_states_of_a_cell(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[0], RESULT, [ENTRY])
-        store.put_statistics(CELLS[1], RESULT, [ENTRY], timed=False)
+        store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY])
+        store.put_statistics(CELLS[1], RESULT, parameters=[ENTRY], timed=False)
         store.put_failure(CELLS[2], "killed")
         store.put_skipped(CELLS[3], "not differentiable")
         states = [("done", "pending"), ("done", ""), ("failed", ""), ("skipped", "")]
@@ -123,7 +123,7 @@ def test_states_of_a_cell(tmp_path):
         store.put_timing_failure(KEYS[1], "no memory")
         assert [store.states()[key] for key in KEYS[:2]] == [("done", "done"), ("done", "failed")]
 
-        store.put_statistics(CELLS[2], RESULT, [ENTRY])
+        store.put_statistics(CELLS[2], RESULT, parameters=[ENTRY])
     run = load(tmp_path)
     assert run.cells.status.tolist() == ["done", "done", "done", "skipped"]
     assert run.cells.timing_status.tolist() == ["done", "failed", "pending", ""]
@@ -137,7 +137,7 @@ def test_states_of_a_cell(tmp_path):
 def test_measuring_or_timing_again_leaves_nothing_of_before(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[0], RESULT, [ENTRY, ENTRY])
+        store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY, ENTRY])
         store.put_timing(KEYS[0], {"seconds_per_gradient": 1.0}, {"latency": [1.0, 2.0]})
         store.put_timing(KEYS[0], {"seconds_per_gradient": 3.0}, {"latency": [3.0]})
         assert load(tmp_path).timings.seconds.tolist() == [3.0]
@@ -145,7 +145,7 @@ def test_measuring_or_timing_again_leaves_nothing_of_before(tmp_path):
         assert load(tmp_path).cells[list(TIMING_COLUMNS)].isna().to_numpy().all()
         store.put_timing(KEYS[0], {"seconds_per_gradient": 4.0}, {"latency": [4.0]})
         assert load(tmp_path).cells.error.tolist() == [None]
-        store.put_statistics(CELLS[0], {"mse": 1.0}, [ENTRY])
+        store.put_statistics(CELLS[0], {"mse": 1.0}, parameters=[ENTRY])
         again = load(tmp_path)
         store.discard(KEYS[:1])
         gone = load(tmp_path)
@@ -157,9 +157,9 @@ def test_measuring_or_timing_again_leaves_nothing_of_before(tmp_path):
 def test_a_cell_is_put_whole_or_not_at_all(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[0], RESULT, [ENTRY])
+        store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY])
         with pytest.raises(StoreError, match="unknown column 'varience'"):
-            store.put_statistics(CELLS[0], {}, [{"varience": 1.0}])
+            store.put_statistics(CELLS[0], {}, parameters=[{"varience": 1.0}])
         with pytest.raises(StoreError, match="unknown column 'secs'"):
             store.put_timing(KEYS[0], {"secs": 1.0}, {})
         store.put_failure(CELLS[2], "killed")
@@ -174,13 +174,13 @@ def test_a_cell_is_put_whole_or_not_at_all(tmp_path):
 def test_a_full_disk_is_one_line_and_costs_one_cell(tmp_path):
     with Store.open(tmp_path) as store:
         store.add_run({}, KEYS)
-        store.put_statistics(CELLS[0], RESULT, [ENTRY])
+        store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY])
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count={pages}")
         with pytest.raises(StoreError, match=r"cannot write .*full.*space"):
-            store.put_statistics(CELLS[1], RESULT, [ENTRY] * 5000)
+            store.put_statistics(CELLS[1], RESULT, parameters=[ENTRY] * 5000)
         store._connection.execute("PRAGMA max_page_count=100000")
-        store.put_statistics(CELLS[2], RESULT, [ENTRY])
+        store.put_statistics(CELLS[2], RESULT, parameters=[ENTRY])
     assert load(tmp_path).cells.key.tolist() == [KEYS[0], KEYS[2]]
 
 
@@ -190,7 +190,7 @@ def test_one_writer_at_a_time_and_readers_beside_it(tmp_path):
         with pytest.raises(StoreError, match=r"another process is writing .*--name"):
             Store.open(tmp_path)
         assert "another process is writing" in python(f"Store.open({str(tmp_path)!r})").stderr
-        store.put_statistics(CELLS[0], RESULT, [ENTRY])
+        store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY])
         assert len(load(tmp_path).cells) == 1
     with Store.open(tmp_path) as store:
         assert set(store.states()) == {KEYS[0]}
@@ -214,7 +214,8 @@ import os, signal
 from types import SimpleNamespace
 from experiments.store import Store
 
-CELLS = [SimpleNamespace(**point) for point in {[{name: getattr(c, name) for name in POINT_COLUMNS} for c in CELLS]}]
+POINTS = {[{name: getattr(c, name) for name in POINT_COLUMNS} for c in CELLS]}
+CELLS = [SimpleNamespace(**point, train=None) for point in POINTS]
 RESULT, ENTRY = {RESULT}, {ENTRY}
 
 class Bomb:
@@ -235,9 +236,9 @@ def test_killed_in_a_transaction_a_run_keeps_what_was_recorded(tmp_path, entries
 store = Store.open({str(tmp_path)!r})
 store.add_run({{}}, [cell.key for cell in CELLS])
 store._connection.execute("PRAGMA cache_size=5")
-store.put_statistics(CELLS[0], RESULT, [ENTRY])
+store.put_statistics(CELLS[0], RESULT, parameters=[ENTRY])
 store.put_timing(CELLS[0].key, {{"seconds_per_gradient": 1.0}}, {{"latency": [1.0]}})
-store.put_statistics(CELLS[1], RESULT, [ENTRY] * {entries} + [{{**ENTRY, "mean": Bomb()}}])
+store.put_statistics(CELLS[1], RESULT, parameters=[ENTRY] * {entries} + [{{**ENTRY, "mean": Bomb()}}])
 """
     assert python(code).returncode == -signal.SIGKILL
     log = tmp_path / "results.sqlite-wal"
@@ -246,7 +247,7 @@ store.put_statistics(CELLS[1], RESULT, [ENTRY] * {entries} + [{{**ENTRY, "mean":
     assert (run.cells.key.tolist(), run.parameters.key.tolist()) == (KEYS[:1], KEYS[:1])
     with Store.open(tmp_path) as store:
         assert set(store.states()) == {KEYS[0]}
-        store.put_statistics(CELLS[1], RESULT, [ENTRY])
+        store.put_statistics(CELLS[1], RESULT, parameters=[ENTRY])
     run = load(tmp_path)
     assert (run.cells.key.tolist(), run.cells.attempts.tolist()) == (KEYS[:2], [1, 1])
     assert not log.exists()
@@ -256,7 +257,7 @@ def filled(folder: Path) -> Path:
     with Store.open(folder) as store:
         store.add_run({"cpu": "some"}, KEYS)
         for cell in CELLS:
-            store.put_statistics(cell, RESULT, [ENTRY] * 50)
+            store.put_statistics(cell, RESULT, parameters=[ENTRY] * 50)
             store.put_timing(cell.key, {}, {"latency": [1.0] * 20})
     return folder / "results.sqlite"
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators import registry
-from experiments.sweep import Cell, Stop, Sweep, files, grid, read_sweep, shipped_sweeps, sweep_from_flags
+from experiments.sweep import Cell, Stop, Sweep, Train, files, grid, read_sweep, shipped_sweeps, sweep_from_flags
 from experiments.sweep.convert import convert
 
 PLUGIN = """
@@ -139,7 +139,8 @@ def test_the_key_covers_everything_that_defines_the_numbers():
     cell = Cell("plain", "bowl", 10)
     changes = {
         "estimator": "two-knobs", "problem": "bowl:dim=7", "num_samples": 11, "device": "cuda", "dtype": "float64",
-        "seed": 1, "compile": True, "stop": Stop(rtol=0.1), "rounding": True, "code": "1.0",
+        "seed": 1, "compile": True, "stop": Stop(rtol=0.1), "reference": False, "rounding": True, "code": "1.0",
+        "train": Train(),
     }  # fmt: skip
     assert set(changes) == {field.name for field in dataclasses.fields(Cell)}
     keys = {dataclasses.replace(cell, **{name: value}).key for name, value in changes.items()}
@@ -147,7 +148,21 @@ def test_the_key_covers_everything_that_defines_the_numbers():
     stops = [Stop(replicates=5), Stop(rtol=0.2), Stop(max_replicates=7), Stop(max_seconds=3.0), Stop(detect=True)]
     stops.append(Stop(max_elements=9))
     assert len({dataclasses.replace(cell, stop=stop).key for stop in [*stops, Stop()]}) == len(stops) + 1
+    trains = [Train(optimizer="sgd"), Train(learning_rate=1.0), Train(batch=2), Train(steps=3), Train(record=4)]
+    trains += [Train(seeds=6), Train()]
+    assert len({dataclasses.replace(cell, train=train).key for train in trains}) == len(trains)
     assert pickle.loads(pickle.dumps(cell)).key == cell.key
+
+
+def test_training_settings_are_axes_of_the_grid(folder):
+    text = f"experiment = 'train'\n{MINIMAL}[train]\noptimizer = ['adam', 'sgd']\nlearning_rate = [1, 0.5]\nseeds = 3"
+    cells = sweep_of(folder, text).cells()
+    measured = len(sweep_of(folder, MINIMAL).cells())
+    assert len(cells) == 4 * measured
+    found = {(cell.train.optimizer, cell.train.learning_rate) for cell in cells}
+    assert found == {("adam", 1.0), ("adam", 0.5), ("sgd", 1.0), ("sgd", 0.5)}
+    assert {(cell.train.steps, cell.train.batch, cell.train.seeds) for cell in cells} == {(1_000, 0, 3)}
+    assert [cell.train for cell in sweep_of(folder, f"experiment = 'train'\n{MINIMAL}").cells()] == [Train()] * measured
 
 
 def test_timing_and_name_leave_the_keys_alone(folder):
@@ -226,7 +241,14 @@ WRONG = {
     f"name = '{'x' * 61}'": ["name"],
     "name = 3": ["name", "str"],
     "description = 3": ["description", "str"],
-    "experiment = 'train'\n[train]\nsteps = 3": ["train", "not available yet", "measure"],
+    "[train]\nsteps = 3": ["[train]", "experiment"],
+    "experiment = 'train'\nstop.rtol = 0.1": ["stop", "[train]"],
+    "experiment = 'train'\ncompile = true": ["compile", "[train]"],
+    "experiment = 'train'\ntrain.steps = 0": ["steps", "between 1 and", "not 0"],
+    "experiment = 'train'\ntrain.optimizer = 'adamw'": ["train.optimizer", "adamw"],
+    "experiment = 'train'\ntrain.learning_rate = -1": ["learning_rate", "above 0"],
+    "experiment = 'train'\ntrain.learning_rate = []": ["learning_rate", "a value"],
+    "experiment = 'train'\ntrain.stps = 3": ["train.stps", "steps"],
     "experiment = 'tune'": ["experiment", "unknown value 'tune'"],
     "estimator = 3": ["estimator[0]", "expected string or table, got integer"],
     "stop.max_seconds = 'long'": ["stop.max_seconds", "expected float, got string"],

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from experiments.commands.show import EMPTY, open_run
-from experiments.comparison import Change, Comparison, Gate, Matched, compare
+from experiments.comparison import POINT, Change, Comparison, Gate, Matched, compare
 from experiments.console import markdown_table, print_table
 
 __all__ = ["compare_runs"]
@@ -23,7 +23,7 @@ COLUMNS = [
     "evaluations",
     "verdict",
 ]
-NAMES = ("problem", "estimator", "num_samples", "device", "dtype")
+USUAL = ("cpu", "float32", "")
 LISTED = 10
 """New and vanished cells that are named; of the rest there is a count."""
 
@@ -66,8 +66,8 @@ def _tell(found: Comparison, gate: Gate, form: str) -> None:
 
 
 def _row(cell: Matched, worse: list[str], better: list[str]) -> list[str]:
-    problem, estimator, num_samples, device, dtype = cell.point
-    place = "".join(f" ({part})" for part, usual in ((device, "cpu"), (dtype, "float32")) if part != usual)
+    problem, estimator, num_samples, *places = cell.point
+    place = "".join(f" ({part})" for part in places if part not in USUAL)
     before, after = cell.states
     variance, bias, time, evaluations = (cell.changes.get(name) for name in QUANTITIES)
     mark = "; ".join(f"{name}: {', '.join(what)}" for name, what in (("worse", worse), ("better", better)) if what)
@@ -115,11 +115,11 @@ def _point(point: tuple[Any, ...]) -> str:
 
 def _data(found: Comparison, gate: Gate) -> dict[str, Any]:
     def points(places: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        return [dict(zip(NAMES, place, strict=True)) for place in places]
+        return [dict(zip(POINT, place, strict=True)) for place in places]
 
     cells = [
         {
-            **dict(zip(NAMES, cell.point, strict=True)),
+            **dict(zip(POINT, cell.point, strict=True)),
             "worse": cell.worse(gate),
             "better": cell.better(gate),
             "failure": cell.failure,

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from experiments.commands.show import EMPTY, REASONS, print_cells
+from experiments.commands.show import EMPTY, REASONS
+from experiments.commands.summary import print_cells
 from experiments.console import duration, narrator
 from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
 from experiments.engine.coordinator import EVERYTHING
@@ -55,7 +56,7 @@ def run_sweep(
             raise KeyboardInterrupt
         results = load(folder)
         progress.start("drawing", 2)
-        drawings = plots(results.cells, parameters=results.parameters)
+        drawings = plots(results.cells, parameters=results.parameters, traces=results.traces)
         save_plots(drawings, folder / "plots")
         progress.advance("figures")
         write_report(results, folder / "report.html", drawings)

@@ -1,4 +1,4 @@
-"""`gradmark show`, and the summary table that `run` prints."""
+"""`gradmark show`."""
 
 import sys
 from pathlib import Path
@@ -8,16 +8,20 @@ import click
 import pandas as pd
 
 from estimators.specs import check_known
-from experiments.console import interval, markdown_table, percent, print_table, seconds
-from experiments.evaluations import differ_from_samples
+from experiments.commands.summary import PLACES, places, print_cells, summary
+from experiments.console import markdown_table, print_table
+from experiments.milestones import milestones
 from experiments.store import FAILURES, Run, load
 
-__all__ = ["locate", "open_run", "print_cells", "show_cells"]
+__all__ = ["locate", "open_run", "show_cells"]
 
 EMPTY = 4
 REASONS = "estimator,problem,status,timing_status,error"
-PLACES = ("device", "dtype", "compile", "seed")
-"""Columns that the table shows only where they differ between cells."""
+NOTHING_FITTED = {
+    "rates": "no rates: they need three numbers of samples or more, as in -n 1,10,100",
+    "signals": "no signals to fit: they need three numbers of samples or more, as in -n 1,10,100",
+    "milestones": 'no milestones: they are of runs of experiment = "train"',
+}
 
 
 def open_run(name: str) -> tuple[Path, Run]:
@@ -32,17 +36,17 @@ def locate(name: str) -> Path:
     return path if path.exists() or path.parent != Path() else Path("results") / name
 
 
-def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = False) -> int:
-    """Print the cells, or the rates fitted to them, in a format; exit code 4 where there are none.
+def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **options: Any) -> int:
+    """Print the cells, or what a `fit` ("rates", "signals", "milestones") makes of them; exit code 4 for none.
 
     What the main figures leave out goes to stderr in a line.
     """
     loaded = open_run(name)[1]
     found = loaded.cells
-    cells = _sorted(_rates(found) if rates else found, sort)
+    cells = _sorted(_fitted(loaded, fit, **options) if fit else found, sort)
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
-    if rates and not chosen:
-        chosen = [column for column in cells if column not in PLACES or column in _places(cells)]
+    if fit and not chosen:
+        chosen = [column for column in cells if column not in PLACES or column in places(cells)]
     for column in chosen:
         check_known("column", column, cells.columns)
     frame: Any = cells[chosen] if chosen else cells
@@ -55,21 +59,26 @@ def show_cells(name: str, form: str, columns: str, sort: str, rates: bool = Fals
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=2))
     elif form == "markdown":
-        click.echo(_markdown(frame if chosen else pd.DataFrame(_rows(cells), columns=_columns(cells))))
+        click.echo(_markdown(frame if chosen else summary(cells)))
     else:
         _write_parquet(frame)
     if len(cells) and (chosen or form in ("csv", "json", "parquet")):
         return 0
-    if rates and not len(cells) and "done" in set(found["status"]):
-        click.echo("no rates: they need three numbers of samples or more, as in -n 1,10,100", err=True)
+    if fit and not len(cells) and "done" in set(found["status"]):
+        click.echo(NOTHING_FITTED[fit], err=True)
     click.echo(_left_out(loaded, name), err=True, nl=False)
     return 0 if len(cells) else EMPTY
 
 
-def _rates(cells: pd.DataFrame) -> pd.DataFrame:
+def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None) -> pd.DataFrame:
     from experiments.rates import fitted_rates  # scipy takes a second, and other tables do without
+    from experiments.signals import fitted_signals
 
-    return fitted_rates(cells)
+    if fit == "milestones":
+        points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]
+        return points.merge(milestones(run.cells, run.traces, quantity, target), on="key").drop(columns="key")
+    cells = run.cells.query("num_samples >= @least")
+    return fitted_rates(cells) if fit == "rates" else fitted_signals(cells, run.signals)
 
 
 def _left_out(run: Run, name: str) -> str:
@@ -93,47 +102,6 @@ def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
     column = sort.removeprefix("-")
     check_known("column", column, cells.columns)
     return cells.sort_values(column, ascending=not sort.startswith("-"), kind="stable")
-
-
-def print_cells(cells: pd.DataFrame) -> None:
-    """The main figures of all cells that were measured, as a table on stdout."""
-    if "done" not in set(cells["status"]):
-        return
-    columns = _columns(cells)
-    print_table(columns, _rows(cells), right=[c for c in columns if c not in ("problem", "estimator", *PLACES)])
-
-
-def _columns(cells: pd.DataFrame) -> list[str]:
-    return [
-        *("problem", "estimator", "S"),
-        *_places(cells),
-        *(["evaluations", "variance × evaluations [95 %]"] if differ_from_samples(cells) else []),
-        *("total variance [95 %]", "bias/‖g‖", "verdict", "detectable", "time", "MSE × s [95 %]"),
-    ]
-
-
-def _places(cells: Any) -> list[str]:
-    return [place for place in PLACES if cells[place].nunique() > 1]
-
-
-def _rows(cells: Any) -> list[list[str]]:
-    places, counted = _places(cells), differ_from_samples(cells)
-    return [_row(cell, places, counted) for cell in cells.to_dict("records") if cell["status"] == "done"]
-
-
-def _row(cell: Any, places: list[str], counted: bool) -> list[str]:
-    def with_interval(name: str) -> str:
-        return interval(cell[name], cell[f"{name}_low"], cell[f"{name}_high"])
-
-    bias = max(cell["squared_bias"], 0.0) ** 0.5 / cell["gradient_norm"] if cell["gradient_norm"] else float("nan")
-    return [
-        *(cell["problem"], cell["estimator"], str(cell["num_samples"])),
-        *(str(cell[place]) for place in places),
-        *([str(cell["evaluations"]), with_interval("evaluation_normalized_variance")] if counted else []),
-        *(with_interval("total_variance"), percent(bias), cell["verdict"] or "", percent(cell["detectable_bias"])),
-        cell["timing_status"] if cell["timing_status"] in FAILURES else seconds(cell["seconds_per_gradient"]),
-        with_interval("work_normalized_mse"),
-    ]
 
 
 def _text(value: object) -> str:

@@ -14,9 +14,9 @@ from experiments.comparison.times import Drift, drifts, relative, times
 from experiments.statistics import GROUPS, Interval, log_standard_error
 from experiments.store import FAILURES, Run
 
-__all__ = ["Comparison", "Matched", "compare"]
+__all__ = ["POINT", "Comparison", "Matched", "compare"]
 
-POINT = ["problem", "estimator", "num_samples", "device", "dtype"]
+POINT = ["problem", "estimator", "num_samples", "device", "dtype", "training"]
 MACHINE = ("cpu", "gpu", "torch", "python", "gradmark", "git_commit")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 FLOOR = 64
@@ -28,7 +28,7 @@ class Matched:
     """A cell that both runs have."""
 
     point: tuple[Any, ...]
-    """Problem, estimator, number of samples, device, dtype."""
+    """As named by `POINT`."""
     failure: str
     """Why it fails in the second run, where it does and did not in the first; ''."""
     states: tuple[str, str]
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(before: Run, after: Run) -> Comparison:
-    """The cells of two runs, matched by problem, estimator, number of samples, device and dtype.
+    """The cells of two runs, matched by problem, estimator, number of samples, device, dtype and training settings.
 
     What is skipped on both sides is left out. Intervals take the errors of both sides for independent, which is
     cautious: with the same seed both have met the same noise. Where some cells have the same code on both sides, as the

@@ -106,7 +106,7 @@ class _Run:
 
     def _put(self, cell: Cell, answer: Measured | Skipped | Failure) -> None:
         if isinstance(answer, Measured):
-            self.store.put_statistics(cell, answer.row, answer.parameters, timed=self.sweep.timing.enabled)
+            self.store.put_statistics(cell, answer.row, self.sweep.timing.enabled, **answer.tables)
         elif isinstance(answer, Skipped):
             self.store.put_skipped(cell, answer.reason)
         else:

@@ -31,7 +31,7 @@ def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts:
             continue
         answer, elapsed = found
         if not isinstance(answer, Failure):
-            seconds.append(elapsed + (_longer(task.cells[0].stop, answer) if isinstance(answer, Measured) else 0.0))
+            seconds.append(elapsed + (_longer(task.cells[0], answer) if isinstance(answer, Measured) else 0.0))
     if not seconds:
         return None
     workers = executor.capacity() if isinstance(executor, Concurrent) else 1
@@ -40,12 +40,16 @@ def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts:
 
 
 def _short(cell: Cell) -> Cell:
+    if cell.train is not None:
+        return replace(cell, train=replace(cell.train, steps=min(cell.train.record, cell.train.steps)))
     return replace(cell, stop=Stop(replicates=FIRST_REPLICATES, max_elements=cell.stop.max_elements))
 
 
-def _longer(stop: Stop, pilot: Measured) -> float:
+def _longer(cell: Cell, pilot: Measured) -> float:
     """How many seconds more the cell takes than its pilot; fewer are below zero."""
-    row = pilot.row
+    row, stop = pilot.row, cell.stop
+    if cell.train is not None:
+        return row["statistics_seconds"] * (cell.train.steps / max(row["steps"], 1) - 1)
     width = relative_half_width(Interval(*(row[f"total_variance{end}"] for end in ("", "_low", "_high"))))
     wanted = min(max(1.0, width / stop.rtol) ** 2 * row["replicates"], stop.max_replicates)
     seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import torch
 
-from estimators.interface import Unsupported
+from estimators.interface import Estimator, Problem, Unsupported
 from estimators.registry import make_estimator, make_problem
 from experiments.measuring import estimate
-from experiments.reference import find_reference
+from experiments.reference import cache_folder, find_reference
 from experiments.rounding import rounding
-from experiments.sweep import Cell
+from experiments.sweep import Cell, Train
 from experiments.timing import Timed, Timing, time_gradients
+from experiments.training import timed_step, train
 from experiments.workload import Workload, prepare
 
 __all__ = ["Failure", "Measured", "Skipped", "measure_cell", "measure_with_clock", "reason", "time_cells"]
@@ -34,7 +35,8 @@ class Measured:
     """The statistics of a cell, as rows of the store."""
 
     row: dict[str, Any]
-    parameters: list[dict[str, Any]]
+    tables: dict[str, list[dict[str, Any]]]
+    """Rows of other tables than `cells`."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _measured(cell: Cell) -> Measured | Skipped:
+    if cell.train is not None:
+        return _trained(cell, cell.train)
     try:
         workload = _prepare(cell)
-        measurement = estimate(workload, find_reference(workload), cell.stop)
+        measurement = estimate(workload, find_reference(workload) if cell.reference else None, cell.stop)
     except Unsupported as unsupported:
         return Skipped(str(unsupported))
     if cell.rounding:
@@ -115,22 +119,42 @@ def _measured(cell: Cell) -> Measured | Skipped:
     for name, value in row.items():
         if isinstance(value, int) and abs(value) > LARGEST:
             raise ValueError(f"{name} is {value}, more than a file of results can hold")
-    return Measured(row, measurement.parameters())
+    return Measured(row, {"parameters": measurement.parameters(), "signals": measurement.signal_rows()})
+
+
+def _trained(cell: Cell, settings: Train) -> Measured | Skipped:
+    """A cell that was stopped on this machine goes on from its last record."""
+    began, checkpoint = time.monotonic(), cache_folder() / "training" / f"{cell.key}.pt"
+    problem, estimator, num_samples = _components(cell)
+    try:
+        trained = train(problem, estimator, num_samples, settings, checkpoint=checkpoint, **_place(cell))
+    except Unsupported as unsupported:
+        return Skipped(str(unsupported))
+    figures = {
+        "claim": estimator.claim(problem, num_samples),
+        "evaluations": estimator.evaluations(problem, num_samples),
+        "replicates": settings.seeds,
+        "stop_reason": "steps" if trained.steps == settings.steps else "diverged",
+        "statistics_seconds": time.monotonic() - began,
+    }
+    return Measured(trained.row() | figures, {"traces": trained.curves})
 
 
 def _prepare(cell: Cell) -> Workload:
-    return prepare(
-        make_problem(cell.problem),
-        make_estimator(cell.estimator),
-        cell.num_samples,
-        seed=cell.seed,
-        device=cell.device,
-        dtype=cell.dtype,
-        compile=cell.compile,
-    )
+    return prepare(*_components(cell), **_place(cell), compile=cell.compile)
+
+
+def _components(cell: Cell) -> tuple[Problem, Estimator, int]:
+    return make_problem(cell.problem), make_estimator(cell.estimator), cell.num_samples
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {"seed": cell.seed, "device": cell.device, "dtype": cell.dtype}
 
 
 def _timed(cell: Cell) -> Timed:
+    if cell.train is not None:
+        return timed_step(*_components(cell), cell.train, **_place(cell))
     return Timed.of(_prepare(cell))
 
 

@@ -20,6 +20,7 @@ from experiments.plots.files import FORMATS, save
 from experiments.plots.option import option, with_parameters
 from experiments.plots.rates import rates
 from experiments.plots.rounding import gradient_range, rounding_error
+from experiments.plots.training import training_steps, training_time, with_curves
 from experiments.plots.variance import variance
 from experiments.plots.variance_work import variance_evaluations, variance_time
 
@@ -34,6 +35,8 @@ KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "rates": rates,
     "rounding": rounding_error,
     "range": gradient_range,
+    "training": training_steps,
+    "training-time": training_time,
 }
 
 
@@ -46,16 +49,23 @@ def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
     return KINDS[kind](cells, title)
 
 
-def plots(cells: DataFrame, kinds: Collection[str] = (), parameters: DataFrame | None = None) -> dict[str, Figure]:
+def plots(
+    cells: DataFrame,
+    kinds: Collection[str] = (),
+    parameters: DataFrame | None = None,
+    traces: DataFrame | None = None,
+) -> dict[str, Figure]:
     """Draw several kinds of figures, by default all that have something to say (`suitable`).
 
-    With a run's `parameters`, a figure against an option shows them one by one where they have one entry each. Raises
-    ValueError for an unknown kind.
+    With a run's `parameters`, a figure against an option shows them one by one where they have one entry each; figures
+    of training need its `traces`. Raises ValueError for an unknown kind.
     """
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
     if parameters is not None:
         cells = with_parameters(cells, parameters)
+    if traces is not None:
+        cells = with_curves(cells, traces)
     return {kind: plot(cells, kind) for kind in kinds or suitable(cells)}
 
 

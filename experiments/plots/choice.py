@@ -23,12 +23,15 @@ def suitable(cells: DataFrame) -> list[str]:
     done = cells.query("status == 'done'") if "status" in cells else DataFrame()
     if done.empty:
         return ["variance", "bias", "variance-time"]
+    timed = bool(np.isfinite(done["seconds_per_gradient"].astype(float)).any())
+    trained = done["steps"].notna().to_numpy(bool)
+    if trained.all():
+        return ["training", "training-time"][: 1 + timed]
     in_series = {problem for one in find_series(cells["problem"]) for problem in one.levels}
     levels = done.groupby(["problem", "estimator"])["num_samples"].unique()
     along_samples = levels.map(len).max() > 1 or not set(done["problem"]) <= in_series
     has_rates = any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
     studied = done["diagnostics"].str.contains('"underflows"', na=False).any()
-    timed = np.isfinite(done["seconds_per_gradient"].astype(float)).any()
     chosen = {
         "option": bool(in_series),
         "rates": has_rates,

@@ -54,6 +54,15 @@ TEXTS = {
         "Range of the gradient",
         "Magnitudes of the entries of a gradient, from the smallest (end of the line) to the largest (marker).",
     ),
+    "training": (
+        "Training against steps",
+        "What was recorded during the optimisation, against its steps: the median over the seeds, and a band from the "
+        "lowest to the highest.",
+    ),
+    "training-time": (
+        "Training against time",
+        "The same against the wall-clock time of one seed: steps times the seconds of one step, timed by itself.",
+    ),
 }
 
 

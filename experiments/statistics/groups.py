@@ -43,6 +43,10 @@ class Groups:
         shift += self.mean
         return Groups(count, shift, deviations)
 
+    def of(self, parameters: slice) -> Groups:
+        """Those of some parameters alone."""
+        return Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
+
     @property
     def replicates(self) -> int:
         return self.count * len(self.mean)

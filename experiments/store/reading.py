@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.evaluations import per_evaluation
 from experiments.store import schema
+from experiments.store.derived import derived
 from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, States, StoreError
 
 __all__ = ["Run", "load", "states"]
@@ -22,11 +22,13 @@ class Run:
     """What a run has found so far: tidy frames, in the order of its plan; NaN or None where there is no value."""
 
     cells: pd.DataFrame
-    """A row a cell, with the columns of `CELL_COLUMNS`, and `evaluation_normalized_variance` with its interval."""
+    """A row a cell, with the columns of `CELL_COLUMNS` and those of `derived`."""
     parameters: pd.DataFrame
     """A row a parameter entry: key, parameter, index, mean, variance, variance_low, variance_high, reference."""
+    signals: pd.DataFrame
+    """A row a named parameter: key, parameter, and its total variance and SNR, each with its interval."""
     traces: pd.DataFrame
-    """Training curves, a row a step: key, quantity, step, value."""
+    """Training curves, a row a recorded step and seed: key, quantity, step, replicate, value."""
     timings: pd.DataFrame
     """Raw rounds: key, kind, round, seconds."""
     provenance: dict[str, str]
@@ -57,7 +59,7 @@ def load(path: str | Path) -> Run:
         runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         return Run(
             **{table: _frame(connection, table) for table in RESULTS if table != "cells"},
-            cells=per_evaluation(_frame(connection, "cells")),
+            cells=derived(_frame(connection, "cells")),
             provenance=json.loads(runs[0]) if runs else {},
             plan=tuple(key for (key,) in connection.execute("SELECT key FROM plan ORDER BY position")),
         )
@@ -98,8 +100,9 @@ def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:
     """The rows of a table that belong to planned cells. The types do not depend on the rows."""
     columns, present = TABLES[table], schema.columns(connection, table)
     listed = ", ".join(f't."{column}"' if column in present else "NULL" for column in columns)
-    rows = connection.execute(f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid")
-    frame = pd.DataFrame(rows.fetchall(), columns=list(columns), dtype=object)
+    query = f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid"
+    rows = connection.execute(query).fetchall() if present else []  # a file of an older version has fewer tables
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
     return frame.astype({column: _dtype(kind) for column, kind in columns.items()})
 
 

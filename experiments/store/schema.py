@@ -23,7 +23,7 @@ __all__ = [
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FAILURES = frozenset({"failed", "timeout", "out-of-memory"})
 """The statuses of cells, and of timings, that were tried and gave no figures."""
 
@@ -49,6 +49,8 @@ STATE_COLUMNS = {
     "traceback": "TEXT",
     "attempts": "INTEGER NOT NULL",
 }
+SETTING_COLUMNS = {"optimizer": "TEXT", "learning_rate": "REAL", "batch": "INTEGER"}
+"""What tells training cells of one point apart."""
 STATISTICS_COLUMNS = {
     "claim": "TEXT",
     "replicates": "INTEGER",
@@ -67,12 +69,22 @@ STATISTICS_COLUMNS = {
     "diagnostics": "TEXT",
     "statistics_seconds": "REAL",
 }
+TRAINING_COLUMNS = {"steps": "INTEGER", "diverged": "INTEGER", **_with_interval("objective")}
 TIMING_COLUMNS = {
     **_with_interval("seconds_per_gradient", "seconds_per_gradient_batched"),
     **_with_interval("work_normalized_variance", "work_normalized_mse"),
     "peak_memory_bytes": "INTEGER",
 }
-CELL_COLUMNS = POINT_COLUMNS | STATE_COLUMNS | STATISTICS_COLUMNS | TIMING_COLUMNS | {"device_name": "TEXT"}
+SIGNAL_COLUMNS = {"key": "TEXT NOT NULL", "parameter": "TEXT NOT NULL", **_with_interval("total_variance", "snr")}
+CELL_COLUMNS = {
+    **POINT_COLUMNS,
+    **STATE_COLUMNS,
+    **STATISTICS_COLUMNS,
+    **TIMING_COLUMNS,
+    "device_name": "TEXT",
+    **SETTING_COLUMNS,
+    **TRAINING_COLUMNS,
+}
 
 TABLES = {
     "runs": {"id": "INTEGER PRIMARY KEY", "provenance": "TEXT NOT NULL"},
@@ -84,12 +96,39 @@ TABLES = {
         "index": "INTEGER",
         **dict.fromkeys(("mean", "variance", "variance_low", "variance_high", "reference"), "REAL"),
     },
-    "traces": {"key": "TEXT NOT NULL", "quantity": "TEXT NOT NULL", "step": "INTEGER NOT NULL", "value": "REAL"},
+    "signals": SIGNAL_COLUMNS,
+    "traces": {
+        "key": "TEXT NOT NULL",
+        "quantity": "TEXT NOT NULL",
+        "step": "INTEGER NOT NULL",
+        "replicate": "INTEGER",
+        "value": "REAL",
+    },
     "timings": {"key": "TEXT NOT NULL", "kind": "TEXT NOT NULL", "round": "INTEGER NOT NULL", "seconds": "REAL"},
 }
-RESULTS = ("cells", "parameters", "traces", "timings")  # the tables that tell of cells, by their key
+RESULTS = ("cells", "parameters", "signals", "traces", "timings")  # the tables that tell of cells, by their key
 
-MIGRATIONS = {1: ["ALTER TABLE cells ADD COLUMN traceback TEXT"]}
+
+def _definition(table: str) -> list[str]:
+    """The statements that make a table and its index; the key of `cells` is an index already."""
+    columns = TABLES[table]
+    listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
+    index = f"CREATE INDEX {table}_key ON {table} (key)"
+    return [f"CREATE TABLE {table} ({listed})", *([index] if "key" in columns and table != "cells" else [])]
+
+
+def _added(table: str, columns: dict[str, str]) -> list[str]:
+    return [f"ALTER TABLE {table} ADD COLUMN {column} {kind}" for column, kind in columns.items()]
+
+
+MIGRATIONS = {
+    1: _added("cells", {"traceback": "TEXT"}),
+    2: [
+        *_definition("signals"),
+        *_added("cells", SETTING_COLUMNS | TRAINING_COLUMNS),
+        *_added("traces", {"replicate": "INTEGER"}),
+    ],
+}
 """What makes a file of a version one of the next."""
 
 States = dict[str, tuple[str, str]]
@@ -122,11 +161,9 @@ def states(connection: sqlite3.Connection) -> States:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables, inside a transaction of the caller."""
-    for table, columns in TABLES.items():
-        listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-        connection.execute(f"CREATE TABLE {table} ({listed})")
-        if "key" in columns and table != "cells":  # the key of `cells` is an index already
-            connection.execute(f"CREATE INDEX {table}_key ON {table} (key)")
+    for table in TABLES:
+        for statement in _definition(table):
+            connection.execute(statement)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 

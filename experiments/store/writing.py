@@ -15,6 +15,7 @@ from experiments.store.schema import (
     FILE_NAME,
     POINT_COLUMNS,
     RESULTS,
+    SETTING_COLUMNS,
     TABLES,
     TIMING_COLUMNS,
     States,
@@ -97,12 +98,16 @@ class Store:
         return [math.nan if value is None else value for value in row]
 
     def put_statistics(
-        self, cell: "Cell", row: Mapping[str, Any], parameters: Iterable[Mapping[str, Any]], *, timed: bool = True
+        self, cell: "Cell", row: Mapping[str, Any], timed: bool = True, **tables: Iterable[Mapping[str, Any]]
     ) -> None:
-        """Record the statistics of a cell. Its timing is `pending` from then on, unless the run is not `timed`."""
+        """Record the statistics of a cell: its row, and rows of other tables, which get its key.
+
+        Its timing is `pending` from then on, unless the run is not `timed`.
+        """
         with self._transaction() as connection:
             self._put_cell(connection, cell, dict(row), status="done", timing_status="pending" if timed else "")
-            _insert(connection, "parameters", [{**entry, "key": cell.key} for entry in parameters])
+            for table, entries in tables.items():
+                _insert(connection, table, [{**entry, "key": cell.key} for entry in entries])
 
     def put_failure(
         self, cell: "Cell", error: str, status: str = "failed", traceback: str = "", attempts: int = 1
@@ -138,6 +143,8 @@ class Store:
         before = connection.execute("SELECT attempts FROM cells WHERE key = ?", [cell.key]).fetchone()
         _delete(connection, cell.key)
         point = {column: getattr(cell, column) for column in POINT_COLUMNS}
+        if cell.train is not None:
+            point |= {column: getattr(cell.train, column) for column in SETTING_COLUMNS}
         state = {"timing_status": "", "attempts": (before[0] if before else 0) + attempts} | state
         _insert(connection, "cells", [{"fitted": False} | row | point | state])
 

@@ -1,6 +1,7 @@
 """From the tables of a TOML file to typed objects, with errors of one line that name the key."""
 
 import re
+import types
 import typing
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ def convert(table: dict[str, Any], kind: type[T], where: str) -> T:
 
 
 def _prepared(value: Any, kind: Any, prefix: str) -> Any:
+    if isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind):
+        kind = next(other for other in typing.get_args(kind) if other is not type(None))
     if typing.get_origin(kind) is tuple:
         items = value if isinstance(value, list) else [value]
         return [_prepared(item, typing.get_args(kind)[0], prefix) for item in items]

@@ -52,8 +52,6 @@ def _read(path: Path, where: str) -> Sweep:
         raise ValueError(f"cannot read {where}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where} is not a TOML file: {one_line(error)}") from None
-    if table.get("experiment") == "train":
-        raise ValueError(f'{where}: experiment "train" is not available yet; write experiment = "measure"')
     sweep = convert({"name": path.stem} | table, Sweep, where)
     plugins = tuple(os.path.abspath(path.parent / plugin) for plugin in sweep.plugins)
     return msgspec.structs.replace(sweep, plugins=plugins)

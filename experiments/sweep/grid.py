@@ -41,14 +41,15 @@ def _cells(sweep: "Sweep") -> list[Cell]:
     excluded = [[_chosen(rule, axis, values) for axis, values in axes.items()] for rule in sweep.exclude]
     estimators = {spec: registry.source_digest(registry.make_estimator(spec)) for spec in axes["estimator"]}
     problems = {spec: registry.source_digest(registry.make_problem(spec)) for spec in axes["problem"]}
+    training = sweep.training()
     found = []
     for point in itertools.product(*axes.values()):
         if any(all(map(set.__contains__, rule, point)) for rule in excluded):
             continue
         named = dict(zip(axes, point, strict=True))
         code = f"{_version()} {estimators[named['estimator']]} {problems[named['problem']]}"
-        settings = {key: getattr(sweep, key) for key in ("seed", "compile", "stop", "rounding")}
-        found.append(Cell(**named, **settings, code=code))
+        settings = {key: getattr(sweep, key) for key in ("seed", "compile", "stop", "reference", "rounding")}
+        found += [Cell(**named, **settings, train=train, code=code) for train in training]
     return found
 
 

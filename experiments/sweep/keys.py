@@ -18,9 +18,20 @@ A sweep is the union of its estimators, problems, `num_samples`, devices and dty
 
     [stop]
     rtol = 0.05
+
+With `experiment = "train"` each cell optimises, once for each seed and all seeds at once; `[train]` takes the place of
+`[stop]`, and lists in it are more axes of the grid::
+
+    experiment = "train"
+
+    [train]
+    optimizer = "adam"
+    learning_rate = [0.001, 0.01]
+    steps = 2_000
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +41,10 @@ import msgspec
 
 from estimators.specs import check_known
 from experiments.sweep import grid
-from experiments.sweep.cell import Cell, Stop
+from experiments.sweep.cell import Cell, Optimizer, Stop, Train
 from experiments.sweep.convert import convert
 
-__all__ = ["Exclude", "Sweep", "Timing", "check_name"]
+__all__ = ["Exclude", "Sweep", "Timing", "Training", "check_name"]
 
 MAX_SAMPLES = 10**9
 MAX_SEED = 2**63 - 1  # what SQLite and a torch generator both hold
@@ -67,12 +78,34 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_places(self.device, self.dtype)
 
 
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How cells of `experiment = "train"` optimise: the settings of `Train`, of which these may be lists."""
+
+    optimizer: tuple[Optimizer, ...] = ("adam",)
+    learning_rate: tuple[float, ...] = (0.01,)
+    batch: tuple[int, ...] = (0,)
+    steps: int = 1_000
+    record: int = 100
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        self.settings()
+
+    def settings(self) -> list[Train]:
+        """One for each cell of a point of the grid. ValueError: a value is out of range."""
+        axes = itertools.product(self.optimizer, self.learning_rate, self.batch)
+        found = [Train(*place, self.steps, self.record, self.seeds) for place in dict.fromkeys(axes)]
+        if not found:
+            raise ValueError("optimizer, learning_rate and batch need a value each; leave one out for its default")
+        return found
+
+
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A checked sweep. What its components are called is checked by `cells`, once its plug-ins are known."""
 
     name: str = "unnamed"
     description: str = ""
-    experiment: Literal["measure"] = "measure"
+    experiment: Literal["measure", "train"] = "measure"
     estimator: tuple[Component, ...] = ()
     problem: tuple[Component, ...] = ()
     num_samples: tuple[NumSamples, ...] = (10,)
@@ -83,12 +116,16 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plugins: tuple[str, ...] = ()
     exclude: tuple[Exclude, ...] = ()
     stop: Stop = Stop()
+    reference: bool = True
+    """Compare with the exact gradient or, where it is not known, with a measured one; else there are no biases."""
     rounding: bool = False
     """Compare the first gradients of each cell with float64 on the same noise; see `experiments.rounding`."""
     timing: Timing = Timing()
+    train: Training | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        self._check_experiment()
         for key in ("num_samples", "device", "dtype"):
             if not getattr(self, key):
                 raise ValueError(f"{key} is an empty list; leave it out for its default")
@@ -134,6 +171,18 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         changes = {key: getattr(checked, key) for key in given}
         added = tuple(str(Path(plugin).absolute()) for plugin in plugins)
         return msgspec.structs.replace(self, **changes, plugins=self.plugins + added)
+
+    def _check_experiment(self) -> None:
+        if self.experiment == "measure" and self.train is not None:
+            raise ValueError('[train] needs experiment = "train"')
+        if self.experiment == "train":
+            for key in ("stop", "compile", "rounding", "reference"):
+                if getattr(self, key) != self.__struct_defaults__[self.__struct_fields__.index(key)]:
+                    raise ValueError(f'{key} has no place in experiment = "train", whose settings are in [train]')
+
+    def training(self) -> list[Train] | list[None]:
+        """The settings of the cells of a point of the grid; `[None]`: they measure."""
+        return (self.train or Training()).settings() if self.experiment == "train" else [None]
 
     def cells(self) -> list[Cell]:
         """The cells, without duplicates, in an order that depends on the sweep alone. Imports the plug-ins.
