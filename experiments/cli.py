@@ -11,6 +11,7 @@ __all__ = ["cli", "main"]
 GATE_FAILED = 3
 INTERRUPTED = 130
 LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
+CREATED = ("estimator", "problem", "control-variate")
 
 
 def main() -> None:
@@ -219,6 +220,19 @@ def rank(problem: str, **options: Any) -> int:
     from experiments.commands.rank import rank_estimators
 
     return rank_estimators(problem, **options)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(CREATED))
+@click.argument("name")
+def new(kind: str, name: str) -> None:
+    """Write a file to fill in, and its test, for a KIND of component called NAME, e.g. my-idea: my_idea.py.
+
+    It works as it is; nothing that exists is overwritten.
+    """
+    from experiments.commands.new import write_skeleton
+
+    write_skeleton(kind, name)
 
 
 @cli.command()
