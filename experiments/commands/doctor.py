@@ -10,10 +10,10 @@ import click
 import torch
 
 from estimators.registry import make_estimator, make_problem
+from experiments.caching import cache_folder
 from experiments.console import print_table
 from experiments.measuring import measure
 from experiments.provenance import provenance
-from experiments.reference import cache_folder
 
 __all__ = ["examine"]
 
