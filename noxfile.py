@@ -1,8 +1,9 @@
 """The checks of this repository.
 
 `nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes, and `nox -s chaos` kills
-runs, workers and clusters at random instants. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE
-HEAD` judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
+runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s bench` runs every
+benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s bench-publish` writes
+the history that has been measured as a site.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -35,7 +36,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Static types; what the code imports has to be installed."""
-    session.install(*PIP, *PACKAGE, "pyright", "nox")
+    session.install(*PIP, "-e", ".[cluster,parquet,test,docs]", "pyright", "nox")
     session.run("pyright", *session.posargs)
 
 
@@ -59,6 +60,15 @@ def chaos(session: nox.Session) -> None:
     """Runs that are killed at random instants, and very many cells."""
     session.install(*PIP, *PACKAGE)
     session.run("pytest", "-m", "chaos", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation, as a site in build/site, and what a browser says of it."""
+    session.install(*PIP, "-e", ".[docs,test]")
+    ensure_browser(session)
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+    session.run("pytest", "-m", "docs", *session.posargs)
 
 
 @nox.session(default=False)

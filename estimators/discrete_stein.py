@@ -21,7 +21,7 @@ __all__ = ["DiscreteStein"]
 @register_control_variate("discrete-stein")
 @dataclass(frozen=True)
 class DiscreteStein(ControlVariate):
-    r"""Adds $\mathcal A h$, whose expectation is zero for any h, to the baseline and to the gradient:
+    r"""Adds what a Stein operator makes of the cost, of expectation zero, to the baseline and to the gradient:
 
     $$\frac1S \sum_s \Big(f_s - \frac{1}{S-1} \sum_{r \ne s} \big(f_r + \alpha (\mathcal A h_r)(x_r)\big)\Big)
       \nabla \log q(x_s) + \frac{\beta}{S} \sum_s (\mathcal A \tilde h_s)(x_s), \qquad

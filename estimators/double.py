@@ -19,7 +19,7 @@ __all__ = ["Double"]
 @register_control_variate("double")
 @dataclass(frozen=True)
 class Double(ControlVariate):
-    r"""Adds $h_s = \alpha\, g_s^\top (x_s - \mu)$ to every cost, $g_s$ the mean slope of f at the other samples:
+    r"""Adds a linear term with the mean slope at the other samples to each cost, $h_s = \alpha\, g_s^\top (x_s - \mu)$:
 
     $$\frac1S \sum_s \Big(f_s + h_s - \frac{1}{S-1} \sum_{r \ne s} (f_r + h_r)\Big) \nabla \log q(x_s)
       - \frac{\alpha}{S} \sum_s g_s^\top \nabla_\theta \mu,$$

@@ -70,7 +70,7 @@ class GumbelSoftmax(Estimator):
 @register_estimator("straight-through")
 @dataclass(frozen=True)
 class StraightThrough(Estimator):
-    r"""Differentiates the cost at the discrete sample as if $\nabla_\theta x$ were that of its mean.
+    r"""Differentiates the cost at the discrete sample as if it moved with its mean, $\nabla x = \nabla \mathbb{E}[x]$.
 
     Biased, except for a cost that is linear in each variable. Bengio, Léonard & Courville 2013.
     """

@@ -87,9 +87,10 @@ class RandomDirections(Estimator, ABC):
 @register_estimator("spsa")
 @dataclass(frozen=True)
 class SPSA(RandomDirections):
-    r"""Simultaneous perturbation: `RandomDirections` with entries of ±1, so that $\Delta_j = 1 / \Delta_j$.
+    r"""Simultaneous perturbation: differences along directions with entries of ±1.
 
-    Two-sided by definition (Spall 1992); `antithetic=false` is its form with one measurement (Spall 1997).
+    `RandomDirections` with $\Delta_j = 1 / \Delta_j$. Two-sided by definition (Spall 1992); `antithetic=false` is its
+    form with one measurement (Spall 1997).
     Biased by $\frac{h^2}{6} \big(\partial_j^3 F + 3 \sum_{k \ne j} \partial_j \partial_k^2 F\big) + O(h^4)$, F = E[f].
     Spall 1992; Spall 1997.
     """
@@ -102,9 +103,10 @@ class SPSA(RandomDirections):
 @register_estimator("evolution-strategies")
 @dataclass(frozen=True)
 class EvolutionStrategies(RandomDirections):
-    r"""`RandomDirections` with Gaussian entries: the exact gradient of the smoothed $\mathbb{E}\, F(\theta + h\Delta)$.
+    r"""Differences along Gaussian directions: the exact gradient of a smoothed cost.
 
-    Biased by $\frac{h^2}{2} \partial_j \sum_k \partial_k^2 F + O(h^4)$, F = E[f], where F is not quadratic.
+    `RandomDirections` for the gradient of $\mathbb{E}\, F(\theta + h\Delta)$, F = E[f].
+    Biased by $\frac{h^2}{2} \partial_j \sum_k \partial_k^2 F + O(h^4)$ where F is not quadratic.
     Salimans et al. 2017; Nesterov & Spokoiny 2017.
     """
 

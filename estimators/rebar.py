@@ -104,7 +104,9 @@ def _relaxed_cost(problem: Problem, params: Params, z: Tensor, coefficients: Coe
 @register_estimator("rebar")
 @dataclass(frozen=True)
 class Rebar(RelaxedControl):
-    r"""`RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau))$; `fit` learns $\eta$ and $\tau$.
+    r"""The score function with a relaxed cost as control variate.
+
+    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau))$; `fit` learns $\eta$ and $\tau$.
 
     Tucker et al. 2017.
     """
@@ -120,7 +122,9 @@ class Rebar(RelaxedControl):
 @register_estimator("relax")
 @dataclass(frozen=True)
 class Relax(RelaxedControl):
-    r"""`RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau)) + r_\phi(z)$: REBAR's, and a neural network.
+    r"""REBAR with a neural network added to the relaxed cost.
+
+    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau)) + r_\phi(z)$.
 
     Grathwohl et al. 2018.
     """

@@ -38,6 +38,7 @@ BASES: dict[Kind, type[Component]] = {
     "problem": Problem,
     "control variate": ControlVariate,
 }
+NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 _tables: dict[Kind, dict[str, type[Component]]] = {kind: {} for kind in BASES}
 
 C = TypeVar("C", bound=type)
@@ -49,7 +50,7 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
             raise TypeError(f"{cls.__name__}: to register as {kind} it must be a subclass of {BASES[kind].__name__}")
         if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
             raise TypeError(f"{cls.__name__}: put @dataclass(frozen=True) under the line that registers it")
-        if not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name):
+        if not NAME.fullmatch(name):
             raise ValueError(
                 f"'{name}' cannot name {cls.__name__}: write lower-case words with hyphens, like 'my-model'"
             )

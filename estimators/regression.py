@@ -21,11 +21,12 @@ __all__ = ["Regression"]
 @register_control_variate("regression")
 @dataclass(frozen=True)
 class Regression(ControlVariate):
-    r"""Multiples of the score $s$ and of another control variate's term $h$, each parameter with coefficients its own.
+    r"""Multiples of the score and of another control variate's term, each parameter with coefficients its own.
 
-    Subtracts $a_i s_i + b_i h_i$, where $(a_i, b_i) = \mathrm{Cov}(s_i, h_i)^{-1}\, \mathrm{Cov}((s_i, h_i), g_i)$
-    regress the gradient $g_i$ of one sample, so that on the fit no coefficient does harm: with correlation $\rho$ the
-    variance is multiplied by $1 - \rho^2$. Without $h$ it is the optimal baseline.
+    Subtracts $a_i s_i + b_i h_i$ for the score s and the term h, where
+    $(a_i, b_i) = \mathrm{Cov}(s_i, h_i)^{-1}\, \mathrm{Cov}((s_i, h_i), g_i)$ regress the gradient $g_i$ of one sample,
+    so that on the fit no coefficient does harm: with correlation $\rho$ the variance is multiplied by $1 - \rho^2$.
+    Without h it is the optimal baseline.
 
     The moments are learned on separate noise by `fit`, or in training as moving averages of earlier steps. Unbiased.
     Ranganath, Gerrish & Blei 2014; Owen 2013, sec. 8.9.

@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
+from experiments.completion import SHELLS, complete_component, complete_file, complete_run, complete_sweep, script
+
 __all__ = ["cli", "main"]
 
 GATE_FAILED = 3
 INTERRUPTED = 130
 LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
+CREATED = ("estimator", "problem", "control-variate")
 
 
 def main() -> None:
@@ -68,7 +71,19 @@ def _many(*names: str, **settings: Any) -> Callable:
     return click.option(*names, multiple=True, **settings)
 
 
-plugin_option = _many("--plugin", "plugins", metavar="FILE", help="A Python file that registers components.")
+def estimators_option(text: str) -> Callable:
+    complete = complete_component("estimator")
+    return _many("-e", "--estimator", "estimators", metavar="SPEC", shell_complete=complete, help=text)
+
+
+def problems_option(text: str) -> Callable:
+    complete = complete_component("problem")
+    return _many("-p", "--problem", "problems", metavar="SPEC", shell_complete=complete, help=text)
+
+
+plugin_option = _many(
+    "--plugin", "plugins", metavar="FILE", shell_complete=complete_file, help="A Python file that registers components."
+)
 samples_option = click.option("-n", "num_samples", metavar="N,N…", default="", help="Samples per gradient.")
 device_option = click.option("--device", default="", metavar="D,D…", help="cpu, cuda or cuda:0.")
 SEED = click.IntRange(0, 2**63 - 1)
@@ -88,9 +103,9 @@ def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("sweep", required=False)
-@_many("-e", "--estimator", "estimators", metavar="SPEC", help="An estimator, e.g. pathwise:form=implicit.")
-@_many("-p", "--problem", "problems", metavar="SPEC", help="A problem, e.g. gaussian-cosine:dim=4,k=2.")
+@click.argument("sweep", required=False, shell_complete=complete_sweep)
+@estimators_option("An estimator, e.g. pathwise:form=implicit.")
+@problems_option("A problem, e.g. gaussian-cosine:dim=4,k=2.")
 @samples_option
 @device_option
 @click.option("--dtype", default="", metavar="T,T…", help="float32 or float64.")
@@ -119,7 +134,7 @@ def run(sweep: str | None, **options: Any) -> int:
 
 
 @cli.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=complete_run)
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
 @click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
 @click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
@@ -143,7 +158,7 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 
 
 @cli.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=complete_run)
 @_many("--kind", "kinds", help="Which figure; default: all that suit the run.")
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
 def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
@@ -157,7 +172,7 @@ def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
 
 
 @cli.command()
-@click.argument("run_", metavar="RUN")
+@click.argument("run_", metavar="RUN", shell_complete=complete_run)
 def report(run_: str) -> None:
     """Write the report of a RUN: one HTML file that needs nothing else."""
     from experiments.commands.show import open_run
@@ -168,8 +183,8 @@ def report(run_: str) -> None:
 
 
 @cli.command()
-@click.argument("before", metavar="RUN")
-@click.argument("after", metavar="RUN")
+@click.argument("before", metavar="RUN", shell_complete=complete_run)
+@click.argument("after", metavar="RUN", shell_complete=complete_run)
 @click.option("--fail-on", type=click.Choice(["regression"]), help="Exit with 3 where a cell of the second got worse.")
 @click.option("--threshold", type=float, default=1.5, show_default=True, help="The ratio from which it is worse.")
 @click.option(
@@ -185,7 +200,7 @@ def compare(before: str, after: str, fail_on: str | None, threshold: float, sign
 
 
 @cli.command()
-@click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("-o", "--output", metavar="NAME", required=True, help="The folder under results/ to write.")
 def merge(runs: tuple[str, ...], output: str) -> None:
     """Put the cells of several RUNs, as of several machines, into one."""
@@ -195,8 +210,8 @@ def merge(runs: tuple[str, ...], output: str) -> None:
 
 
 @cli.command()
-@click.argument("estimator", metavar="ESTIMATOR|FILE.py")
-@_many("-p", "--problem", "problems", metavar="SPEC", help="A problem to check on; default: all that are shipped.")
+@click.argument("estimator", metavar="ESTIMATOR|FILE.py", shell_complete=complete_component("estimator", files=True))
+@problems_option("A problem to check on; default: all that are shipped.")
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=16, show_default=True, metavar="N")
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
@@ -214,7 +229,7 @@ def check(estimator: str, **options: Any) -> int:
 
 
 @cli.command()
-@click.argument("problem", metavar="MODEL.py|PROBLEM")
+@click.argument("problem", metavar="MODEL.py|PROBLEM", shell_complete=complete_component("problem", files=True))
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of all estimators together.")
 @click.option("--device", default="cpu", show_default=True)
@@ -230,6 +245,30 @@ def rank(problem: str, **options: Any) -> int:
     from experiments.commands.rank import rank_estimators
 
     return rank_estimators(problem, **options)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(CREATED))
+@click.argument("name")
+def new(kind: str, name: str) -> None:
+    """Write a file to fill in, and its test, for a KIND of component called NAME, e.g. my-idea: my_idea.py.
+
+    It works as it is; nothing that exists is overwritten.
+    """
+    from experiments.commands.new import write_skeleton
+
+    write_skeleton(kind, name)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(list(SHELLS)))
+def completion(shell: str) -> None:
+    """What makes a SHELL complete gradmark's arguments: specs, sweeps, runs.
+
+    For bash, put `eval "$(gradmark completion bash)"` into ~/.bashrc; zsh likewise into ~/.zshrc; for fish,
+    `gradmark completion fish > ~/.config/fish/completions/gradmark.fish`.
+    """
+    click.echo(script(shell, cli))
 
 
 @cli.command()

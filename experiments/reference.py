@@ -11,13 +11,14 @@ import torch
 
 from estimators.interface import Estimator, Params, replicated
 from estimators.registry import source_digest, source_is_known
+from experiments.caching import cache_folder
 from experiments.long_run import measured_gradient
 from experiments.sampling import Reference
 from experiments.statistics import GROUPS
 from experiments.validation import check_shape
 from experiments.workload import Workload, flatten
 
-__all__ = ["References", "cache_folder", "find_reference"]
+__all__ = ["References", "find_reference"]
 
 _uncached: dict[tuple[type, str], np.ndarray | None] = {}
 """What this process has found and the disk does not keep: that there is no reference, or one of a notebook's class."""
@@ -75,12 +76,6 @@ def _exact(target: Params, workload: Workload) -> np.ndarray:
     if not np.isfinite(gradient).all():
         raise ValueError(f"{name} is not finite at the initial parameters: choose others")
     return gradient
-
-
-def cache_folder() -> Path:
-    """$GRADMARK_CACHE, or gradmark in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gradmark"
-    return Path(os.environ.get("GRADMARK_CACHE") or default)
 
 
 def _cached(workload: Workload) -> np.ndarray | None:

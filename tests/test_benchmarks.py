@@ -197,8 +197,9 @@ def test_what_is_not_measured_here_is_named():
     assert gate.report(rows, [], "a", "b").endswith("0 without a counterpart\n\nNot measured here: counts.count")
 
 
-def test_thresholds_of_the_readme_and_pins_of_asv_are_those_in_use():
-    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+def test_thresholds_of_the_documentation_and_pins_of_asv_are_those_in_use():
+    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", page, re.MULTILINE))
     said = {unit: f"{factor:g} | {gate.figure(change, unit)}" for unit, (factor, change) in THRESHOLDS.items()}
     assert {unit: rows.get(unit) for unit in said} == said
     pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)

@@ -358,7 +358,18 @@ def test_list_as_text_and_json(gradmark):
 
 def test_doctor(gradmark):
     code, out, _ = gradmark("doctor")
+    assert "plug-ins" in out and " estimators, " in out and "extras" in out and "command_line" not in out
     assert code == 0 and "exact 16" in out and "torch" in out
+
+
+def test_doctor_says_what_an_extra_is_for_and_how_to_get_it(gradmark, monkeypatch):
+    from experiments.commands import doctor
+
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(doctor.CHECKS, "a known variance", lambda: 1 / 0)
+    code, out, _ = gradmark("doctor")
+    assert "pip install 'gradmark[cluster]' for --scheduler" in out
+    assert code == 1 and "ZeroDivisionError: division by zero" in out and "report this" in out
 
 
 def test_a_run_that_lost_its_workers_ends_in_a_line(gradmark, monkeypatch):

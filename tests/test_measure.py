@@ -20,9 +20,10 @@ from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments import Measurement, long_run, measure, reference
+from experiments.caching import cache_folder
 from experiments.measuring import estimate
 from experiments.memory import peak_memory
-from experiments.reference import cache_folder, find_reference
+from experiments.reference import find_reference
 from experiments.statistics import GROUPS
 from experiments.sweep import Stop
 from experiments.workload import Workload, flatten, prepare

@@ -1,62 +1,116 @@
-"""Every block of code in the README does what the README says."""
+"""Every block of code in the README and in docs/ does what the page says."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from documentation import ROOT, blocks
 
-from experiments.sweep import read_sweep
+from experiments.cli import cli
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("code", [block for block in blocks("python") if "@register" not in block])
-def test_a_script_runs(code, tmp_path):
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-
-
-def test_the_sweep_is_valid(tmp_path):
-    text = blocks("toml")[0]
-    file = tmp_path / "mine.toml"
-    file.write_text(text)
-    assert len(read_sweep(file).cells()) == 3 * 3 * 2
+PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+# Installing, and what needs other machines.
+NOT_RUN = re.compile(r"python3 -m venv|\.venv/bin/pip|dask |.* --scheduler ")
+CHEAP = {
+    "run": ["--max-replicates", "640"],
+    "rank": ["--seconds", "1"],
+    "check": ["-p", "gaussian-quadratic:dim=2"],
+}
 
 
-@pytest.mark.parametrize(
-    ("decorator", "arguments"),
-    [
-        ("register_estimator", ["check", "FILE", "-p", "gaussian-quadratic:dim=4"]),
-        (
-            "register_problem",
-            ["run", "-e", "pathwise", "-p", "my-model", "--plugin", "FILE", "--max-replicates", "640"],
-        ),
-    ],
-)
-def test_a_plugin_works(decorator, arguments, tmp_path):
-    (text,) = [block for block in blocks("python") if f"@{decorator}(" in block]
-    file = tmp_path / "mine.py"
-    file.write_text(text)
-    command = [str(file) if argument == "FILE" else argument for argument in arguments]
-    finished = subprocess.run(
-        [sys.executable, "-m", "experiments.cli", *command], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert "passed" in finished.stdout or "my-model" in finished.stdout
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-@pytest.mark.parametrize(("edit", "code"), [("", 0), ("(first.mean(0) + second.mean(0)) / 2", 3)])
-def test_the_workflow_for_an_estimator_of_ones_own(edit: str, code: int, tmp_path):
+def script(*arguments: str, folder: Path) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def command(line: str, gradmark, folder: Path) -> None:
+    if NOT_RUN.match(line):
+        return
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "pytest":
+        script("-m", "pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider", *arguments, folder=folder)
+        return
+    assert program == "gradmark", line
+    code, _, err = gradmark(*arguments, *CHEAP.get(arguments[0], []))
+    assert code == 0, f"{line}: {err}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_blocks_of_a_page_run_in_turn(page, gradmark, tmp_path):
+    for language, title, text in blocks(page):
+        if title:
+            (tmp_path / title).write_text(text)
+        elif language == "python":
+            script("-c", text, folder=tmp_path)
+        elif language == "sh":
+            for line in text.splitlines():
+                command(line, gradmark, tmp_path)
+        else:
+            assert language == "yaml", f"a block of {language or 'no language'} that nothing runs"
+
+
+def titled(page: str, title: str) -> str:
+    (text,) = [block.text for block in blocks(page) if block.title == title]
+    return text
+
+
+def test_the_sweep_of_the_readme_is_the_grid_that_it_says(gradmark, tmp_path):
+    (tmp_path / "mine.toml").write_text(titled("README.md", "mine.toml"))
+    code, out, _ = gradmark("run", "mine.toml", "--dry-run")
+    assert code == 0 and out.startswith(f"{3 * 3 * 2} cells")
+
+
+def test_every_key_of_a_sweep_is_documented():
+    import msgspec
+
+    from experiments.sweep import Sweep
+
+    text = titled("docs/sweeps.md", "everything.toml")
+    keys = {field.name for field in msgspec.structs.fields(Sweep)} - {"name", "experiment"}
+    assert {key for key in keys if not re.search(rf"^(\[+{key}\]+|{key} =)", text, re.MULTILINE)} == set()
+
+
+def test_the_estimator_of_the_readme_keeps_its_claim(gradmark, tmp_path):
+    (tmp_path / "my_estimator.py").write_text(titled("README.md", "my_estimator.py"))
+    code, out, err = gradmark("check", "my_estimator.py", "-p", "gaussian-quadratic:dim=4")
+    assert code == 0 and "passed" in out, err
+
+
+def test_the_model_of_the_readme_is_measured(gradmark, tmp_path):
+    (tmp_path / "my_model.py").write_text(titled("README.md", "my_model.py"))
+    arguments = ["-e", "pathwise", "-p", "my-model", "--plugin", "my_model.py", "--max-replicates", "640"]
+    code, out, err = gradmark("run", *arguments)
+    assert code == 0 and "my-model" in out, err
+
+
+def test_the_mistake_of_the_tutorial_is_seen(gradmark, tmp_path):
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    mistake = re.search(r"`others = …` by `(others = .+?)`", text)
+    gradmark("new", "estimator", "my-idea")
+    file = tmp_path / "my_idea.py"
+    edited, count = re.subn("others = .*", mistake[1] if mistake else "", file.read_text())
+    assert count == 1
+    file.write_text(edited)
+    assert gradmark("check", "my_idea.py", "-p", "gaussian-quadratic:dim=2")[0] == 3
+
+
+@pytest.mark.parametrize(("edit", "code"), [("(cost + term)[::2]", 3), ("(cost + term)", 0)])
+def test_the_workflow_for_an_estimator_of_ones_own(edit: str, code: int, gradmark, tmp_path):
     """Its commands, in a repository where a pull request changes nothing, or throws half of the samples away."""
-    (workflow,), sweep = blocks("yaml"), blocks("toml")[1]
-    (estimator,) = [block for block in blocks("python") if "@register_estimator(" in block]
+    workflow = next(block.text for block in blocks("docs/sweeps.md") if block.language == "yaml")
+    gradmark("new", "estimator", "my-estimator")
+    estimator = (tmp_path / "my_estimator.py").read_text()
     repository = tmp_path / "project"
 
     def call(command: str) -> subprocess.CompletedProcess:
@@ -70,11 +124,12 @@ def test_the_workflow_for_an_estimator_of_ones_own(edit: str, code: int, tmp_pat
         return subprocess.run(["bash", "-c", command], cwd=repository, env=environment, capture_output=True, text=True)
 
     repository.mkdir()
-    (repository / "sweep.toml").write_text(sweep.replace("[4, 16]", "[4]"))
+    (repository / "sweep.toml").write_text(titled("docs/sweeps.md", "sweep.toml").replace("[4, 16]", "[4]"))
     (repository / "my_estimator.py").write_text(estimator)
     call("git init -q -b main && git add . && git -c user.name=a -c user.email=a@localhost commit -qm base")
     call("git remote add origin . && git fetch -q origin && git checkout -q -b change")
-    (repository / "my_estimator.py").write_text(estimator.replace(edit, "first.mean(0)") if edit else estimator + "\n")
+    assert estimator.count("(cost + term)") == 1
+    (repository / "my_estimator.py").write_text(estimator.replace("(cost + term)", edit) + "\n")
     call("git -c user.name=a -c user.email=a@localhost commit -qam change")
     commands = [
         step["run"]
@@ -90,8 +145,7 @@ def test_the_workflow_for_an_estimator_of_ones_own(edit: str, code: int, tmp_pat
     assert ("| worse: variance" in (tmp_path / "summary").read_text()) == bool(code)
 
 
-def test_every_command_of_the_table_exists():
-    from experiments.cli import cli
-
-    named = set(re.findall(r"`gradmark (\w+)", README))
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_is_named_exists(page):
+    named = set(re.findall(r"`gradmark ([a-z]+)", (ROOT / page).read_text("utf-8")))
     assert named <= set(cli.commands), named - set(cli.commands)

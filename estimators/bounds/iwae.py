@@ -17,7 +17,7 @@ __all__ = ["IWAE"]
 @register_estimator("iwae")
 @dataclass(frozen=True)
 class IWAE(Bound):
-    r"""The derivative of $\log \frac1K \sum_k w_k$ through the samples.
+    r"""The derivative of the importance-weighted bound through the samples, $\nabla \log \frac1K \sum_k w_k$.
 
     Unbiased for the gradient of the bound of K samples. The signal of the encoder falls with K faster than the noise.
     Burda, Grosse & Salakhutdinov 2016; Rainforth et al. 2018.

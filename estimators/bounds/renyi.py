@@ -18,8 +18,9 @@ __all__ = ["Renyi"]
 @register_estimator("renyi")
 @dataclass(frozen=True)
 class Renyi(Bound):
-    r"""The derivative of $\frac1{1-\alpha} \log \frac1K \sum_k w_k^{1-\alpha}$ through the samples.
+    r"""The derivative of the variational Rényi bound through the samples.
 
+    The bound is $\frac1{1-\alpha} \log \frac1K \sum_k w_k^{1-\alpha}$.
     Between the ELBO ($\alpha \to 1$) and `iwae` ($\alpha = 0$). Unbiased for the gradient of its own bound.
     Li & Turner 2016.
     """

@@ -17,7 +17,7 @@ __all__ = ["ReweightedWakeSleep"]
 @register_estimator("reweighted-wake-sleep")
 @dataclass(frozen=True)
 class ReweightedWakeSleep(Bound):
-    r"""The encoder follows the inclusive divergence KL(p(z|x) ‖ q) by $-\sum_k \tilde w_k \, \partial \log q(z_k|x)$.
+    r"""The encoder follows the inclusive divergence KL(p(z|x) ‖ q), $-\sum_k \tilde w_k \, \partial \log q(z_k|x)$.
 
     Any q. The model's parameters are as in `iwae`. Self-normalised: biased both for the bound and, at finite K, for the
     inclusive divergence.

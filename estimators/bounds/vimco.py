@@ -50,7 +50,7 @@ class ScoreOfBound(Bound):
 @register_estimator("vimco")
 @dataclass(frozen=True)
 class VIMCO(ScoreOfBound):
-    r"""Score function of the bound, with the geometric mean of the other weights for $w_k$ in the baseline of sample k.
+    r"""Score function of the bound; in a sample's baseline, the geometric mean of the other weights replaces its own.
 
     `ScoreOfBound` with $c_k = \log \frac1K (\sum_{j \ne k} w_j + (\prod_{j \ne k} w_j)^{1/(K-1)})$.
     Any q; unbiased for the gradient of the bound.

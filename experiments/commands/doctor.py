@@ -1,5 +1,6 @@
 """`gradmark doctor`: does everything work on this machine?"""
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -9,18 +10,21 @@ from pathlib import Path
 import click
 import torch
 
-from estimators.registry import make_estimator, make_problem
+from estimators.registry import components, make_estimator, make_problem
+from experiments.caching import cache_folder
 from experiments.console import print_table
 from experiments.measuring import measure
 from experiments.provenance import provenance
-from experiments.reference import cache_folder
 
 __all__ = ["examine"]
+
+UNTOLD = ("command_line", "time")
+EXTRAS = {"distributed": ("cluster", "--scheduler"), "pyarrow": ("parquet", "show --format parquet")}
 
 
 def examine() -> int:
     """Print facts and checks. Exit code 1 where something must be fixed."""
-    print_table(["fact", "value"], [[name, value] for name, value in provenance().items()])
+    print_table(["fact", "value"], [[name, value] for name, value in provenance().items() if name not in UNTOLD])
     click.echo()
     findings = [(name, *_try(check)) for name, check in CHECKS.items()]
     print_table(["check", "result", "what to do"], [[name, result, advice] for name, result, advice, _ in findings])
@@ -34,9 +38,9 @@ def _try(check: Callable[[], tuple[str, str, bool]]) -> tuple[str, str, bool]:
         return f"{type(error).__name__}: {error}".splitlines()[0], "report this", True
 
 
-def _known_variance() -> tuple[str, str, bool]:
+def _known_variance(device: str = "cpu") -> tuple[str, str, bool]:
     problem, estimator = make_problem("gaussian-quadratic:dim=1"), make_estimator("pathwise")
-    found = measure(problem, estimator, replicates=20_000)
+    found = measure(problem, estimator, replicates=20_000, device=device)
     expected = 4.0 + 12.0  # 4σ² for loc, 4d² + 8σ² for log_scale, at d = σ = 1
     low, high = found.total_variance.low, found.total_variance.high
     margin = high - low  # three standard errors and more, so that a sound machine never fails
@@ -47,8 +51,19 @@ def _known_variance() -> tuple[str, str, bool]:
 def _cuda() -> tuple[str, str, bool]:
     if not torch.cuda.is_available():
         return "no CUDA device", "none needed; for one, install torch's CUDA build (see the README)", False
-    torch.ones(1, device="cuda")
-    return f"{torch.cuda.get_device_name()} works", "", False
+    found, advice, broken = _known_variance("cuda")
+    return f"{torch.cuda.get_device_name()}: {found}", advice, broken
+
+
+def _plugins() -> tuple[str, str, bool]:
+    numbers = [f"{len(components(kind))} {kind}s" for kind in ("estimator", "problem", "control variate")]
+    return ", ".join(numbers), "", False
+
+
+def _extras() -> tuple[str, str, bool]:
+    missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
+    advice = [f"pip install 'gradmark[{extra}]' for {use}" for extra, use in map(EXTRAS.__getitem__, missing)]
+    return f"{', '.join(missing)} not installed" if missing else "all installed", "; ".join(advice), False
 
 
 def _compiler() -> tuple[str, str, bool]:
@@ -70,6 +85,8 @@ def _writable(folder: Path) -> tuple[str, str, bool]:
 CHECKS: dict[str, Callable[[], tuple[str, str, bool]]] = {
     "a known variance": _known_variance,
     "GPU": _cuda,
+    "plug-ins": _plugins,
+    "extras": _extras,
     "compiler": _compiler,
     "results": lambda: _writable(Path.cwd() / "results"),
     "cache of references": lambda: _writable(cache_folder()),

@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from estimators import specs
-from estimators.registry import components, load_plugin
+from estimators.registry import Kind, components, load_plugin
 from estimators.schemes import SCHEMES
 from experiments.console import print_table
 from experiments.sweep import read_sweep, shipped_sweeps
 
-__all__ = ["list_components"]
+__all__ = ["entries", "list_components"]
 
-KINDS = {"estimators": "estimator", "problems": "problem", "control-variates": "control variate"}
+KINDS: dict[str, Kind] = {"estimators": "estimator", "problems": "problem", "control-variates": "control variate"}
 YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -26,22 +26,23 @@ def list_components(what: Sequence[str], as_json: bool, plugins: Sequence[str]) 
     """Print the entries of each kind asked for."""
     for plugin in plugins:
         load_plugin(plugin)
-    found = {kind: _entries(kind) for kind in what}
+    found = {kind: entries(kind) for kind in what}
     if as_json:
         click.echo(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2, ensure_ascii=False))
         return
-    for kind, entries in found.items():
-        rows = [[entry["name"], _options_text(entry["options"]), entry["summary"]] for entry in entries]
+    for kind, listed in found.items():
+        rows = [[entry["name"], _options_text(entry["options"]), entry["summary"]] for entry in listed]
         print_table(["name", "options (default)", "what it is"], rows, title=kind)
         click.echo()
 
 
-def _entries(kind: str) -> list[dict[str, Any]]:
+def entries(kind: str) -> list[dict[str, Any]]:
+    """What there is of a kind (a key of `KINDS`, `schemes` or `sweeps`): name, options, summary, papers, docstring."""
     if kind == "schemes":
         return [{"name": name, "options": {}, "summary": cls.summary} for name, cls in SCHEMES.items()]
     if kind == "sweeps":
         return [{"name": name, "options": {}, "summary": read_sweep(name).description} for name in shipped_sweeps()]
-    return [_component(name, cls) for name, cls in components(KINDS[kind]).items()]  # type: ignore[index]
+    return [_component(name, cls) for name, cls in components(KINDS[kind]).items()]
 
 
 def _component(name: str, cls: type) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _options_text(options: dict[str, dict[str, Any]]) -> str:
 
 def _plain(sentence: str) -> str:
     """Up to the first formula or full stop, without LaTeX."""
-    return re.split(r"(?<=[^.])\.(?:\s|$)|[,:]? \$", sentence)[0].strip()
+    return re.split(r"(?<=[^.])\.(?:\s|$)| \$", sentence)[0].strip(" ,:")
 
 
 def _papers(text: str) -> str:

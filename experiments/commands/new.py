@@ -1,0 +1,76 @@
+"""`gradmark new`: a file to fill in, with its test."""
+
+import importlib.util
+import keyword
+from pathlib import Path
+
+import click
+
+from estimators.registry import NAME, Kind, components
+
+__all__ = ["write_skeleton"]
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+NEXT = {
+    "estimator": "gradmark check {file}",
+    "problem": "gradmark rank {file}",
+    "control-variate": "gradmark check score-function:control_variate={name} --plugin {file}",
+}
+
+
+def write_skeleton(kind: str, name: str) -> None:
+    """Write a module and its test into the working directory, both or neither. ValueError: it cannot be done."""
+    file = Path(f"{_checked(kind, name).replace('-', '_')}.py")
+    test = Path(f"test_{file}")
+    for path in (file, test):
+        if path.exists():
+            raise ValueError(f"{path} exists already; choose another name, or move it away")
+    if importlib.util.find_spec(file.stem):
+        raise ValueError(f"{file} would hide the Python module {file.stem}; choose another name")
+    stem = kind.replace("-", "_")
+    _write({path: _filled(f"{prefix}{stem}.py", kind, name) for prefix, path in (("", file), ("test_", test))})
+    click.echo(f"{file}\n{test}")
+    click.echo(f"next: {NEXT[kind].format(file=file, name=name)}, pytest {test}", err=True)
+
+
+def _checked(kind: str, name: str) -> str:
+    """The name, if a component and a module can be called so."""
+    if not NAME.fullmatch(name) or name[0].isdigit() or keyword.iskeyword(name) or name.startswith("test-"):
+        raise ValueError(f"'{name}' cannot be the name; write lower-case words with hyphens, like 'my-{kind}'")
+    registered: Kind = kind.replace("-", " ")  # type: ignore[assignment]
+    if name in components(registered):
+        raise ValueError(f"the {registered} '{name}' exists already; choose another name")
+    return name
+
+
+def _filled(template: str, kind: str, name: str) -> str:
+    """The templates are Python with the names `my-KIND`, `my_kind` and `MyKind`."""
+    text = (TEMPLATES / template).read_text("utf-8")
+    for spelled in (_kebab, _snake, _camel):
+        text = text.replace(spelled(f"my-{kind}"), spelled(name))
+    return text
+
+
+def _kebab(name: str) -> str:
+    return name
+
+
+def _snake(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _camel(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def _write(texts: dict[Path, str]) -> None:
+    written = []
+    try:
+        for file, text in texts.items():
+            with file.open("x", encoding="utf-8") as stream:
+                written.append(file)
+                stream.write(text)
+    except BaseException:
+        for file in written:
+            file.unlink()
+        raise

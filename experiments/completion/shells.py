@@ -1,0 +1,76 @@
+"""Where click's completion and specs do not get on: words with colons, equals signs and commas."""
+
+import os
+import shlex
+
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+    split_arg_string,
+)
+
+__all__ = ["SHELLS"]
+
+
+@add_completion_class
+class Bash(BashComplete):
+    """Bash breaks words at : and = too: they are read off the line, and what is offered starts after the last break."""
+
+    source_template = BashComplete.source_template.replace(
+        "env COMP_WORDS", 'env COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" COMP_WORDS'
+    )
+    breaks: int = 0
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        line = os.environ["COMP_LINE"]
+        words = split_arg_string(line)
+        incomplete = words.pop() if words and not line[-1].isspace() else ""
+        value = incomplete.partition("=")[2] if incomplete.startswith("-") else incomplete
+        if not _in_quotes(line):
+            self.breaks = max(value.rfind(sign) + 1 for sign in ":=" if sign in os.environ["COMP_WORDBREAKS"])
+        return words[1:], incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return f"{item.type},{item.value[self.breaks :]}"
+
+
+class WholeWords(ShellComplete):
+    """zsh and fish replace the whole word, of which click hands back what follows `--option=`."""
+
+    option: str = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()
+        if incomplete.startswith("--") and "=" in incomplete:
+            self.option = incomplete.partition("=")[0] + "="
+        return args, incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return super().format_completion(CompletionItem(self.option + item.value, item.type, item.help))
+
+
+@add_completion_class
+class Zsh(WholeWords, ZshComplete):
+    pass
+
+
+@add_completion_class
+class Fish(WholeWords, FishComplete):
+    """Specs have commas, at which click's script would cut them."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+def _in_quotes(line: str) -> bool:
+    try:
+        shlex.split(line)
+    except ValueError:
+        return True
+    return False
+
+
+SHELLS: dict[str, type[ShellComplete]] = {"bash": Bash, "zsh": Zsh, "fish": Fish}

@@ -1,0 +1,113 @@
+"""`gradmark new`: what it writes is a good start, and it writes all of it or nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.commands import new
+
+KINDS = ["estimator", "problem", "control-variate"]
+TRIED = {
+    "estimator": ["check", "my_idea.py", "-p", "gaussian-quadratic:dim=2", "-p", "bernoulli-toy:dim=2,t=0.1"],
+    "problem": ["check", "pathwise", "-p", "my-idea", "--plugin", "my_idea.py"],
+    "control-variate": [
+        *("check", "score-function:control_variate=my-idea", "--plugin", "my_idea.py"),
+        *("-p", "gaussian-quadratic:dim=2"),
+    ],
+}
+
+
+def tool(*command: str, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True)
+
+
+def pytest_in(folder: Path) -> subprocess.CompletedProcess:
+    return tool("pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "error", ".", folder=folder)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_works_at_once(kind, gradmark, tmp_path):
+    code, out, err = gradmark("new", kind, "my-idea")
+    assert code == 0 and out.split() == ["my_idea.py", "test_my_idea.py"]
+    assert "next: gradmark" in err and "my_idea.py" in err
+    code, out, err = gradmark(*TRIED[kind])
+    assert code == 0 and "passed" in out, err
+    tested = pytest_in(tmp_path)
+    assert tested.returncode == 0, tested.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_clean(kind, gradmark, tmp_path):
+    """By ruff's own defaults (88 columns), and by this repository's rules (120)."""
+    gradmark("new", kind, "my-idea")
+    assert "my_idea" in (tmp_path / "test_my_idea.py").read_text()
+    assert f"my-{kind}" not in "".join(file.read_text() for file in tmp_path.glob("*.py"))
+    rules = ["--select", "E,F,I,B,UP,SIM,RUF", "--ignore", "RUF001,RUF002,RUF003", "--line-length", "120"]
+    for command in (
+        ["check"],
+        ["check", *rules],
+        ["format", "--check"],
+        ["format", "--check", "--line-length", "120"],
+    ):
+        found = tool("ruff", *command, "--isolated", "--no-cache", ".", folder=tmp_path)
+        assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("estimator", "(fixed - self.weight * others)", "(fixed - self.weight * fixed.mean(0))"),
+        ("problem", "variance = (2 *", "variance = (1.9 *"),
+        ("control-variate", "/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
+    ],
+)
+def test_its_test_sees_a_mistake(kind, right, wrong, gradmark, tmp_path):
+    gradmark("new", kind, "my-idea")
+    file = tmp_path / "my_idea.py"
+    text = file.read_text()
+    assert text.count(right) == 1
+    file.write_text(text.replace(right, wrong).replace('log_scale": torch.zeros', 'log_scale": 0.5 + torch.zeros'))
+    assert pytest_in(tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["MyIdea", "my_idea", "../idea", "1-idea", "class", "test-idea", "", "idea-"])
+def test_a_bad_name_is_refused(name, gradmark, tmp_path):
+    code, out, err = gradmark("new", "estimator", name)
+    assert (code, out) == (2, "") and "like 'my-estimator'" in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "why"),
+    [
+        ("estimator", "pathwise", "the estimator 'pathwise' exists already"),
+        ("control-variate", "leave-one-out", "the control variate 'leave-one-out' exists already"),
+        ("problem", "random", "would hide the Python module random"),
+    ],
+)
+def test_a_name_that_is_taken_is_refused(kind, name, why, gradmark, tmp_path):
+    code, _, err = gradmark("new", kind, name)
+    assert code == 2 and why in err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("taken", ["my_idea.py", "test_my_idea.py"])
+def test_nothing_is_overwritten(taken, gradmark, tmp_path):
+    (tmp_path / taken).write_text("mine")
+    code, _, err = gradmark("new", "problem", "my-idea")
+    assert code == 2 and f"{taken} exists already" in err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(taken, "mine")]
+
+
+def test_nothing_half_written_stays(tmp_path):
+    first, second = tmp_path / "a.py", tmp_path / "missing" / "b.py"
+    with pytest.raises(FileNotFoundError):
+        new._write({first: "text", second: "text"})
+    assert not list(tmp_path.iterdir())
