@@ -67,7 +67,7 @@ class DigitsSBN(Digits):
     latent: int = 20
     layers: int = 1
     encoder: ClassVar[tuple[str, ...]] = ("encoder_weight", "encoder_bias", "encoder2_weight", "encoder2_bias")
-    trained_by: ClassVar[tuple[str, int]] = ("vimco", 4)
+    trained_by: ClassVar[tuple[str, int]] = ("per-data-point", 4)
 
     def __post_init__(self) -> None:
         super().__post_init__()
