@@ -15,6 +15,7 @@ from estimators import (  # noqa: F401
     measure_valued,
     muprop,
     pathwise,
+    per_data_point,
     random_directions,
     rao_blackwellized,
     rebar,

@@ -180,7 +180,8 @@ class Problem(Component, ABC):
     def batch(self, indices: Shaped[Tensor, "R B"]) -> "Problem":
         """The problem on a mini-batch of data points for each replicate: R parameters, each with data of its own.
 
-        Scaled, so that over uniformly drawn indices the expected cost is that of all data. ValueError: there are none.
+        Scaled, so that over uniformly drawn indices the expected cost is that of all data.
+        ValueError: there is no data.
         """
         raise ValueError(f"{self.spec} has no data to draw mini-batches from")
 

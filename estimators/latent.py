@@ -1,9 +1,10 @@
 """Latent-variable models: problems whose cost is the negative evidence lower bound."""
 
+import copy
 from abc import abstractmethod
 from typing import ClassVar, final
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
@@ -19,6 +20,11 @@ class LatentVariableProblem(Problem):
     A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
     log-weights log p(x, z) − log q(z|x), which are theirs alone.
     """
+
+    observation: Tensor
+    """x, `[N, X]`, the same for all replicates; in a batch `[R, N, X]`."""
+    data_weight: float = 1.0
+    """What a data point counts in the cost: N/B in a batch of B."""
 
     cost_depends_on_params: ClassVar[bool] = True
     encoder: ClassVar[tuple[str, ...]]
@@ -36,6 +42,22 @@ class LatentVariableProblem(Problem):
         """log p(x); None: unknown."""
         return None
 
+    @property
+    def num_data(self) -> int:
+        return self.observation.shape[-2]
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> "LatentVariableProblem":
+        return self.conditioned(self.observation[indices], self.num_data / indices.shape[1])
+
+    @final
+    def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
+        """The same model and encoder on other data."""
+        other = copy.copy(self)
+        vars(other).pop("initial_distribution", None)  # of other data
+        object.__setattr__(other, "observation", observation)
+        object.__setattr__(other, "data_weight", data_weight)
+        return other
+
     @final
     def distribution(self, params: Params) -> Distribution:
         return Independent(self.posterior(params), 1)
@@ -52,4 +74,4 @@ class LatentVariableProblem(Problem):
 
     @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        return -self.log_weights(x, params).sum(-1)
+        return -self.data_weight * self.log_weights(x, params).sum(-1)

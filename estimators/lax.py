@@ -55,8 +55,8 @@ class Lax(ControlVariate):
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Lax":
         start = fresh_samples(problem, params, source)
-        x = start.x.reshape(len(start.x), -1)
-        network = initial_network(x, start.cost.squeeze(1), self.hidden, source.stream("network"))
+        x = start.x.reshape(start.cost.numel(), -1)
+        network = initial_network(x, start.cost.flatten(), self.hidden, source.stream("network"))
 
         def surrogate(point: Params, network: Network) -> Tensor:
             q = problem.distribution(point)

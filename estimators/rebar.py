@@ -139,7 +139,7 @@ class Relax(RelaxedControl):
         samples = fresh_samples(problem, params, source)
         q = problem.distribution(params)
         z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
-        network = initial_network(z.reshape(len(z), -1), samples.cost.squeeze(1), self.hidden, source)
+        network = initial_network(z.reshape(samples.cost.numel(), -1), samples.cost.flatten(), self.hidden, source)
         network["level"] = torch.zeros_like(network["level"]).requires_grad_()
         return network | {name: value.requires_grad_() for name, value in self.given(params).items()}
 

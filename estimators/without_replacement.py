@@ -24,7 +24,8 @@ def _weighted(samples: ScoredSamples, weight: Tensor, baseline: Tensor | float =
 
 def _in_float64(problem: Problem, params: Params) -> Distribution:
     """What is left of the probability is a difference, which would keep no digits in float32."""
-    return problem.distribution({name: value.detach().double() for name, value in params.items()})
+    point = {name: value.detach().double() for name, value in params.items()}
+    return problem.to(next(iter(point.values())).device, torch.float64).distribution(point)
 
 
 def _log_p(samples: ScoredSamples) -> Float[Tensor, "S R"]:

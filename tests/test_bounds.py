@@ -58,7 +58,7 @@ def test_the_problem_is_what_its_formulas_say():
     assert isinstance(made, LatentVariableProblem)
     params = replicated(made.initial_params(), 3)
     z = torch.randn(5, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    posterior = torch.distributions.Normal((params["prior_mean"].unsqueeze(1) + made.data) / 2, math.sqrt(0.5))  # type: ignore[attr-defined]
+    posterior = torch.distributions.Normal((params["prior_mean"].unsqueeze(1) + made.observation) / 2, math.sqrt(0.5))  # type: ignore[attr-defined]
     marginal = made.log_marginal(params)
     assert marginal is not None
     torch.testing.assert_close(made.log_joint(z, params) - marginal, posterior.log_prob(z).sum(-1))
@@ -175,7 +175,7 @@ def test_what_equal_weights_leave_of_ovis(gamma: float):
 def test_reweighted_wake_sleep_tends_to_the_inclusive_divergence():
     """Of which the gradient is known: −Σ E_{p(z|x)}[∂ log q(z|x)], with p(z|x) = N((μ + x)/2, I/2)."""
     problem = make_problem("linear-gaussian:dim=2,perturbation=0.2,points=2")
-    point, data, v = problem.initial_params(), problem.data, problem.posterior_variance  # type: ignore[attr-defined]
+    point, data, v = problem.initial_params(), problem.observation, problem.posterior_variance  # type: ignore[attr-defined]
     residual = (point["prior_mean"] + data) / 2 - data @ point["weight"].T - point["bias"]
     wanted = {"weight": -(residual.T @ data) / v, "bias": -residual.sum(0) / v}
     found = estimate(workload("reweighted-wake-sleep", 512, problem.spec), None, Stop(replicates=20_000))

@@ -4,16 +4,17 @@ Costs are minimised: what is estimated is the gradient of $-L_K$. Burda, Grosse 
 """
 
 import math
-from typing import ClassVar
+from abc import abstractmethod
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators import families
-from estimators.interface import Estimator, Params, Problem
+from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.latent import LatentVariableProblem
 
-__all__ = ["Bound", "latent", "log_mean_weight", "parted", "relative_weights", "samples"]
+__all__ = ["Bound", "log_mean_weight", "parted", "relative_weights", "samples"]
 
 
 class Bound(Estimator):
@@ -31,6 +32,15 @@ class Bound(Estimator):
         if self.differentiates_samples and not families.find(q).differentiable:
             return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
         return None
+
+    @final
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        assert isinstance(problem, LatentVariableProblem)
+        return problem.data_weight * self.negative_bound(problem, params, noise)
+
+    @abstractmethod
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        """The surrogate, each data point counted once."""
 
     def needs_independent_samples(self) -> bool:
         return True
@@ -59,9 +69,3 @@ def parted(problem: LatentVariableProblem, params: Params) -> tuple[Params, Para
     """The parameters with the encoder's detached, and all detached."""
     model = {name: value.detach() if name in problem.encoder else value for name, value in params.items()}
     return model, {name: value.detach() for name, value in params.items()}
-
-
-def latent(problem: Problem) -> LatentVariableProblem:
-    """The problem, which `unsupported` has let pass."""
-    assert isinstance(problem, LatentVariableProblem)
-    return problem

@@ -6,8 +6,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, parted, relative_weights, samples
+from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
 from estimators.interface import Noise, Params, Problem
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["DReG"]
@@ -26,12 +27,11 @@ class DReG(Bound):
     Tucker et al. 2019.
     """
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        latents = latent(problem)
-        model, fixed = parted(latents, params)
-        z = samples(latents, params, noise)
-        at_fixed_z = latents.log_weights(z.detach(), model)
-        through_z = latents.log_weights(z, fixed)
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        model, fixed = parted(problem, params)
+        z = samples(problem, params, noise)
+        at_fixed_z = problem.log_weights(z.detach(), model)
+        through_z = problem.log_weights(z, fixed)
         squares = relative_weights(at_fixed_z) ** 2
         encoder = (squares * (through_z - through_z.detach())).sum((0, 2))
         return -log_mean_weight(at_fixed_z) - encoder

@@ -6,8 +6,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, samples
-from estimators.interface import Noise, Params, Problem
+from estimators.bounds.bound import Bound, log_mean_weight, samples
+from estimators.interface import Noise, Params
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["IWAE"]
@@ -23,6 +24,5 @@ class IWAE(Bound):
     Burda, Grosse & Salakhutdinov 2016; Rainforth et al. 2018.
     """
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        model = latent(problem)
-        return -log_mean_weight(model.log_weights(samples(model, params, noise), params))
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        return -log_mean_weight(problem.log_weights(samples(problem, params, noise), params))

@@ -7,8 +7,9 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, samples
-from estimators.interface import Noise, Params, Problem
+from estimators.bounds.bound import Bound, log_mean_weight, samples
+from estimators.interface import Noise, Params
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["Renyi"]
@@ -32,7 +33,6 @@ class Renyi(Bound):
         if not math.isfinite(self.alpha) or self.alpha == 1:
             raise ValueError(f"alpha must be finite and not 1, not {self.alpha}")
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        model = latent(problem)
-        log_weights = model.log_weights(samples(model, params, noise), params)
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        log_weights = problem.log_weights(samples(problem, params, noise), params)
         return -log_mean_weight((1 - self.alpha) * log_weights) / (1 - self.alpha)

@@ -6,8 +6,9 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, parted, relative_weights, samples
+from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
 from estimators.interface import Claim, Noise, Params, Problem
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["ReweightedWakeSleep"]
@@ -29,10 +30,9 @@ class ReweightedWakeSleep(Bound):
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        latents = latent(problem)
-        z = samples(latents, params, noise).detach()
-        log_q = latents.log_q(z, params)
-        log_weights = latents.log_joint(z, parted(latents, params)[0]) - log_q.detach()
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        z = samples(problem, params, noise).detach()
+        log_q = problem.log_q(z, params)
+        log_weights = problem.log_joint(z, parted(problem, params)[0]) - log_q.detach()
         encoder = (relative_weights(log_weights) * (log_q - log_q.detach())).sum((0, 2))
         return -log_mean_weight(log_weights) - encoder

@@ -6,8 +6,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, parted, samples
+from estimators.bounds.bound import Bound, log_mean_weight, parted, samples
 from estimators.interface import Claim, Noise, Params, Problem
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["StickingTheLanding"]
@@ -27,6 +28,5 @@ class StickingTheLanding(Bound):
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "unbiased" if num_samples == 1 else "biased"
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        model = latent(problem)
-        return -log_mean_weight(model.log_weights(samples(model, params, noise), parted(model, params)[0]))
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        return -log_mean_weight(problem.log_weights(samples(problem, params, noise), parted(problem, params)[0]))

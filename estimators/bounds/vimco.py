@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, latent, log_mean_weight, samples
+from estimators.bounds.bound import Bound, log_mean_weight, samples
 from estimators.interface import Noise, Params, Problem
+from estimators.latent import LatentVariableProblem
 from estimators.registry import register_estimator
 
 __all__ = ["OVIS", "VIMCO"]
@@ -32,11 +33,10 @@ class ScoreOfBound(Bound):
             return f"{self.name} needs num_samples of two or more: each sample has its baseline from the others"
         return None
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        model = latent(problem)
-        z = samples(model, params, noise).detach()
-        log_q = model.log_q(z, params)
-        log_weights = model.log_joint(z, params) - log_q
+    def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        z = samples(problem, params, noise).detach()
+        log_q = problem.log_q(z, params)
+        log_weights = problem.log_joint(z, params) - log_q
         fixed = log_weights.detach()
         signal = fixed.logsumexp(0) - math.log(len(fixed)) - self.baselines(fixed)
         return -log_mean_weight(log_weights) - (signal * (log_q - log_q.detach())).sum((0, 2))

@@ -4,6 +4,8 @@ from experiments.problems import (  # noqa: F401
     bernoulli,
     beta_cost,
     categorical,
+    digits_sbn,
+    digits_vae,
     dirichlet_cost,
     exponential_quadratic,
     gamma_cost,

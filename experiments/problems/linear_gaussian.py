@@ -33,7 +33,7 @@ class LinearGaussian(LatentVariableProblem):
     points: int = 4
     posterior_variance: float = 2 / 3
     perturbation: float = 0.01
-    data: Tensor = field(init=False, repr=False, compare=False)
+    observation: Tensor = field(init=False, repr=False, compare=False)
     """`[points, dim]`, drawn from the model at μ ~ N(0, I)."""
     encoder: ClassVar[tuple[str, ...]] = ("weight", "bias")
 
@@ -41,9 +41,7 @@ class LinearGaussian(LatentVariableProblem):
         check_options(self, dim=1, points=1, posterior_variance=0)
         if self.perturbation < 0:
             raise ValueError(f"perturbation must be at least 0, not {self.perturbation}")
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(self.points + 1, self.dim, generator=generator, dtype=torch.float64)
-        object.__setattr__(self, "data", noise[0] + math.sqrt(2) * noise[1:])
+        object.__setattr__(self, "observation", _drawn(self.points, self.dim))
 
     @classmethod
     def variants(cls) -> list[str]:
@@ -51,7 +49,7 @@ class LinearGaussian(LatentVariableProblem):
 
     def initial_params(self) -> Params:
         generator = torch.Generator().manual_seed(1)
-        mean = self.data.cpu().double().mean(0)
+        mean = _drawn(self.points, self.dim).mean(0)
         at = {"prior_mean": mean, "weight": torch.eye(self.dim, dtype=torch.float64) / 2, "bias": mean / 2}
 
         def moved(value: Tensor) -> Tensor:
@@ -64,19 +62,24 @@ class LinearGaussian(LatentVariableProblem):
 
     def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
         from_prior = ((z - params["prior_mean"].unsqueeze(1)) ** 2).sum(-1)
-        from_data = ((self.data - z) ** 2).sum(-1)
+        from_data = ((self.observation - z) ** 2).sum(-1)
         return -(from_prior + from_data) / 2 - self.dim * math.log(2 * math.pi)
 
     def log_marginal(self, params: Params) -> Float[Tensor, "R N"]:
-        return (
-            -((self.data - params["prior_mean"].unsqueeze(1)) ** 2).sum(-1) / 4 - self.dim * math.log(4 * math.pi) / 2
-        )
+        distances = ((self.observation - params["prior_mean"].unsqueeze(1)) ** 2).sum(-1)
+        return -distances / 4 - self.dim * math.log(4 * math.pi) / 2
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         mean, v = self._mean(params), self.posterior_variance
-        distances = ((mean - params["prior_mean"].unsqueeze(1)) ** 2 + (self.data - mean) ** 2).sum(-1)
+        distances = ((mean - params["prior_mean"].unsqueeze(1)) ** 2 + (self.observation - mean) ** 2).sum(-1)
         constant = v + math.log(2 * math.pi) - (1 + math.log(2 * math.pi * v)) / 2
-        return (distances / 2 + self.dim * constant).sum(-1)
+        return self.data_weight * (distances / 2 + self.dim * constant).sum(-1)
 
     def _mean(self, params: Params) -> Float[Tensor, "R N D"]:
-        return self.data @ params["weight"].mT + params["bias"].unsqueeze(1)
+        return self.observation @ params["weight"].mT + params["bias"].unsqueeze(1)
+
+
+def _drawn(points: int, dim: int) -> Float[Tensor, "N D"]:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(points + 1, dim, generator=generator, dtype=torch.float64)
+    return noise[0] + math.sqrt(2) * noise[1:]

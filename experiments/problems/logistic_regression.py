@@ -1,17 +1,20 @@
 """Bayesian logistic regression on the breast-cancer data."""
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn.functional import softplus
 
 from estimators.interface import Params, Problem
+from estimators.noise import NoiseSource
 from estimators.registry import register_problem
 from experiments.problems.options import check_options
 
@@ -25,7 +28,8 @@ class LogisticRegression(Problem):
     """Bayesian logistic regression on real data: the negative ELBO of 31 weights, in nats.
 
     Prior N(0, I), posterior q = N(loc, exp(log_scale)²), 569 cases of breast cancer (30 standardised features and an
-    intercept). The analytic KL divergence is a term of the cost that depends on the parameters directly.
+    intercept), of which `held_out`, drawn at random once, serve as a test. The analytic KL divergence is a term of the
+    cost that depends on the parameters directly.
 
     Its expectation is exact: each case needs one integral over a Gaussian logit, by the trapezoidal rule.
     Mohamed et al. 2020, sec. 8.
@@ -33,16 +37,28 @@ class LogisticRegression(Problem):
 
     loc: float = 0.0
     log_scale: float = -1.0
+    held_out: int = 0
     signed_features: Tensor = field(init=False, repr=False, compare=False)
-    """Features times label ±1, `[N, 31]`."""
+    """Features times label ±1, `[N, 31]`; in a batch `[R, B, 31]`."""
+    test_features: Tensor = field(init=False, repr=False, compare=False)
+    """The same of the cases held out."""
+    case_weight: float = field(init=False, repr=False, compare=False)
+    """What a case counts in the cost: N/B in a batch of B."""
     cost_depends_on_params: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_options(self)
-        object.__setattr__(self, "signed_features", torch.from_numpy(_breast_cancer()))
+        cases = torch.from_numpy(_breast_cancer())
+        if not 0 <= self.held_out < len(cases):
+            raise ValueError(f"held_out must be from 0 to {len(cases) - 1}, not {self.held_out}")
+        order = torch.randperm(len(cases), generator=torch.Generator().manual_seed(0))
+        test, training = order[: self.held_out], order[self.held_out :].sort().values
+        object.__setattr__(self, "signed_features", cases[training])
+        object.__setattr__(self, "test_features", cases[test])
+        object.__setattr__(self, "case_weight", 1.0)
 
     def initial_params(self) -> Params:
-        weights = self.signed_features.shape[1]
+        weights = self.signed_features.shape[-1]
         return {
             "loc": torch.full((weights,), self.loc, dtype=torch.float64),
             "log_scale": torch.full((weights,), self.log_scale, dtype=torch.float64),
@@ -52,15 +68,46 @@ class LogisticRegression(Problem):
         return Independent(Normal(params["loc"], params["log_scale"].exp()), 1)
 
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        return softplus(-(x @ self.signed_features.T)).sum(-1) + _divergence_from_prior(params)
+        losses = softplus(-_logits(self.signed_features, x)).sum(-1)
+        return self.case_weight * losses + _divergence_from_prior(params)
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
-        mean = params["loc"] @ self.signed_features.T
-        deviation = ((2 * params["log_scale"]).exp() @ self.signed_features.T**2).sqrt()
-        nodes = torch.linspace(-10, 10, 201, dtype=mean.dtype, device=mean.device)
-        weights = (-(nodes**2) / 2).exp() * (nodes[1] - nodes[0]) / (2 * torch.pi) ** 0.5
-        logits = mean.unsqueeze(-1) + deviation.unsqueeze(-1) * nodes
-        return (softplus(-logits) @ weights).sum(-1) + _divergence_from_prior(params)
+        losses = _expectation(lambda logit: softplus(-logit), self.signed_features, params).sum(-1)
+        return self.case_weight * losses + _divergence_from_prior(params)
+
+    @property
+    def num_data(self) -> int:
+        return self.signed_features.shape[-2]
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> "LogisticRegression":
+        part = copy.copy(self)
+        object.__setattr__(part, "signed_features", self.signed_features[indices])
+        object.__setattr__(part, "case_weight", self.num_data / indices.shape[1])
+        return part
+
+    def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
+        """The exact `objective`, and of cases held out `test_log_likelihood`, the mean of log E_q[p(y|x)]."""
+        found = {"objective": self.expected_cost(params)}
+        if self.held_out:
+            found["test_log_likelihood"] = _expectation(torch.sigmoid, self.test_features, params).log().mean(-1)
+        return found
+
+
+def _logits(features: Shaped[Tensor, "*R N D"], x: Float[Tensor, "S R D"]) -> Float[Tensor, "S R N"]:
+    if features.ndim == 2:
+        return x @ features.mT
+    return (x.transpose(0, 1) @ features.mT).transpose(0, 1)
+
+
+def _expectation(
+    function: Callable[[Tensor], Tensor], features: Shaped[Tensor, "*R N D"], params: Params
+) -> Float[Tensor, "R N"]:
+    """Of a function of each case's logit, which is Gaussian under q."""
+    mean = _logits(features, params["loc"].unsqueeze(0)).squeeze(0)
+    deviation = _logits(features**2, (2 * params["log_scale"]).exp().unsqueeze(0)).squeeze(0).sqrt()
+    nodes = torch.linspace(-10, 10, 201, dtype=mean.dtype, device=mean.device)
+    weights = (-(nodes**2) / 2).exp() * (nodes[1] - nodes[0]) / (2 * torch.pi) ** 0.5
+    return function(mean.unsqueeze(-1) + deviation.unsqueeze(-1) * nodes) @ weights
 
 
 def _divergence_from_prior(params: Params) -> Float[Tensor, " R"]:

@@ -1,0 +1,55 @@
+"""A torch.nn.Module as part of a problem: its parameters among the problem's, one network for each replicate."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from estimators.interface import Params
+
+__all__ = ["ReplicatedModule"]
+
+
+@dataclass(frozen=True)
+class ReplicatedModule:
+    """Any module without state of its own: no batch norm, no dropout.
+
+    What `initial_params` gives belongs among those of the problem, named `prefix` + name. The module's own parameters
+    are the starting point and never change.
+    """
+
+    module: nn.Module
+    prefix: str = ""
+
+    def initial_params(self) -> Params:
+        """The module's parameters, in float64, without the replicate axis."""
+        start = self.module.named_parameters()
+        return {f"{self.prefix}{name}": value.detach().double().clone() for name, value in start}
+
+    def of_samples(self, params: Params, x: Shaped[Tensor, "S R *X"]) -> Shaped[Tensor, "S R *Y"]:
+        """The module of samples, those of each replicate through its own network."""
+        return self._mapped(params, x, 1)
+
+    def of_data(self, params: Params, data: Shaped[Tensor, "N *X"]) -> Shaped[Tensor, "R N *Y"]:
+        """The module of data that all replicates share."""
+        return self._mapped(params, data, None)
+
+    def of_batches(self, params: Params, data: Shaped[Tensor, "R N *X"]) -> Shaped[Tensor, "R N *Y"]:
+        """The module of data that each replicate has of its own."""
+        return self._mapped(params, data, 0)
+
+    def _mapped(self, params: Params, inputs: Tensor, axis: int | None) -> Tensor:
+        """The module with a leading batch axis, over the replicates."""
+        own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
+        some = next(iter(own.values()), inputs)
+        buffers = {
+            name: value.to(some.device, some.dtype if value.is_floating_point() else value.dtype)
+            for name, value in self.module.named_buffers()
+        }
+
+        def call(weights: Params, inputs: Tensor) -> Tensor:
+            return functional_call(self.module, {**buffers, **weights}, (inputs,))
+
+        return torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
