@@ -1,6 +1,8 @@
 """Columns of `cells` that follow from others and are not in the file."""
 
-from pandas import DataFrame, isna
+from typing import Any
+
+from pandas import DataFrame, Series, isna
 
 from experiments.evaluations import per_evaluation
 
@@ -8,12 +10,13 @@ __all__ = ["derived"]
 
 
 def derived(cells: DataFrame) -> DataFrame:
-    """The cells with their work-normalized variance per evaluation, and `training`, the settings of a training cell."""
+    """The cells with their variance per evaluation, and `training`, a training cell's settings in words, else ''."""
     settings = zip(cells["optimizer"], cells["learning_rate"], cells["batch"], strict=True)
-    return per_evaluation(cells).assign(training=[_text(*row) for row in settings])
+    texts = [_text(*row) for row in settings]
+    return per_evaluation(cells).assign(training=Series(texts, cells.index, dtype=object))
 
 
-def _text(optimizer: str | None, learning_rate: float, batch: int) -> str:
-    if optimizer is None or isna(optimizer):
+def _text(optimizer: Any, learning_rate: float, batch: Any) -> str:
+    if isna(optimizer):
         return ""
-    return f"{optimizer} {learning_rate:g}" + (f", batch {batch}" if batch else "")
+    return f"{optimizer} {learning_rate:g}" + ("" if isna(batch) or batch == 0 else f", batch {batch}")
