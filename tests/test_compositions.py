@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cases import ESTIMATORS, problem
 
-from estimators.registry import components, make_estimator
+from estimators.registry import components, make_estimator, make_problem
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
@@ -49,3 +49,8 @@ def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_varia
     made = make_estimator(f"importance-weighted:base=(score-function:control_variate={control_variate})")
     reason = made.unsupported(problem("bernoulli-toy:dim=2,logit=0.5,t=0.1"), 2)
     assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"
+
+
+def test_stratified_asks_a_problem_with_float64_data_for_its_samples() -> None:
+    """What the base draws is tried out at the initial parameters, on data that nobody has moved to float32."""
+    assert make_estimator("stratified").unsupported(make_problem("linear-gaussian"), 4) is None

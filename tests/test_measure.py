@@ -19,7 +19,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import Measurement, long_run, measure, reference
+from experiments import Measurement, long_run, measure, reference, statistics
 from experiments.measuring import estimate
 from experiments.memory import peak_memory
 from experiments.reference import cache_folder, find_reference
