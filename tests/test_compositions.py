@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from cases import ESTIMATORS, problem
 
 from estimators.registry import components, make_estimator, make_problem
@@ -51,6 +52,7 @@ def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_varia
     assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"
 
 
-def test_stratified_asks_a_problem_with_float64_data_for_its_samples() -> None:
-    """What the base draws is tried out at the initial parameters, on data that nobody has moved to float32."""
-    assert make_estimator("stratified").unsupported(make_problem("linear-gaussian"), 4) is None
+def test_stratified_tries_its_base_out_whatever_the_dtype_of_the_data() -> None:
+    """Initial parameters are in float64, also where the data are in float32."""
+    for dtype in (torch.float32, torch.float64):
+        assert make_estimator("stratified").unsupported(make_problem("linear-gaussian").to("cpu", dtype), 4) is None
