@@ -1,7 +1,8 @@
 """Monte Carlo gradient estimators behind one interface. Start with `estimators.interface`."""
 
-from estimators.interface import ControlVariate, Estimator, Params, Problem, Unsupported, learned
+from estimators.interface import ControlVariate, Estimator, Params, Problem, Unsupported, learned, replicated
 from estimators.latent import LatentVariableProblem
+from estimators.noise import IID
 from estimators.registry import (
     load_plugin,
     make_estimator,
@@ -12,6 +13,7 @@ from estimators.registry import (
 )
 
 __all__ = [
+    "IID",
     "ControlVariate",
     "Estimator",
     "LatentVariableProblem",
@@ -25,4 +27,5 @@ __all__ = [
     "register_control_variate",
     "register_estimator",
     "register_problem",
+    "replicated",
 ]

@@ -61,10 +61,11 @@ class Stratified(Estimator):
         """Why the scheme cannot place the noise that the base draws, where that is not the noise of S plain samples."""
         if type(self.base).draw is Estimator.draw:
             return None
-        params = replicated(problem.initial_params(), 1)
+        exact = problem.to("cpu", torch.float64)
+        params = replicated({name: value.cpu().double() for name, value in exact.initial_params().items()}, 1)
         try:
             with torch.no_grad():
-                self.draw(problem, params, num_samples, IID(0))
+                self.draw(exact, params, num_samples, IID(0, dtype=torch.float64))
         except ValueError as error:
             return f"the noise of {self.base.name} does not fit: {error}"
         return None

@@ -235,11 +235,13 @@ def check(estimator: str, **options: Any) -> int:
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
+@click.option("--reasons", is_flag=True, help="Also why the other estimators do not support the problem.")
 @plugin_option
 def rank(problem: str, **options: Any) -> int:
     """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
 
-    Whatever the budget, each estimator may finish learning, and has one block of replicates and a few gradients timed.
+    Half of the budget is for a first look at all, the rest for those that may still be the best, until they are told
+    apart. Whatever the budget, each may finish learning, and has one block of replicates and a few gradients timed.
     Where the problem does not know its gradient, that is measured first, once, beside the budget.
     """
     from experiments.commands.rank import rank_estimators

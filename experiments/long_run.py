@@ -18,15 +18,18 @@ ELEMENTS = 2**30
 
 
 def measured_gradient(workload: Workload) -> np.ndarray | None:
-    """Group means of the best estimator that agrees with the plainest; None where none is supported."""
-    *candidates, plainest = workload.estimator.measured_by
+    """Group means of the estimator of lowest variance that agrees with the plainest, which may be the plainest itself.
+
+    None: there is nobody to agree with, because the plainest ones cannot be used or are not finite.
+    """
+    specs = workload.estimator.measured_by
     num_samples = workload.num_samples if workload.estimator.target_depends_on_samples else NUM_SAMPLES
-    plain = _run(workload, plainest, num_samples)
-    for spec in candidates:
-        candidate = _run(workload, spec, num_samples)
-        if candidate is not None and (plain is None or _agree(candidate, plain)):
-            return candidate.mean
-    return None if plain is None else plain.mean
+    found = {spec: run for spec in specs if (run := _run(workload, spec, num_samples)) is not None}
+    if len(found) < 2 and specs[-1] not in found:
+        return None
+    *candidates, plain = found.values()
+    by_variance = sorted([plain, *candidates], key=lambda run: statistics.total_variance(run).value)
+    return next(run.mean for run in by_variance if run is plain or _agree(run, plain))
 
 
 def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:

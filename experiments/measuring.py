@@ -22,7 +22,7 @@ from experiments.timing import ROUNDS, Timed, time_gradients
 from experiments.validation import whole_number
 from experiments.workload import Workload, prepare, without_validation
 
-__all__ = ["estimate", "measure"]
+__all__ = ["estimate", "extend", "measure"]
 
 FIRST_REPLICATES = 20_000
 GROWTH = 1.5
@@ -68,11 +68,15 @@ def measure(
 
 def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Measurement:
     """The statistics of a measurement, without its timing."""
+    return extend(Sampling(workload, reference), stop)
+
+
+def extend(sampling: Sampling, stop: Stop) -> Measurement:
+    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
     began = time.monotonic()
-    sampling = Sampling(workload, reference)
     with _collected_warnings() as caught:
         stop_reason = _sample(sampling, stop, began)
-        diagnostics = _diagnostics(workload)
+        diagnostics = _diagnostics(sampling.workload)
     return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from cases import ESTIMATORS, problem
 
-from estimators.registry import components, make_estimator
+from estimators.registry import components, make_estimator, make_problem
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
@@ -49,3 +50,9 @@ def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_varia
     made = make_estimator(f"importance-weighted:base=(score-function:control_variate={control_variate})")
     reason = made.unsupported(problem("bernoulli-toy:dim=2,logit=0.5,t=0.1"), 2)
     assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"
+
+
+def test_stratified_tries_its_base_out_whatever_the_dtype_of_the_data() -> None:
+    """Initial parameters are in float64, also where the data are in float32."""
+    for dtype in (torch.float32, torch.float64):
+        assert make_estimator("stratified").unsupported(make_problem("linear-gaussian").to("cpu", dtype), 4) is None

@@ -19,7 +19,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import Measurement, long_run, measure, reference
+from experiments import Measurement, long_run, measure, reference, statistics
 from experiments.caching import cache_folder
 from experiments.measuring import estimate
 from experiments.memory import peak_memory
@@ -300,7 +300,7 @@ def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 def test_a_problem_without_an_exact_gradient_gets_a_measured_one(short_reference: list[str], tmp_path: Path) -> None:
     assert cache_folder() == tmp_path
     found = estimated(work("score-function", Custom()), replicates=50_000)
-    assert found.reference == "measured" and short_reference == ["score-function", "pathwise"]
+    assert found.reference == "measured" and short_reference == list(Estimator.measured_by)
     assert found.reference_gradient is not None and found.squared_bias is not None
     # 4096 replicates of 64 pathwise samples, each of variance 4.
     assert np.abs(found.reference_gradient["loc"] - 2).max() < 5 * np.sqrt(4 / 4096 / 64)
@@ -353,6 +353,35 @@ def test_an_edited_class_of_a_notebook_has_another_reference(short_reference: li
         found = estimated(work("pathwise", namespace["Mine"]()), replicates=20_032)
         assert found.reference_gradient is not None
         assert found.reference_gradient["loc"] == pytest.approx(2 * factor, abs=0.1)
+
+
+def test_the_lowest_variance_measures_the_reference(short_reference: list[str]) -> None:
+    """Where the cost oscillates, derivatives of it vary more than scores do."""
+
+    @dataclass(frozen=True)
+    class Steep(Custom):
+        def cost(self, x: Tensor, params: Params) -> Tensor:
+            return torch.cos(50 * x).sum(-1)
+
+    workload = work("pathwise", Steep())
+    runs = {spec: long_run._run(workload, spec, long_run.NUM_SAMPLES) for spec in Estimator.measured_by}
+    variances = {spec: statistics.total_variance(run).value for spec, run in runs.items() if run is not None}
+    best = min(variances, key=lambda spec: variances[spec])
+    assert best != "pathwise" and variances["pathwise"] > 100 * variances[best]
+    found, expected = find_reference(workload), runs[best]
+    assert found is not None and expected is not None
+    np.testing.assert_array_equal(found.groups, expected.mean)
+
+
+def test_who_agrees_with_nobody_measures_no_reference(
+    short_reference: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(workload: Workload, spec: str, num_samples: int, original: Any = long_run._run) -> Any:
+        return original(workload, spec, num_samples) if spec == "pathwise" else None
+
+    monkeypatch.setattr(long_run, "_run", run)
+    found = estimated(work("pathwise", Custom()), replicates=1024)
+    assert found.reference == "none" and found.mse is None and found.verdict is None
 
 
 def test_a_biased_estimator_does_not_measure_the_reference(short_reference: list[str]) -> None:

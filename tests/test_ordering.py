@@ -54,15 +54,15 @@ def test_the_biased_and_what_is_not_finite_tie_with_nobody() -> None:
 def test_advice() -> None:
     best, tie, other = one("best", 1.0, 0.8, 1.2), one("tie", 1.1, 0.9, 1.3), one("other", 4.0, 3.0, 5.0)
     biased = one("biased", 0.1, 0.1, 0.1, biased=True)
-    assert advice(in_order([best])) == "Use best."
-    assert advice(in_order([biased, other, best])) == "Use best: 4 times less error for the time than other."
-    told = advice(in_order([other, best, tie, biased]))
+    assert advice(in_order([best]), "MSE") == "Use best."
+    assert advice(in_order([biased, other, best]), "MSE") == "Use best: 4 times less MSE for the time than other."
+    told = advice(in_order([other, best, tie, biased]), "MSE")
     assert told.startswith("Use best (or tie, which it is not told apart from): 4 times less")
-    more = advice(in_order([best, tie, one("tie too", 1.2, 1.0, 1.4)]))
+    more = advice(in_order([best, tie, one("tie too", 1.2, 1.0, 1.4)]), "MSE")
     assert more == "Use best (or tie and 1 more, which it is not told apart from)."
-    assert advice(in_order([one("free", 0.0, 0.0, 0.0), other])) == "Use free."
+    assert advice(in_order([one("free", 0.0, 0.0, 0.0), other]), "MSE") == "Use free."
 
 
 @pytest.mark.parametrize("entry", [one("a", 1.0, 0.8, 1.2, biased=True), one("a", math.nan), one("a", math.inf)])
 def test_nothing_is_recommended_where_nothing_is_usable(entry: Ranked) -> None:
-    assert advice(in_order([entry, entry])).endswith("none can be recommended.")
+    assert advice(in_order([entry, entry]), "MSE").endswith("none can be recommended.")

@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from experiments.statistics import Interval
+from estimators.interface import Estimator
+from estimators.registry import make_estimator
+from experiments.measurement import Measurement
+from experiments.statistics import Interval, relative_half_width
 
-__all__ = ["Ranked", "advice", "in_order"]
+__all__ = ["Ranked", "advice", "in_order", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,17 @@ class Ranked:
     figure: Interval
     """MSE times seconds, or variance times seconds where there is no reference gradient."""
     biased: bool
+    own_objective: bool = False
+    """It estimates the gradient of something else than the expected cost: errors of the two cannot be compared."""
     tied: bool = False
     """Its interval reaches that of the best."""
+
+    @classmethod
+    def of(cls, one: Measurement) -> "Ranked":
+        figure = one.work_normalized_mse or one.work_normalized_variance
+        assert figure is not None
+        own = type(make_estimator(one.estimator)).target is not Estimator.target
+        return cls(one.estimator, figure, "biased" in (one.verdict, one.claim), own)
 
     @property
     def finite(self) -> bool:
@@ -26,20 +38,31 @@ class Ranked:
 
     @property
     def usable(self) -> bool:
-        return self.finite and not self.biased
+        return self.finite and not self.biased and not self.own_objective
 
 
 def in_order(entries: Iterable[Ranked]) -> list[Ranked]:
-    """The usable ones from the best on, behind them the biased, and last those whose figure is not finite."""
-    found = sorted(entries, key=lambda one: (not one.usable, not one.finite, one.figure.value if one.finite else 0.0))
+    """The usable ones, best first; then the biased, those of another objective, and who is not finite."""
+
+    def rank(one: Ranked) -> tuple[bool, bool, bool, float]:
+        return not one.usable, not one.finite, one.own_objective, one.figure.value if one.finite else 0.0
+
+    found = sorted(entries, key=rank)
     return [replace(one, tied=one.usable and one.figure.low <= found[0].figure.high) for one in found]
 
 
-def advice(ranking: Sequence[Ranked]) -> str:
-    """What to use, in a sentence; the ranking is in order."""
+def undecided(measurements: Iterable[Measurement], precise: float) -> list[str]:
+    """Those that may be the best, while one of them is not known to a relative half-width of `precise`."""
+    contenders = [one for one in in_order(map(Ranked.of, measurements)) if one.tied]
+    settled = all(relative_half_width(one.figure) <= precise for one in contenders)
+    return [] if settled else [one.estimator for one in contenders]
+
+
+def advice(ranking: Sequence[Ranked], quantity: str) -> str:
+    """What to use, in a sentence; the ranking is in order, by `quantity` × time."""
     usable = [one for one in ranking if one.usable]
     if not usable:
-        return "Every estimator that supports this problem is biased or not finite here: none can be recommended."
+        return "Every estimator of this problem's gradient is biased or not finite here: none can be recommended."
     best, ties = usable[0], [one.estimator for one in usable[1:] if one.tied]
     clear = next((one for one in usable[1:] if not one.tied), None)
     sentence = f"Use {best.estimator}"
@@ -48,5 +71,5 @@ def advice(ranking: Sequence[Ranked]) -> str:
         sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
     if clear is not None and best.figure.value > 0:
         times = clear.figure.value / best.figure.value
-        sentence += f": {times:.3g} times less error for the time than {clear.estimator}"
+        sentence += f": {times:.3g} times less {quantity} for the time than {clear.estimator}"
     return f"{sentence}."

@@ -11,10 +11,10 @@ from estimators.registry import components, load_plugin, make_estimator, make_pr
 from experiments.commands.contest import Contest
 from experiments.commands.files import given, registered_by
 from experiments.commands.ordering import Ranked, advice, in_order
-from experiments.commands.standings import print_standings, standings
-from experiments.console import narrator
+from experiments.commands.recipe import recipe
+from experiments.commands.standings import print_standings, quantity, standings
+from experiments.console import narrator, print_table
 from experiments.engine import reason
-from experiments.measurement import Measurement
 from experiments.validation import check_initial_point
 from experiments.workload import find_device
 
@@ -22,6 +22,10 @@ __all__ = ["rank_estimators"]
 
 FAILED = 1
 NOTHING = 4
+NO_REFERENCE = (
+    "By variance, which does not see a bias: the exact gradient is unknown, and no estimator that claims to be "
+    "unbiased could be checked against the plain score function."
+)
 
 
 def rank_estimators(
@@ -32,6 +36,7 @@ def rank_estimators(
     device: str,
     seed: int,
     as_json: bool,
+    reasons: bool,
     plugins: Sequence[str],
 ) -> int:
     """Measure, rank, advise. Exit code 1: an estimator failed, or no estimate is finite; 4: none is supported."""
@@ -50,26 +55,34 @@ def rank_estimators(
         click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)
         return NOTHING
     measured = {one.estimator: one for one in found}
-    ranking = in_order(_ranked(one) for one in found)
+    ranking = in_order(map(Ranked.of, found))
     if not any(one.finite for one in ranking):
         if found:
             click.echo(f"gradmark: no gradient estimate on {made.spec} is finite: choose other parameters", err=True)
         return FAILED
+    by, best = quantity(found), measured[ranking[0].estimator]
+    sentence = advice(ranking, by)
+    code = recipe(best.estimator, num_samples, best.fitted) if ranking[0].usable else []
     if as_json:
         document = {
             "problem": made.spec,
             "num_samples": num_samples,
-            "advice": advice(ranking),
+            "reference": best.reference,
+            "advice": sentence,
+            "code": code,
             "ranking": standings(ranking, measured),
             "unsupported": unsupported,
             "failed": failed,
         }
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        title = f"{made.spec}, num_samples = {num_samples}; ≈: not told apart from the first"
-        print_standings(ranking, measured, title)
-        click.echo(advice(ranking))
-        click.echo(f"{len(unsupported)} estimators do not support this problem; --json says why.", err=True)
+        return FAILED if failed else 0
+    print_standings(ranking, measured, f"{made.spec}, num_samples = {num_samples}; ≈: not told apart from the first")
+    for line in (sentence, *([NO_REFERENCE] if by == "variance" else []), *(f"    {line}" for line in code)):
+        click.echo(line)
+    if reasons:
+        print_table(["not supported", "reason"], list(unsupported.items()))
+    elif unsupported:
+        click.echo(f"{len(unsupported)} estimators do not support this problem; --reasons says why.", err=True)
     return FAILED if failed else 0
 
 
@@ -88,14 +101,15 @@ def _supported(problem: Problem, num_samples: int) -> tuple[list[str], dict[str,
     supported, unsupported, failed = [], {}, {}
     for spec in dict.fromkeys(specs):
         try:
-            why = make_estimator(spec).unsupported(problem, num_samples)
+            estimator = make_estimator(spec)
+            why = estimator.unsupported(problem, num_samples)
         except Exception as error:
             failed[spec] = reason(error)
             continue
         if why is None:
-            supported.append(spec)
+            supported.append(estimator.spec)
         else:
-            unsupported[spec] = why
+            unsupported[estimator.spec] = why
     return supported, unsupported, failed
 
 
@@ -105,9 +119,3 @@ def _say(problem: Problem, failed: Mapping[str, str]) -> None:
         first, *others = [spec for spec, other in failed.items() if other == why]
         who = f"{first} and {len(others)} more" if others else first
         click.echo(f"gradmark: {who} failed on {problem.spec}: {why}", err=True)
-
-
-def _ranked(one: Measurement) -> Ranked:
-    figure = one.work_normalized_mse or one.work_normalized_variance
-    assert figure is not None
-    return Ranked(one.estimator, figure, biased="biased" in (one.verdict, one.claim))
