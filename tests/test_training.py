@@ -3,6 +3,11 @@
 import io
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -195,3 +200,26 @@ def test_a_cell_that_cannot_be_trained_is_skipped():
     answer = measure_cell(Cell("pathwise", QUADRATIC, 2, train=Train(steps=2)))
     assert isinstance(answer, Measured) and answer.row["stop_reason"] == "steps"
     json.dumps(answer.tables)
+
+
+def test_a_killed_run_ends_with_the_curves_it_would_have_had(gradmark, tmp_path, monkeypatch):
+    """Killed after a record in the middle of its only cell, and repeated."""
+    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path / "cache"))
+    settings = (
+        'num_samples = 2\nproblem = "gaussian-quadratic:dim=2"\ntrain = {steps = 3_000, record = 50, seeds = 2}\n'
+    )
+    text = f'experiment = "train"\nestimator = "{AVERAGED}"\ntiming = {{enabled = false}}\n{settings}'
+    (tmp_path / "killed.toml").write_text(text)
+    command = [sys.executable, "-m", "experiments.cli", "run", str(tmp_path / "killed.toml")]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        limit = time.monotonic() + 120
+        while not (saved := list((tmp_path / "cache" / "training").glob("*.pt"))) and time.monotonic() < limit:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert saved and process.wait() == -signal.SIGKILL
+    reached = torch.load(saved[0], weights_only=True)["state"]["step"]
+    assert 0 < reached < 3_000
+    code, _, err = gradmark("run", str(tmp_path / "killed.toml"))
+    assert code == 0 and "1 done" in err and not list((tmp_path / "cache" / "training").iterdir())
+    found = load("results/killed").traces.drop(columns="key").to_dict("records")
+    assert found == trained(AVERAGED, num_samples=2, steps=3_000, record=50, seeds=2).curves
