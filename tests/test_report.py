@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 from frames import cell, frame
+from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Locator, Page
 
 from experiments.report import write_report
@@ -279,3 +281,73 @@ def test_a_failed_write_leaves_the_old_report(tmp_path: Path, monkeypatch: pytes
         write_report(a_run(frame()), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_cells_are_filtered_by_words_and_verdict(written: Path, show: Callable[..., Page]):
+    page = show(written)
+    region = page.get_by_role("region", name="Cells", exact=True)
+    shown = region.locator("tbody tr:visible th")
+    everything = shown.count()
+    page.get_by_label("Show cells with").press_sequentially("Score VAE")
+    assert shown.all_inner_texts() == ["score-function"]
+    assert page.locator(".filter output").inner_text() == f"1 of {everything} cells"
+    page.get_by_label("Show cells with").fill("")
+    page.get_by_label("verdict").select_option("biased")
+    assert shown.all_inner_texts() == ["spsa"]
+    region.get_by_role("button", name="MSE × time").click()
+    assert shown.all_inner_texts() == ["spsa"], "sorting shows nothing that is filtered out"
+    page.get_by_label("verdict").select_option("any")
+    assert (
+        shown.count() == everything
+        and page.locator(".filter output").inner_text() == f"{everything} of {everything} cells"
+    )
+
+
+def test_figures_can_be_saved(written: Path, show: Callable[..., Page], tmp_path: Path):
+    page = show(written)
+    for link in page.get_by_role("link", name="Download as SVG").all():
+        with page.expect_download() as started:
+            link.click()
+        started.value.save_as(tmp_path / "figure.svg")
+        root = ElementTree.parse(tmp_path / "figure.svg").getroot()
+        assert root.tag.endswith("svg") and "var(" not in (tmp_path / "figure.svg").read_text("utf-8")
+        assert started.value.suggested_filename in ("variance.svg", "bias.svg", "variance-time.svg")
+
+
+def many_cells(folder: Path, estimators: int) -> Path:
+    """A report of 100 cells an estimator."""
+    pairs = [(f"spsa:step={i}", f"gaussian-cosine:k={j}") for i in range(estimators) for j in range(20)]
+    cells = frame(*(cell(*pair, s, total_variance=(s, s, s)) for pair in pairs for s in range(1, 6)))
+    return write_report(a_run(cells), folder / "report.html", {"bias": Figure(figsize=(1, 1))})
+
+
+def test_five_thousand_cells_open_within_two_seconds(tmp_path: Path, show: Callable[..., Page]):
+    """In processor time of the page, which does not depend on what else the machine does."""
+    page = show(many_cells(tmp_path, 50))
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.reload(wait_until="load")
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    assert page.evaluate("document.querySelectorAll('#cells tbody tr').length") == 5000
+    assert 0 < metrics["TaskDuration"] < 2
+
+
+def test_of_very_many_cells_the_first_are_shown(tmp_path: Path, show: Callable[..., Page]):
+    page = show(many_cells(tmp_path, 3))
+    region = page.get_by_role("region", name="Cells", exact=True)
+    shown = region.locator("tbody tr:not([hidden])")
+    output, more = page.locator(".filter output"), page.locator(".filter button")
+    assert shown.count() == 200 and output.inner_text() == "200 of 300 cells" and more.is_visible()
+    for value in ("1 [1, 1]", "5 [5, 5]"):
+        region.get_by_role("button", name="total variance").click()
+        assert shown.count() == 200 and value in shown.first.inner_text(), "all are sorted, the first shown"
+    page.get_by_label("Show cells with").fill("step=2 k=19")
+    assert shown.count() == 5 and not more.is_visible()
+    page.get_by_label("Show cells with").fill("")
+    more.click()
+    assert shown.count() == 300 and output.inner_text() == "300 of 300 cells" and not more.is_visible()
+
+
+def test_without_scripts_all_cells_are_there(tmp_path: Path, show: Callable[..., Page]):
+    page = show(many_cells(tmp_path, 3), java_script_enabled=False)
+    assert page.locator("#cells tbody tr:visible").count() == 300 and not page.locator(".filter").is_visible()

@@ -55,7 +55,9 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 def _digits(value: float | None) -> str:
     if value is None:
         return MISSING
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}".replace("inf", "∞")
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 99_999.5 else f"{value:.3g}".replace("inf", "∞")
 
 
 def _estimator(row: Row, name: str) -> str:

@@ -27,4 +27,39 @@ function sort(table, heading) {
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", direction === 1 ? "ascending" : "descending");
+  table.dispatchEvent(new Event("sorted"));
+}
+
+// Shows the first cells that have all the words and the verdict; all of them once that was asked for.
+for (const bar of document.querySelectorAll(".filter")) {
+  const [words, verdict] = bar.querySelectorAll("input, select");
+  const more = bar.querySelector(".more");
+  const table = bar.nextElementSibling.querySelector("table");
+  let limit = Number(bar.dataset.shown);
+  const filter = () => {
+    const wanted = words.value.toLowerCase().split(/\s+/);
+    let found = 0;
+    for (const row of table.tBodies[0].rows) {
+      const text = row.textContent.toLowerCase();
+      const fits = verdict.value === "" || row.querySelector(".verdict").textContent === verdict.value;
+      const matches = fits && wanted.every((word) => text.includes(word));
+      found += matches;
+      row.hidden = !matches || found > limit;
+    }
+    bar.querySelector("output").textContent = `${Math.min(found, limit)} of ${table.tBodies[0].rows.length} cells`;
+    more.hidden = found <= limit;
+  };
+  words.addEventListener("input", filter);
+  verdict.addEventListener("change", filter);
+  table.addEventListener("sorted", filter);
+  more.addEventListener("click", () => { limit = Infinity; filter(); });
+}
+
+// A figure as a file of its own, in the colours for white paper.
+for (const link of document.querySelectorAll("a.download")) {
+  link.addEventListener("click", () => {
+    const source = new XMLSerializer().serializeToString(link.closest("figure").querySelector("svg"));
+    const svg = source.replaceAll("var(--ink)", "#24292f").replaceAll("var(--line)", "#d4d9df");
+    link.href = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  });
 }
