@@ -160,14 +160,24 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 @cli.command()
 @click.argument("run_", metavar="RUN", shell_complete=complete_run)
 @_many("--kind", "kinds", help="Which figure; default: all that suit the run.")
+@click.option("--x", metavar="X", help="The variance against num_samples, evaluations, seconds or a problem's option.")
+@click.option(
+    "--facet", default="problem", show_default=True, help="What makes the panels: estimator, device, dtype, …"
+)
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
-def plot(run_: str, kinds: tuple[str, ...], form: str) -> None:
-    """Draw the figures of a RUN into its folder."""
+def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
+    """Draw the figures of a RUN into its folder.
+
+    Kinds: variance, bias, snr, variance-time, variance-evaluations, rates, option, work (a map of estimators and
+    problems), parameters, rounding, range.
+    """
     from experiments.commands.show import open_run
     from experiments.plots import plots, save_plots
 
     folder, loaded = open_run(run_)
-    for file in save_plots(plots(loaded.cells, kinds, loaded.parameters), folder / "plots", form):
+    for file in save_plots(
+        plots(loaded.cells, kinds, loaded.parameters, loaded.traces, x, facet), folder / "plots", form
+    ):
         click.echo(file)
 
 

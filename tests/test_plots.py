@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from frames import ESTIMATORS, cell, frame, grid
+from frames import ESTIMATORS, PROBLEMS, cell, frame, grid
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ from experiments.plots.style import looks, wrap
 from experiments.plots.variance_work import pareto_front
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
+EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "work", "parameters")
 
 
 def axes(figure: Figure) -> list[Axes]:
@@ -180,10 +181,14 @@ def test_what_cannot_be_drawn_is_counted():
     assert not any(row.startswith("not drawn") for row in legend(plot(cells, "variance")))
 
 
-@pytest.mark.parametrize("kind", AGAINST_SAMPLES)
+@pytest.mark.parametrize("kind", EMPTY_STATES)
 def test_nothing_to_draw_is_said(kind: str):
     for cells in (pd.DataFrame(), frame(), frame(cell(status="failed"), cell(status="skipped"))):
-        assert "no cell is done" in texts(plot(cells, kind)).replace("\n", "")
+        assert "no cell is done" in texts(plot(cells, kind)).replace("\n", " ")
+
+
+@pytest.mark.parametrize("kind", AGAINST_SAMPLES)
+def test_what_is_missing_is_named(kind: str):
     cells = frame(cell(total_variance=np.nan, squared_bias=np.nan))
     assert "without a finite" in texts(plot(cells, kind, title="A title")).replace("\n", "")
 
@@ -378,6 +383,119 @@ def test_a_run_has_the_figures_that_have_something_to_say():
     assert list(plots(grid(2, 1), ["option"])) == ["option"], "what is asked for is drawn"
 
 
+# Signal to noise, work, parameters
+
+
+def test_signal_to_noise_shows_value_and_interval_and_counts_what_has_none():
+    cells = frame(*(cell(num_samples=s, snr=(s, s / 2, 2 * s)) for s in (1, 10)), cell("exact"))
+    (ax,) = axes(figure := plot(cells, "snr"))
+    assert points(ax, "pathwise") == [(1, 1.0), (10, 10.0)]
+    assert np.allclose([bar[:, 1] for bar in bars(ax)], [(0.5, 2), (5, 20)])
+    assert any("1 of 3 cells" in row for row in legend(figure))
+
+
+def numbers_of(figure: Figure) -> dict[str, list[str]]:
+    """The rows of a map of work, best first."""
+    (ax,) = figure.axes
+    names = [label.get_text().replace("\n", "") for label in ax.get_yticklabels()]
+    shown = [text.get_text() for text in ax.texts]
+    width = len(ax.get_xticks())
+    return {name: shown[i * width : (i + 1) * width] for i, name in enumerate(names)}
+
+
+def worked(estimator: str, problem: str, mse: float | None, **known) -> dict:
+    return cell(estimator, problem, work_normalized_mse=(mse,) * 3, work_normalized_variance=(7.0,) * 3, **known)
+
+
+def test_the_map_of_work_compares_with_the_best_of_each_problem_at_the_best_number_of_samples():
+    cells = frame(
+        worked("pathwise", "a", 2.0),
+        worked("pathwise", "a", 1e9, num_samples=3),
+        worked("pathwise", "b", 40.0, verdict="biased"),
+        worked("spsa", "a", 5.0),
+        worked("spsa", "b", 1.0),
+        worked("arm", "b", 9700.0),
+        worked("exact", "a", 1e-30),
+    )
+    figure = plot(cells, "work")
+    assert numbers_of(figure) == {"spsa": ["2.5", "1.0"], "pathwise": ["1.0", "(40)"], "arm": ["\N{EN DASH}", "10⁴"]}
+    assert "found to be biased" in texts(figure) and "not measured" in texts(figure)
+    (mesh,) = figure.axes[0].collections
+    assert np.allclose(
+        np.ma.filled(np.ma.asarray(mesh.get_array()), np.nan)[:2], np.log10([[2.5, 1], [1, 40]]), equal_nan=True
+    )
+
+
+def test_the_map_of_work_is_of_variances_where_a_cell_has_no_reference():
+    cells = frame(worked("pathwise", "a", 2.0), worked("spsa", "a", None), worked("spsa", "b", 1.0))
+    (ax,) = (figure := plot(cells, "work")).axes
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a (variance × time)", "b"]
+    assert numbers_of(figure)["pathwise"][0] == numbers_of(figure)["spsa"][0] == "1.0"
+
+
+@pytest.mark.parametrize(("estimators", "problems"), [(3, 1), (16, 7)])
+def test_no_label_of_the_map_of_work_is_cut_or_covers_another(estimators: int, problems: int):
+    figure = plot(grid(estimators, problems, (1, 50)), "work", title="A title of a figure")
+    FigureCanvasAgg(figure).draw()
+    (ax,) = figure.axes
+    inside = figure.bbox.padded(1)
+    rows = [label.get_window_extent() for label in ax.get_yticklabels()]
+    others = [label.get_window_extent() for label in ax.get_xticklabels()] + [figure._suptitle.get_window_extent()]  # pyright: ignore
+    assert all(inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) for box in rows + others)
+    assert not any(a.padded(-0.5).overlaps(b) for a, b in itertools.combinations(rows, 2))
+    assert not any("\n" in label.get_text() for label in ax.get_xticklabels()), "lines at an angle cross the next label"
+
+
+def test_parameters_are_shown_entry_by_entry_at_the_largest_number_of_samples():
+    cells = frame(cell(num_samples=2), cell(num_samples=8))
+    rows = [
+        {"key": key, "parameter": name, "index": i, "variance": v, "variance_low": v / 2, "variance_high": 2 * v}
+        for key, factor in zip(cells["key"], (100.0, 1.0), strict=True)
+        for name, values in {"loc": (1.0, 2.0), "log_scale": (3.0,)}.items()
+        for i, v in enumerate(factor * np.array(values))
+    ]
+    (ax,) = axes(plots(cells, ["parameters"], pd.DataFrame(rows))["parameters"])
+    assert points(ax, "pathwise") == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    assert np.allclose([bar[:, 1] for bar in bars(ax)], [(0.5, 2), (1, 4), (1.5, 6)])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["loc [2]", "log_scale"]
+    assert ax.get_title() == "gaussian-quadratic, S = 8"
+
+
+# The x axis and the panels that a user asks for
+
+
+def test_variance_against_another_x():
+    cells = frame(*along_k())
+    for x, kind in (("seconds", "variance-time"), ("evaluations", "variance-evaluations"), ("num_samples", "variance")):
+        assert list(plots(cells, x=x)) == [kind]
+    both = [f"gaussian-quadratic:dim={dim},k={k}" for dim in (2, 3, 4) for k in (1, 2, 3, 4)]
+    cells = frame(*(cell(problem=name, key=name) for name in both))
+    for x in ("dim", "k"):
+        figure = plots(cells, ["variance"], x=x)["option"]
+        assert figure.subfigs[0]._supxlabel.get_text() == x  # pyright: ignore
+    with pytest.raises(ValueError, match=r"'loc' takes no three values .*; x may also be num_samples"):
+        plots(cells, x="loc")
+    with pytest.raises(ValueError, match="leave the kind out"):
+        plots(cells, ["bias"], x="k")
+
+
+def test_panels_of_estimators_have_problems_as_curves():
+    (pathwise, score) = axes(plots(grid(3, 2).query("estimator != 'exact'"), facet="estimator")["variance"])
+    assert [pathwise.get_title(), score.get_title()] == ["pathwise", "score-function"]
+    assert all(len(points(pathwise, problem)) == 3 for problem in PROBLEMS[:2])
+
+
+def test_panels_of_devices_and_what_cannot_be_a_panel():
+    cells = frame(cell(device="cpu"), cell(device="cuda"))
+    titles = {ax.get_title().replace("\n", "") for ax in axes(plots(cells, ["bias"], facet="device")["bias"])}
+    assert titles == {f"gaussian-quadratic, device = {name}" for name in ("cpu", "cuda")}
+    for kinds, facet, said in ((["work"], "device", "not work"), (["variance-time"], "estimator", "not variance-time")):
+        with pytest.raises(ValueError, match=said):
+            plots(cells, kinds, facet=facet)
+    with pytest.raises(ValueError, match="unknown facet 'devise'; did you mean 'device'"):
+        plots(cells, facet="devise")
+
+
 # The Pareto front
 
 
@@ -448,7 +566,7 @@ def test_an_endless_spec_is_shortened_visibly():
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [(0, "0"), (1, "1"), (20, "20"), (1e-3, "10⁻³"), (3e5, "3·10⁵"), (-1e-12, "\N{MINUS SIGN}10⁻¹²")],
+    [(0, "0"), (1, "1"), (20, "20"), (1e-3, "10⁻³"), (3e5, "3·10⁵"), (9.7e5, "10⁶"), (-1e-12, "\N{MINUS SIGN}10⁻¹²")],
 )
 def test_tick_labels(value: float, label: str):
     assert number(value) == label

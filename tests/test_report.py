@@ -163,7 +163,7 @@ def test_warnings_failures_and_skips_have_their_reasons(written: Path, show: Cal
 def test_figures_are_there_with_text_for_those_who_cannot_see_them(written: Path, show: Callable[..., Page]):
     page = show(written)
     figures = page.get_by_role("img")
-    assert figures.count() == 3
+    assert figures.count() == 4
     for figure in figures.all():
         box = figure.bounding_box()
         assert box and box["width"] > 300 and box["height"] > 200
@@ -311,7 +311,9 @@ def test_figures_can_be_saved(written: Path, show: Callable[..., Page], tmp_path
         started.value.save_as(tmp_path / "figure.svg")
         root = ElementTree.parse(tmp_path / "figure.svg").getroot()
         assert root.tag.endswith("svg") and "var(" not in (tmp_path / "figure.svg").read_text("utf-8")
-        assert started.value.suggested_filename in ("variance.svg", "bias.svg", "variance-time.svg")
+        assert started.value.suggested_filename in [
+            f"{kind}.svg" for kind in ("variance", "bias", "variance-time", "work")
+        ]
 
 
 def many_cells(folder: Path, estimators: int) -> Path:

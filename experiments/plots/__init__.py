@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -16,13 +17,17 @@ from pandas import DataFrame
 from estimators.specs import check_known
 from experiments.plots.bias import bias
 from experiments.plots.choice import suitable
+from experiments.plots.facets import faceted, kind_against
 from experiments.plots.files import FORMATS, save
 from experiments.plots.option import option, with_parameters
+from experiments.plots.parameters import parameter_variance
 from experiments.plots.rates import rates
 from experiments.plots.rounding import gradient_range, rounding_error
+from experiments.plots.snr import signal_to_noise
 from experiments.plots.training import training_steps, training_time, with_curves
 from experiments.plots.variance import variance
 from experiments.plots.variance_work import variance_evaluations, variance_time
+from experiments.plots.work import work_map
 
 __all__ = ["KINDS", "plot", "plots", "save_plots"]
 
@@ -31,6 +36,9 @@ KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "bias": bias,
     "variance-time": variance_time,
     "variance-evaluations": variance_evaluations,
+    "snr": signal_to_noise,
+    "work": work_map,
+    "parameters": parameter_variance,
     "option": option,
     "rates": rates,
     "rounding": rounding_error,
@@ -54,11 +62,15 @@ def plots(
     kinds: Collection[str] = (),
     parameters: DataFrame | None = None,
     traces: DataFrame | None = None,
+    x: str | None = None,
+    facet: str = "problem",
 ) -> dict[str, Figure]:
     """Draw several kinds of figures, by default all that have something to say (`suitable`).
 
-    With a run's `parameters`, a figure against an option shows them one by one where they have one entry each; figures
-    of training need its `traces`. Raises ValueError for an unknown kind.
+    With a run's `parameters`, figures against an option and of parameters show them; figures of training need its
+    `traces`. `x` draws the variance against num_samples, evaluations, seconds or a numeric option of the problems;
+    `facet` makes panels of another column of the cells than the problem. Raises ValueError for an unknown kind, and
+    where `x` or `facet` does not suit the kinds.
     """
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
@@ -66,7 +78,12 @@ def plots(
         cells = with_parameters(cells, parameters)
     if traces is not None:
         cells = with_curves(cells, traces)
-    return {kind: plot(cells, kind) for kind in kinds or suitable(cells)}
+    if x is not None:
+        kinds = [kind_against(x, cells, kinds)]
+    chosen = kinds or (suitable(cells) if facet == "problem" else ["variance"])
+    cells = faceted(cells, facet, chosen)
+    special = {"parameters": partial(parameter_variance, parameters=parameters), "option": partial(option, along=x)}
+    return {kind: (KINDS | special)[kind](cells, None) for kind in chosen}
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:

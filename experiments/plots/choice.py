@@ -39,7 +39,14 @@ def suitable(cells: DataFrame) -> list[str]:
         "bias": along_samples,
         "variance-time": along_samples and timed,
         "variance-evaluations": along_samples and differ_from_samples(done),
+        "work": along_samples and timed and _crossed(done),
         "rounding": bool(in_series) and studied,
         "range": bool(in_series) and studied,
     }
     return [kind for kind, suits in chosen.items() if suits]
+
+
+def _crossed(done: DataFrame) -> bool:
+    """Several estimators on several problems, so that a map of them has something to compare."""
+    ranked = done[done["estimator"].str.partition(":")[0] != "exact"]
+    return len(set(ranked["estimator"])) > 1 and len(set(ranked["problem"])) > 1

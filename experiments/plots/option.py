@@ -29,13 +29,14 @@ TIMES_APART = 3.0
 """The time is drawn where an estimator's varies by more than this along the option."""
 
 
-def option(cells: DataFrame, title: str | None = None) -> Figure:
+def option(cells: DataFrame, title: str | None = None, along: str | None = None) -> Figure:
     """Variance with its 95 % interval, and time, against the numeric option in which problems of one name differ.
 
     The variance is that of each parameter where all have one entry (`with_parameters`), else the total one; each
-    num_samples has panels of its own. A pale line is the exact variance, where it is known.
+    num_samples has panels of its own. `along` names the option where several vary. A pale line is the exact variance,
+    where it is known.
     """
-    series = find_series(cells["problem"]) if "problem" in cells else []
+    series = find_series(cells["problem"], along) if "problem" in cells else []
     points = _points(cells, series)
     timed = any(TIME in panel for panel in points["problem"])
     return page(

@@ -26,11 +26,12 @@ def page(selection: Selection, draw: DrawFacet, *, xlabel: str, ylabel: str, tit
     """Draw every facet of a selection, or the sentence that says why there is none."""
     with paper_style():
         if not selection.facets:
-            return _notice(selection.left_out, title)
+            return notice(selection.left_out, title)
         return _small_multiples(selection, draw, xlabel, ylabel, title)
 
 
-def _notice(text: str, title: str | None) -> Figure:
+def notice(text: str, title: str | None) -> Figure:
+    """A figure that says why there is none."""
     figure = Figure(figsize=(COLUMN, 1.2))
     figure.text(0.5, 0.8, wrap(title or "", 56), ha="center", va="center", fontsize="large")
     figure.text(0.5, 0.5, wrap(text, 56), ha="center", va="center")
@@ -64,11 +65,11 @@ def _small_multiples(selection: Selection, draw: DrawFacet, xlabel: str, ylabel:
         figure.suptitle(wrap(title, 120 if columns > 1 else 56))
     grid.set_height_ratios([upper_height, legend_height + LINE])
     figure.set_size_inches(width, upper_height + legend_height + LINE + (3 * LINE if title else 0))
-    _settle(figure)
+    settle(figure)
     return figure
 
 
-def _settle(figure: Figure) -> None:
+def settle(figure: Figure) -> None:
     """Lay out once: matplotlib would otherwise do it anew in every file, which takes longer than the drawing."""
     engine = figure.get_layout_engine()
     assert engine is not None

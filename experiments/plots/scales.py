@@ -40,6 +40,8 @@ def number(value: float) -> str:
         return "0"
     exponent = math.floor(math.log10(abs(value)) + 1e-9)
     digit = round(abs(value) / 10.0**exponent)
+    if digit == 10:
+        digit, exponent = 1, exponent + 1
     sign = "\N{MINUS SIGN}" if value < 0 else ""
     if exponent in (0, 1):
         return f"{sign}{digit * 10**exponent}"

@@ -25,12 +25,15 @@ class Series(NamedTuple):
     """Problem -> value of the option, rising."""
 
 
-def find_series(problems: Iterable[str]) -> list[Series]:
-    """The series of a run's problems, in their order. Of several options that vary, the one with most values counts."""
+def find_series(problems: Iterable[str], along: str | None = None) -> list[Series]:
+    """The series of a run's problems, in their order, along an option.
+
+    Without one, of several options that vary, that with most values counts.
+    """
     names: dict[str, list[str]] = {}
     for problem in dict.fromkeys(problems):
         names.setdefault(problem.partition(":")[0], []).append(problem)
-    found = [_of_one_name(name, specs) for name, specs in names.items() if len(specs) >= LEAST_LEVELS]
+    found = [_of_one_name(name, specs, along) for name, specs in names.items() if len(specs) >= LEAST_LEVELS]
     return [series for one_name in found for series in one_name]
 
 
@@ -40,10 +43,10 @@ def within(cells: DataFrame, series: Series) -> DataFrame:
     return cells.assign(level=levels).dropna(subset="level").astype({"level": float})
 
 
-def _of_one_name(name: str, problems: list[str]) -> list[Series]:
+def _of_one_name(name: str, problems: list[str], along: str | None) -> list[Series]:
     options = {problem: _options(problem) for problem in problems}
     candidates = sorted({key for found in options.values() for key, value in found.items() if _is_number(value)})
-    grouped = [_along(name, key, options) for key in candidates]
+    grouped = [_along(name, key, options) for key in candidates if along in (None, key)]
     return max(grouped, key=lambda series: max((len(one.levels) for one in series), default=0), default=[])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,12 +15,12 @@ from experiments.plots.marks import apart, ring
 from experiments.plots.page import DrawFacet, page
 from experiments.plots.scales import log_scale, sample_scale
 
-__all__ = ["variance", "variance_page"]
+__all__ = ["draw_against_samples", "variance", "variance_page"]
 
 
 def variance(cells: DataFrame, title: str | None = None) -> Figure:
     """Total variance with its 95 % interval against num_samples, log-log; a lane below holds variances of 0."""
-    return variance_page(cells, _draw, title)
+    return variance_page(cells, partial(draw_against_samples, quantity="total_variance", zero="variance 0"), title)
 
 
 def variance_page(cells: DataFrame, draw: DrawFacet, title: str | None) -> Figure:
@@ -32,9 +34,10 @@ def variance_page(cells: DataFrame, draw: DrawFacet, title: str | None) -> Figur
     )
 
 
-def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
-    intervals = [curve.interval("total_variance") for curve in curves]
-    limits = log_scale(ax, "y", *np.concatenate(intervals, axis=1), zero="variance 0")
+def draw_against_samples(ax: Axes, curves: list[Curve], quantity: str, zero: str) -> list[Line2D]:
+    """Intervals of a positive quantity, log-log; `zero` labels the lane of those that are 0."""
+    intervals = [curve.interval(quantity) for curve in curves]
+    limits = log_scale(ax, "y", *np.concatenate(intervals, axis=1), zero=zero)
     room = sample_scale(ax, curves)
     single = len({s for curve in curves for s in curve.numbers("num_samples")}) == 1
     marks = []

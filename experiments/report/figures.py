@@ -45,6 +45,20 @@ TEXTS = {
         "Total variance, with 95 % intervals, against the evaluations of the cost for one gradient. The lines join the "
         "numbers of samples of an estimator. Down and to the left is better.",
     ),
+    "snr": (
+        "Signal-to-noise ratio",
+        "Norm of the mean gradient over the root of the total variance, with 95 % intervals, against the number of "
+        "samples.",
+    ),
+    "work": (
+        "Error for the time",
+        "MSE × time of each estimator at its best number of samples, as a multiple of the best on the same problem. "
+        "Small is better; in parentheses: found to be biased.",
+    ),
+    "parameters": (
+        "Variance by parameter",
+        "Variance of the entries of one gradient estimate, with 95 % intervals, at the largest number of samples.",
+    ),
     "rounding": (
         "Rounding errors",
         "Error of the entries of a gradient relative to float64 at the same parameters and noise: the median (marker) "
