@@ -169,7 +169,7 @@ def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str
     """Draw the figures of a RUN into its folder.
 
     Kinds: variance, bias, snr, variance-time, variance-evaluations, rates, option, work (a map of estimators and
-    problems), parameters, rounding, range.
+    problems), parameters, rounding, range, training, training-time.
     """
     from experiments.commands.show import open_run
     from experiments.plots import plots, save_plots

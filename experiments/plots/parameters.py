@@ -68,16 +68,12 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
 
 def _name_tensors(ax: Axes, points: DataFrame, count: int) -> None:
     """A name below the middle of a tensor, a line between two of them."""
-    ends = (
-        points.groupby("parameter")["place"]
-        .agg(["min", "max"])
-        .pipe(lambda found: found.iloc[np.argsort(found["min"].to_numpy())])
-    )
+    ends = points.sort_values("place").groupby("parameter", sort=False)["place"].agg(["min", "max"])
     middles = (ends["min"] + ends["max"]) / 2
     names = [name if first == last else f"{name} [{last - first + 1}]" for name, first, last in ends.itertuples()]
     shown = names if len(names) <= 4 else [name.partition(" ")[0][:6] for name in names]
     ax.set_xticks(middles, shown)
     ax.grid(visible=False, axis="x")
     ax.set_xlim(-0.6, count - 0.4)
-    for first in ends["min"].iloc[1:]:
+    for first in list(ends["min"])[1:]:
         ax.axvline(first - 0.5, color=GRID, linewidth=0.5)

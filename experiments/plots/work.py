@@ -15,6 +15,7 @@ from experiments.plots.style import paper_style, wrap
 
 __all__ = ["work_map"]
 
+FIGURES = ["work_normalized_mse", "work_normalized_variance"]
 COLOURS = "cividis_r"
 MOST = 4.0
 """Decades beyond which all look alike."""
@@ -40,14 +41,12 @@ def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame]:
     done = cells.query("status == 'done'") if "status" in cells else cells
     if done.empty:
         return DataFrame(), DataFrame()
-    done = done[done["estimator"].str.partition(":")[0] != "exact"]
-    known = done.assign(mse=done["work_normalized_mse"].astype(float), figure=done["work_normalized_variance"])
-    known = known.astype({"figure": float})
-    known = known[np.isfinite(known["figure"].to_numpy(float))]
-    by_variance = set(known.loc[known["mse"].isna(), "problem"])
-    columns = {name: f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]}
-    figure = np.where(known["problem"].isin(by_variance), known["figure"], known["mse"])
-    known = known.assign(figure=figure, problem=known["problem"].map(columns)).sort_values(by=["figure"], kind="stable")
+    done = done.loc[done["estimator"].str.partition(":")[0] != "exact"].astype({name: float for name in FIGURES})
+    known = done.loc[np.isfinite(done[FIGURES[1]].to_numpy(float))]
+    by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
+    panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
+    figure = [row[FIGURES[row["problem"] in by_variance]] for row in known.to_dict("records")]
+    known = known.assign(figure=figure, problem=panels).sort_values("figure", kind="stable")
     best = known.drop_duplicates(["estimator", "problem"])
     ratios = best.pivot(index="estimator", columns="problem", values="figure")
     wrong = best.assign(wrong=best["verdict"] == "biased").pivot(index="estimator", columns="problem", values="wrong")
