@@ -70,9 +70,9 @@ def _points(cells: DataFrame) -> Iterator[DataFrame]:
 
 
 def _curve(cell: dict, quantity: str, rows: DataFrame) -> DataFrame:
-    seeds = rows.groupby("step")["value"]
-    ends = dict(zip(ENDS, (seeds.median(), seeds.min(), seeds.max()), strict=True))
-    steps = ends[""].index.to_numpy(float)
+    curves = rows.pivot(index="step", columns="replicate", values="value").to_numpy(float)
+    ends = dict(zip(ENDS, (np.nanmedian(curves, 1), np.nanmin(curves, 1), np.nanmax(curves, 1)), strict=True))
+    steps = np.unique(rows["step"].to_numpy(float))
     what = ", ".join(filter(None, [quantity.replace("_", " "), cell["training"]]))
     point = {name: value for name, value in cell.items() if name not in ("curves", "problem")}
     return DataFrame(
@@ -82,7 +82,7 @@ def _curve(cell: dict, quantity: str, rows: DataFrame) -> DataFrame:
             "quantity": quantity,
             "step": steps,
             "seconds": steps * cell["seconds_per_gradient"],
-            **{f"value{end}": values.to_numpy(float) for end, values in ends.items()},
+            **{f"value{end}": values for end, values in ends.items()},
         }
     )
 
