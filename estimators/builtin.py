@@ -14,6 +14,7 @@ from estimators import (  # noqa: F401
     learned_baselines,
     measure_valued,
     muprop,
+    neural_baseline,
     pathwise,
     per_data_point,
     random_directions,
@@ -24,5 +25,6 @@ from estimators import (  # noqa: F401
     score_function,
     stratified,
     taylor,
+    vargrad,
     without_replacement,
 )

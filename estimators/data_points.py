@@ -37,10 +37,14 @@ class DataPoints(Problem):
     def observation(self) -> Shaped[Tensor, "*R N X"]:
         return self.whole.observation
 
+    @property
+    def data_weight(self) -> float:
+        return self.whole.data_weight
+
     @cached_property
     def initial_distribution(self) -> td.Distribution:
         """Of the first data point."""
-        one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.whole.data_weight)
+        one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
         return flattened(_posterior(one.initial_distribution))
 
     def initial_params(self) -> Params:
@@ -51,7 +55,7 @@ class DataPoints(Problem):
 
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         z = x.unflatten(1, (-1, self.observation.shape[-2]))
-        return -self.whole.data_weight * self.whole.log_weights(z, params).flatten(1)
+        return -self.data_weight * self.whole.log_weights(z, params).flatten(1)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "DataPoints":
         return DataPoints(self.whole.to(device, dtype))  # type: ignore[arg-type]
