@@ -159,9 +159,10 @@ def test_training_settings_are_axes_of_the_grid(folder):
     cells = sweep_of(folder, text).cells()
     measured = len(sweep_of(folder, MINIMAL).cells())
     assert len(cells) == 4 * measured
-    found = {(cell.train.optimizer, cell.train.learning_rate) for cell in cells}
+    trains = [cell.train or Train(seeds=1) for cell in cells]
+    found = {(train.optimizer, train.learning_rate) for train in trains}
     assert found == {("adam", 1.0), ("adam", 0.5), ("sgd", 1.0), ("sgd", 0.5)}
-    assert {(cell.train.steps, cell.train.batch, cell.train.seeds) for cell in cells} == {(1_000, 0, 3)}
+    assert {(train.steps, train.batch, train.seeds) for train in trains} == {(1_000, 0, 3)}
     assert [cell.train for cell in sweep_of(folder, f"experiment = 'train'\n{MINIMAL}").cells()] == [Train()] * measured
 
 
