@@ -1,6 +1,7 @@
 """Tensors of training on disk: each file whole or not there."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,4 +26,5 @@ def write_checkpoint(file: Path, state: Any) -> None:
         torch.save(state, partial)
         partial.replace(file)
     except (OSError, RuntimeError):  # torch raises RuntimeError where the disk is full
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()

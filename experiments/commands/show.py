@@ -77,7 +77,7 @@ def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None)
     if fit == "milestones":
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]
         return points.merge(milestones(run.cells, run.traces, quantity, target), on="key").drop(columns="key")
-    cells = run.cells.query("num_samples >= @least")
+    cells = run.cells.query("num_samples >= @least and training == ''")
     return fitted_rates(cells) if fit == "rates" else fitted_signals(cells, run.signals)
 
 

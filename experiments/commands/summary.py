@@ -41,8 +41,8 @@ def summary(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def places(cells: Any) -> list[str]:
-    """The `PLACES` in which cells differ."""
-    return [place for place in PLACES if cells[place].nunique() > 1]
+    """The columns of `PLACES` in which cells differ."""
+    return [place for place in PLACES if place in cells and cells[place].nunique() > 1]
 
 
 def _point(cells: pd.DataFrame) -> Columns:
