@@ -121,12 +121,14 @@ def test_the_budget_is_shared_by_who_is_left(few, monkeypatch):
 
 def test_the_rest_of_the_budget_goes_to_those_that_may_be_the_best(few, monkeypatch):
     """The forms of pathwise are hard to tell apart; the score function, with hundreds of times the error, is not."""
-    sampled = []
+    sampled, clock = [], [0.0]
 
     def measure(sampling, stop):
         sampled.append(sampling.workload.estimator.spec)
+        clock[0] += 0.1
         return extend(sampling, stop)
 
+    monkeypatch.setattr(contest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(contest, "extend", measure)
     code, out, err = few("rank", "gaussian-quadratic:dim=2,k=30", "-n", "4", "--seconds", "3", "--json")
     assert code == 0 and "may be the best" in err

@@ -323,6 +323,7 @@ def many_cells(folder: Path, estimators: int) -> Path:
     return write_report(a_run(cells), folder / "report.html", {"bias": Figure(figsize=(1, 1))})
 
 
+@pytest.mark.slow
 def test_five_thousand_cells_open_within_two_seconds(tmp_path: Path, show: Callable[..., Page]):
     """In processor time of the page, which does not depend on what else the machine does."""
     page = show(many_cells(tmp_path, 50))
