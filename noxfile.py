@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
     """The test suite, without the slow studies."""
     session.install(*PIP, *PACKAGE)
     ensure_browser(session)
-    session.run("pytest", "-n", "auto", "--maxprocesses", "4", *session.posargs)
+    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session(default=False)

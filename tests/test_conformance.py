@@ -337,10 +337,15 @@ def test_cost_that_depends_on_the_parameters(spec: str, made: Problem) -> None:
     assert found.verdict != "biased", report(found)
 
 
+def num_params(case: Case) -> int:
+    return sum(value.numel() for value in problem(case.problem).initial_params().values())
+
+
 @pytest.mark.parametrize("spec", sorted({case.estimator for case in CASES if case.claim() == "biased"}))
 def test_claimed_bias_is_seen_somewhere(spec: str) -> None:
+    """Where there are few parameters: some estimators evaluate the cost once or more for each."""
     seen = []
-    for case in CASES:
+    for case in sorted(CASES, key=num_params):
         if case.estimator == spec and case.claim() == "biased" and not marks(case):
             work = workload(case, "float32")
             found = estimate(work, find_reference(work), Stop(replicates=200_000))
