@@ -168,16 +168,15 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
     """Draw the figures of a RUN into its folder.
 
-    Kinds: variance, bias, snr, variance-time, variance-evaluations, rates, option, work (a map of estimators and
-    problems), parameters, rounding, range, training, training-time.
+    Kinds: variance, bias, snr, signals (of each parameter), variance-time, variance-evaluations, rates, option, work
+    (a map of estimators and problems), parameters, rounding, range, training, training-time.
     """
     from experiments.commands.show import open_run
     from experiments.plots import plots, save_plots
 
     folder, loaded = open_run(run_)
-    for file in save_plots(
-        plots(loaded.cells, kinds, loaded.parameters, loaded.traces, x, facet), folder / "plots", form
-    ):
+    drawn = plots(loaded.cells, kinds, loaded.parameters, loaded.traces, loaded.signals, x, facet)
+    for file in save_plots(drawn, folder / "plots", form):
         click.echo(file)
 
 

@@ -26,7 +26,7 @@ from experiments.plots.style import looks, wrap
 from experiments.plots.variance_work import pareto_front
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
-EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "work", "parameters")
+EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")
 
 
 def axes(figure: Figure) -> list[Axes]:
@@ -459,6 +459,21 @@ def test_parameters_are_shown_entry_by_entry_at_the_largest_number_of_samples():
     assert np.allclose([bar[:, 1] for bar in bars(ax)], [(0.5, 2), (1, 4), (1.5, 6)])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["loc [2]", "log_scale"]
     assert ax.get_title() == "gaussian-quadratic, S = 8"
+
+
+def test_each_parameter_has_a_panel_of_its_signal():
+    cells = frame(*(cell(num_samples=s, reference="none") for s in (1, 4, 16, 64)))
+    rows = [
+        {"key": key, "parameter": name, "snr": snr, "snr_low": snr / 2, "snr_high": 2 * snr}
+        for name, scale in (("weight", 1.0), ("prior_mean", 10.0))
+        for key, snr in zip(cells["key"], (scale, 2 * scale, 4 * scale, 8 * scale), strict=True)
+    ]
+    figures = plots(cells, signals=pd.DataFrame(rows))
+    assert list(figures) == ["rates", "signals", "variance-time"], "without a reference there is no bias to draw"
+    weight, prior = axes(figures["signals"])
+    assert [weight.get_title(), prior.get_title()] == [f"gaussian-quadratic\n{n}" for n in ("weight", "prior_mean")]
+    assert points(prior, "pathwise") == [(1, 10), (4, 20), (16, 40), (64, 80)]
+    assert np.allclose([bar[:, 1] for bar in bars(weight)], [(0.5, 2), (1, 4), (2, 8), (4, 16)])
 
 
 # The x axis and the panels that a user asks for

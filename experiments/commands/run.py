@@ -56,7 +56,7 @@ def run_sweep(
             raise KeyboardInterrupt
         results = load(folder)
         progress.start("drawing", 2)
-        drawings = plots(results.cells, parameters=results.parameters, traces=results.traces)
+        drawings = plots(results.cells, (), results.parameters, results.traces, results.signals)
         save_plots(drawings, folder / "plots")
         progress.advance("figures")
         write_report(results, folder / "report.html", drawings)

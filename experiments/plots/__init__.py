@@ -23,7 +23,7 @@ from experiments.plots.option import option, with_parameters
 from experiments.plots.parameters import parameter_variance
 from experiments.plots.rates import rates
 from experiments.plots.rounding import gradient_range, rounding_error
-from experiments.plots.snr import signal_to_noise
+from experiments.plots.snr import parameter_signals, signal_to_noise
 from experiments.plots.training import training_steps, training_time, with_curves
 from experiments.plots.variance import variance
 from experiments.plots.variance_work import variance_evaluations, variance_time
@@ -37,6 +37,7 @@ KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "variance-time": variance_time,
     "variance-evaluations": variance_evaluations,
     "snr": signal_to_noise,
+    "signals": parameter_signals,
     "work": work_map,
     "parameters": parameter_variance,
     "option": option,
@@ -62,15 +63,16 @@ def plots(
     kinds: Collection[str] = (),
     parameters: DataFrame | None = None,
     traces: DataFrame | None = None,
+    signals: DataFrame | None = None,
     x: str | None = None,
     facet: str = "problem",
 ) -> dict[str, Figure]:
     """Draw several kinds of figures, by default all that have something to say (`suitable`).
 
     With a run's `parameters`, figures against an option and of parameters show them; figures of training need its
-    `traces`. `x` draws the variance against num_samples, evaluations, seconds or a numeric option of the problems;
-    `facet` makes panels of another column of the cells than the problem. Raises ValueError for an unknown kind, and
-    where `x` or `facet` does not suit the kinds.
+    `traces`, those of each parameter's signal its `signals`. `x` draws the variance against num_samples, evaluations,
+    seconds or a numeric option of the problems; `facet` makes panels of another column of the cells than the problem.
+    Raises ValueError for an unknown kind, and where `x` or `facet` does not suit the kinds.
     """
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
@@ -82,7 +84,11 @@ def plots(
         kinds = [kind_against(x, cells, kinds)]
     chosen = kinds or (suitable(cells) if facet == "problem" else ["variance"])
     cells = faceted(cells, facet, chosen)
-    special = {"parameters": partial(parameter_variance, parameters=parameters), "option": partial(option, along=x)}
+    special = {
+        "parameters": partial(parameter_variance, parameters=parameters),
+        "signals": partial(parameter_signals, signals=signals),
+        "option": partial(option, along=x),
+    }
     return {kind: (KINDS | special)[kind](cells, None) for kind in chosen}
 
 

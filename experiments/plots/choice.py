@@ -18,7 +18,8 @@ def suitable(cells: DataFrame) -> list[str]:
     """Kinds, in the order in which they are shown.
 
     Where all problems belong to a series along an option and S does not vary, figures against S would have a point a
-    panel; `rates` shows what `variance` shows.
+    panel; `rates` shows what `variance` shows. Without reference gradients there is no bias, and what the run is about
+    is the signal-to-noise of each parameter.
     """
     done = cells.query("status == 'done'") if "status" in cells else DataFrame()
     if done.empty:
@@ -31,12 +32,14 @@ def suitable(cells: DataFrame) -> list[str]:
     levels = done.groupby(["problem", "estimator"])["num_samples"].unique()
     along_samples = levels.map(len).max() > 1 or not set(done["problem"]) <= in_series
     has_rates = any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
+    referenced = not done["reference"].eq("none").all()
     studied = done["diagnostics"].str.contains('"underflows"', na=False).any()
     chosen = {
         "option": bool(in_series),
         "rates": has_rates,
         "variance": along_samples and not has_rates,
-        "bias": along_samples,
+        "signals": has_rates and not referenced,
+        "bias": along_samples and referenced,
         "variance-time": along_samples and timed,
         "variance-evaluations": along_samples and differ_from_samples(done),
         "work": along_samples and timed and _crossed(done),

@@ -53,7 +53,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         rows=[row for row in rows if row["status"] == "done"],
         columns=CELLS,
         rankings=rankings(rows),
-        figures=figures(run.cells, drawings or plots(run.cells, parameters=run.parameters, traces=run.traces)),
+        figures=figures(run.cells, drawings or plots(run.cells, (), run.parameters, run.traces, run.signals)),
         warnings=warnings(rows),
         unfinished=unfinished(rows),
         unfinished_columns=UNFINISHED,

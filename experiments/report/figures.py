@@ -50,6 +50,11 @@ TEXTS = {
         "Norm of the mean gradient over the root of the total variance, with 95 % intervals, against the number of "
         "samples.",
     ),
+    "signals": (
+        "Signal-to-noise ratio of each parameter",
+        "The norm of the mean gradient in a parameter over the root of its total variance, with 95 % intervals, "
+        "against the number of samples.",
+    ),
     "work": (
         "Error for the time",
         "MSE × time of each estimator at its best number of samples, as a multiple of the best on the same problem. "
