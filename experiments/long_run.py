@@ -7,7 +7,7 @@ from estimators.noise import derive_seed
 from estimators.registry import make_estimator
 from experiments import statistics
 from experiments.sampling import Sampling
-from experiments.statistics import Groups
+from experiments.statistics import GROUPS, Groups
 from experiments.workload import Workload, prepare
 
 __all__ = ["measured_gradient"]
@@ -41,7 +41,7 @@ def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:
     seed = derive_seed("reference")
     run = prepare(workload.problem, estimator, num_samples, seed=seed, device=str(workload.device), dtype="float64")
     event = workload.problem.initial_distribution.event_shape.numel()
-    replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17)
+    replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17) // GROUPS * GROUPS
     sampling = Sampling(run, None)
     while sampling.replicates < replicates:
         sampling.grow(replicates - sampling.replicates)

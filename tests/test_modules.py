@@ -13,6 +13,7 @@ from estimators.interface import Params, Problem, replicated
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.registry import make_estimator
+from experiments import long_run
 from experiments.measuring import measure
 
 
@@ -106,8 +107,9 @@ class Critic(Problem):
         return self.critic.of_samples(params, x).sum((-2, -1))
 
 
-def test_estimators_take_it_and_agree() -> None:
+def test_estimators_take_it_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unbiased against each other: pathwise measures what the score function is compared with."""
+    monkeypatch.setattr(long_run, "ELEMENTS", 2**24)
     made = Critic()
     found = measure(made, make_estimator("score-function:control_variate=leave-one-out"), 4, replicates=20_000, seed=0)
     assert found.verdict != "biased"

@@ -22,7 +22,7 @@ __all__ = ["PIXELS", "Digits", "bernoulli_log_prob", "dense", "random_dense"]
 PIXELS = 64
 TRAINING = 1437
 """Images of 1797, drawn at random once; the others are held out."""
-EVALUATION_SAMPLES, EVALUATION_BLOCK = 100, 10
+EVALUATION_SAMPLES, EVALUATION_BLOCK = 20, 10
 
 
 @dataclass(frozen=True)
