@@ -83,12 +83,17 @@ def looks(estimators: Iterable[str], conditions: Iterable[str]) -> dict[tuple[st
 
 
 def wrap(text: str, width: int, max_lines: int = 6) -> str:
-    """Break a spec (or a sentence) into lines of at most `width` characters, after its separators where possible."""
-    lines = [""]
-    for piece in _pieces(text, width):
-        if len(lines[-1]) + len(piece) > width:
-            lines.append("")
-        lines[-1] += piece
+    """Break a spec (or a sentence) into lines of at most `width` characters, after its separators where possible.
+
+    Lines that it has already stay.
+    """
+    lines = []
+    for line in text.split("\n"):
+        lines.append("")
+        for piece in _pieces(line, width):
+            if len(lines[-1]) + len(piece) > width:
+                lines.append("")
+            lines[-1] += piece
     if len(lines) > max_lines:
         lines = [*lines[: max_lines - 1], lines[max_lines - 1][: width - 1] + "…"]
     return "\n".join(line.strip() for line in lines)

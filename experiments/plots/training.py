@@ -19,6 +19,8 @@ __all__ = ["training_steps", "training_time", "with_curves"]
 
 VARIANCE = "gradient_variance"
 UNDRAWN = "diverged"
+MARKS = 6
+"""On a curve."""
 SETTLED = 0.05
 """Of a run, after which its values set the limits: the first steps would squeeze all that follows."""
 
@@ -42,6 +44,8 @@ def with_curves(cells: DataFrame, traces: DataFrame) -> DataFrame:
 
 
 def _page(cells: DataFrame, along: str, xlabel: str, title: str | None) -> Figure:
+    if "training" in cells and cells["training"].nunique() == 1:
+        cells = cells.assign(training="")  # a panel is named after what varies
     points = pd.concat([cells.head(0).assign(step=0.0, seconds=0.0), *_points(cells)], ignore_index=True)
     panels = list(dict.fromkeys(points["problem"]))
     drawable = "curves" in cells
@@ -94,10 +98,13 @@ def _draw(ax: Axes, curves: list[Curve], along: str) -> list[Line2D]:
     else:
         _limits(ax, curves)
         place = np.asarray
-    for curve in curves:
+    for number, curve in enumerate(curves):
         x, (value, low, high) = curve.numbers(along), curve.interval("value")
         ax.fill_between(x, place(low), place(high), color=curve.look.colour, alpha=0.18, linewidth=0)
-        ax.plot(x, place(value), label=curve.estimator, **curve.look.line)
+        # A few marks tell apart what has the same colour; each curve has them at other steps.
+        apart = max(len(x) // MARKS, 1)
+        look = curve.look.line | curve.look.marks | {"markersize": 3.0, "markevery": (number % apart, apart)}
+        ax.plot(x, place(value), label=curve.estimator, **look)
     return []
 
 
