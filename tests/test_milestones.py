@@ -10,6 +10,8 @@ from frames import cell, frame
 from experiments.milestones import milestones
 from experiments.plots import plots
 from experiments.plots.choice import suitable
+from experiments.report import write_report
+from experiments.store import Run
 
 STEPS = (0, 10, 20, 30)
 
@@ -87,3 +89,15 @@ def test_figures_of_training_show_the_median_and_the_range():
         assert [tuple(band.get_datalim(axes.transData).intervaly) for band in axes.collections] == [(1, 9), (4, 9)]
     empty = plots(frame(cell()), ["training"])["training"]
     assert "no cell was trained" in "".join(text.get_text() for text in empty.texts).replace("\n", " ")
+
+
+def test_a_report_orders_training_by_the_time_to_a_target(tmp_path):
+    cells = frame(trained("spsa"), trained("pathwise"))
+    nothing = pd.DataFrame()
+    run = Run(cells, nothing, nothing, TRACES, nothing, {}, plan=tuple(cells["key"]))
+    page = write_report(run, tmp_path / "report.html").read_text("utf-8")
+    summary = page[page.index('id="summary"') : page.index('id="figures"')]
+    assert "To an objective of 5." in summary and "MSE" not in summary
+    assert summary.index("pathwise") < summary.index("spsa") and "5 [5, 10] s" in summary and "30 [20, ∞]" in summary
+    table = page[page.index('id="cells"') :]
+    assert "adam 0.1" in table and "p-value" not in table, "what no cell has is left out"

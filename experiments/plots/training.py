@@ -44,7 +44,7 @@ def with_curves(cells: DataFrame, traces: DataFrame) -> DataFrame:
 
 
 def _page(cells: DataFrame, along: str, xlabel: str, title: str | None) -> Figure:
-    if "training" in cells and cells["training"].nunique() == 1:
+    if "training" in cells and len(set(cells["training"])) == 1:
         cells = cells.assign(training="")  # a panel is named after what varies
     points = pd.concat([cells.head(0).assign(step=0.0, seconds=0.0), *_points(cells)], ignore_index=True)
     panels = list(dict.fromkeys(points["problem"]))

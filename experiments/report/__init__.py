@@ -22,6 +22,7 @@ from experiments.report.figures import figures
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.ranking import rankings
 from experiments.report.tables import CELLS, records
+from experiments.report.training import trainings
 
 if TYPE_CHECKING:
     from experiments.store import Run
@@ -40,6 +41,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
     diagnostics) appears as text.
     """
     rows = records(run.cells)
+    done = [row for row in rows if row["status"] == "done"]
     script = (TEMPLATES / "report.js").read_text("utf-8")
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
@@ -50,9 +52,10 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         provenance=run.provenance,
         planned=run.planned,
         counts=Counter(row["status"] for row in rows),
-        rows=[row for row in rows if row["status"] == "done"],
-        columns=CELLS,
-        rankings=rankings(rows),
+        rows=done,
+        columns=[column for column in CELLS if any(row[column.name] not in (None, "") for row in done)],
+        rankings=rankings([row for row in rows if row["steps"] is None]),
+        trainings=trainings(run),
         figures=figures(run.cells, drawings or plots(run.cells, (), run.parameters, run.traces, run.signals)),
         warnings=warnings(rows),
         unfinished=unfinished(rows),

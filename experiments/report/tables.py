@@ -92,7 +92,7 @@ class Column(NamedTuple):
 
 ESTIMATOR = Column("estimator", "estimator", _estimator)
 SAMPLES = Column("S", "num_samples", number)
-CELLS = [
+CELLS = [  # a report leaves out those in which no cell has a value
     ESTIMATOR,
     Column("problem", "problem"),
     SAMPLES,
@@ -100,6 +100,10 @@ CELLS = [
     Column("dtype", "dtype"),
     Column("verdict", "verdict"),
     Column("claim", "claim"),
+    Column("training", "training"),
+    Column("steps", "steps", number),
+    Column("diverged seeds", "diverged", number),
+    Column("last objective", "objective", interval),
     Column("total variance [cost²/parameter²]", "total_variance", interval),
     Column("squared bias [cost²/parameter²]", "squared_bias", interval),
     Column("MSE [cost²/parameter²]", "mse", interval),
