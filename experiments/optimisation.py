@@ -67,6 +67,13 @@ class Optimisation:
         self.alive = alive
         return rows + [row for name, values in found.items() for row in self._rows(name, values, alive)]
 
+    @property
+    def identity(self) -> str:
+        """All that defines the curves, in words: whose state is whose."""
+        work = self.workload
+        names = (self.estimator.spec, work.problem.spec, work.num_samples, work.seed, work.device, work.dtype)
+        return f"{' · '.join(map(str, names))} · {self.settings}"
+
     def state(self) -> dict[str, Any]:
         """All that the rest of the run depends on, as tensors, numbers and text."""
         return {

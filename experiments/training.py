@@ -1,6 +1,7 @@
 """Training: what an estimator does to the objective of a problem, step by step, all seeds at once."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,12 @@ def train(
     estimate at that point (given the mini-batch). With a `checkpoint` a run that was killed goes on from its last
     record, and ends as it would have. `place`: seed, device and dtype, as for `measure`.
 
-    Raises `Unsupported` with the estimator's reason, or where there is no data for mini-batches; else as `measure`.
+    Raises `Unsupported` with the estimator's reason, or where there is no data for mini-batches; ValueError where the
+    checkpoint is of another run; else as `measure`.
     """
     settings = settings or Train()
     run = Optimisation(prepare_unlearned(problem, estimator, num_samples, **place), settings)
-    saved = None if checkpoint is None else read_checkpoint(checkpoint)
+    saved = None if checkpoint is None else _saved(checkpoint, run.identity)
     if saved is None:
         curves = run.record()
     else:
@@ -79,11 +81,22 @@ def train(
             run.advance()
         curves += run.record()
         if checkpoint is not None:
-            write_checkpoint(checkpoint, {"curves": curves, "state": run.state()})
+            write_checkpoint(checkpoint, {"run": run.identity, "curves": curves, "state": run.state()})
     if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+        with suppress(OSError):
+            checkpoint.unlink()
     params = {name: value.detach() for name, value in run.params.items()}
     return Trained(curves, run.step, int((~run.alive).sum()), params)
+
+
+def _saved(checkpoint: Path, identity: str) -> dict[str, Any] | None:
+    """What a run has written; None where there is nothing, or nothing of a run. ValueError: it is another run's."""
+    found = read_checkpoint(checkpoint)
+    if not isinstance(found, dict) or not {"run", "curves", "state"} <= found.keys():
+        return None
+    if found["run"] != identity:
+        raise ValueError(f"{checkpoint} is of another run, {found['run']}: remove it, or name another file")
+    return found
 
 
 def timed_step(problem: Problem, estimator: Estimator, num_samples: int, settings: Train, **place: Any) -> Timed:

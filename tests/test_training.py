@@ -16,7 +16,7 @@ import torch
 from estimators.interface import Unsupported
 from estimators.learned_state import learned_state, with_learned_state
 from estimators.registry import components, make_estimator, make_problem
-from experiments import Train, load, optimisation, train
+from experiments import Train, load, optimisation, train, training
 from experiments.engine.work import Measured, Skipped, measure_cell
 from experiments.optimisation import Optimisation
 from experiments.sweep import Cell
@@ -95,10 +95,44 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, monkeypatch
     assert not file.exists(), "nothing is left of a run that has ended"
 
 
-def test_a_damaged_state_is_no_obstacle(tmp_path):
-    file = tmp_path / "state.pt"
-    file.write_bytes(b"no state")
-    assert trained(steps=20, record=10, seeds=2, checkpoint=file).curves == trained(steps=20, record=10, seeds=2).curves
+def left_by(file, monkeypatch, **settings) -> None:
+    """The checkpoint of a run that was stopped after its first record."""
+    write = training.write_checkpoint
+
+    def stopped(*arguments):
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "write_checkpoint", stopped)
+        trained(**settings, checkpoint=file)
+
+
+@pytest.mark.parametrize("content", [b"no state", {"a": 1}, [1], torch.ones(3), {"curves": [], "state": {}}, "half"])
+def test_a_damaged_state_is_no_obstacle(tmp_path, monkeypatch, content):
+    settings, file = {"steps": 20, "record": 10, "seeds": 2}, tmp_path / "state.pt"
+    if content == "half":
+        left_by(file, monkeypatch, **settings)
+        content = file.read_bytes()[: file.stat().st_size // 2]
+    file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+    assert trained(**settings, checkpoint=file).curves == trained(**settings).curves
+    assert not file.exists()
+
+
+def test_a_state_that_cannot_be_removed_is_no_error(tmp_path):
+    assert trained(steps=2, checkpoint=tmp_path).steps == 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"learning_rate": 0.5}, {"optimizer": "sgd"}, {"steps": 30}, {"seeds": 3}, {"num_samples": 2}]
+)
+def test_the_state_of_another_run_is_refused_and_left_alone(tmp_path, monkeypatch, other):
+    settings, file = {"steps": 20, "record": 10, "seeds": 2}, tmp_path / "state.pt"
+    left_by(file, monkeypatch, **settings)
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match=r"state\.pt is of another run, pathwise .* name another file"):
+        trained(**(settings | other), checkpoint=file)
+    assert file.read_bytes() == before
 
 
 def test_a_run_that_diverges_is_stopped_and_says_so():
