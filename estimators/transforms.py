@@ -137,7 +137,9 @@ class PoissonSample(Transform):
     fixed_noise: ClassVar[bool] = False
 
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
-        return source.poisson(q.rate.detach(), num_samples)
+        rate = q.rate.detach()
+        known = rate < 1e18  # torch's sampler refuses NaN, and gives negative numbers beyond its integers
+        return source.poisson(rate.where(known, 0.0), num_samples).where(known, torch.nan)
 
     def sample(self, q: Any, noise: Tensor) -> Tensor:
         return noise

@@ -142,6 +142,14 @@ def test_a_run_that_diverges_is_stopped_and_says_so():
     assert {step for step, _ in curve(found)} == {0}
 
 
+@pytest.mark.parametrize("problem", ["poisson-quadratic:dim=2", "von-mises-cost:dim=2", "digits-sbn:latent=2,layers=2"])
+def test_samplers_end_where_parameters_have_run_away(problem):
+    """Those of torch that refuse NaN, or reject every sample for ever."""
+    estimator = "score-function:control_variate=leave-one-out"
+    found = trained(estimator, problem, optimizer="sgd", learning_rate=1e30, steps=20, record=10, seeds=2)
+    assert (found.diverged, found.steps) == (2, 10)
+
+
 def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     evaluate = Optimisation._evaluate
 

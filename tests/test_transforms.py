@@ -529,3 +529,17 @@ def test_von_mises_mean_cosine() -> None:
     ratio = special.ive(1, k) / special.ive(0, k)
     wanted = 1 - ratio / k - ratio**2
     assert abs(float(slopes.mean()) - wanted) < 4.5 * float(slopes.std()) / size**0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_has_no_samples_gives_nan_and_leaves_the_rest_alone(dtype: torch.dtype):
+    """torch's samplers raise at NaN, reject for ever at 0, NaN and large concentrations, or give negative counts."""
+    at = torch.tensor([2.0, torch.nan, torch.inf, 0.0, 1e30], dtype=dtype)
+    for q in (td.VonMises(0 * at.nan_to_num(), at, validate_args=False), td.Poisson(at, validate_args=False)):
+        found = families.noise(q, 100, IID(0, dtype=dtype))
+        assert found[:, 1:3].isnan().all() and found[:, [0, 3]].isfinite().all()
+        assert found[:, 0].std() > 0.5
+        if isinstance(q, td.VonMises):
+            assert found[:, 4].abs().max() < 1e-6 and found[:, 3].std() > 1
+        else:
+            assert (found[:, 3] == 0).all() and found[:, 4].isnan().all()
