@@ -22,7 +22,8 @@ def milestones(
 
     Columns: `COLUMNS`; steps and seconds are the median over the seeds with the range, infinite for seeds that did not
     get there; seconds are steps times those of one step, timed by itself. Without a target it is, for each problem, the
-    last median of the cell that ends worst, so that every cell gets there.
+    last median of the cell that ends worst, so that every cell gets there; NaN where all have lost seeds. The objective
+    is better where it is lower, other quantities where most cells move them.
 
     Raises:
         ValueError: the traces have no such quantity.
@@ -48,9 +49,9 @@ def _problem(
     if not curves:
         return
     gain = sum(np.sign(_median(curve).iloc[-1] - _median(curve).iloc[0]) for curve in curves.values())
-    sign = 1.0 if gain > 0 else -1.0  # upwards or downwards is better
+    sign = 1.0 if gain > 0 and quantity != "objective" else -1.0  # upwards or downwards is better; costs are minimised
     ends = [sign * _median(curves[key]).iloc[-1] for key in cells.query("diverged == 0")["key"] if key in curves]
-    level = sign * target if target is not None else min(ends, default=np.inf)
+    level = sign * target if target is not None else min(ends, default=np.nan)
     for cell in cells.to_dict("records"):
         if cell["key"] in curves:
             yield _row(cell, curves[cell["key"]], quantity, sign, level)

@@ -72,6 +72,27 @@ def test_a_seed_that_diverged_sets_no_level():
     assert (fast["target"], fast["reached"], lost["reached"]) == (1, 3, 0)
 
 
+def test_an_objective_that_rises_is_no_better_for_that():
+    """As where learning rates are too large, without a seed that runs away."""
+    traces = pd.concat([traced(FAST, (5, 6, 8, 9)), traced(SLOW, (5, 4, 3, 2))])
+    assert milestones(CELLS, traces)["target"].tolist() == [9, 9]
+    third = frame(trained("pathwise"), trained("spsa"), trained("evolution-strategies"))
+    traces = pd.concat([traces, traced(third["key"][2], (5, 5, 6, 7))])
+    found = milestones(third, traces, target=4.0)
+    assert found["reached"].tolist() == [0, 1, 0] and found["steps_to_target"].tolist() == [math.inf, 10, math.inf]
+
+
+def test_where_all_seeds_diverged_there_is_no_target(tmp_path):
+    cells = frame(trained("pathwise", diverged=3, steps=10), trained("spsa", diverged=3, steps=10))
+    traces = pd.concat([traced(key, (9,), (9,), (9,)) for key in cells["key"]])
+    found = milestones(cells, traces)
+    assert found["target"].isna().all() and found["reached"].tolist() == [0, 0]
+    nothing = pd.DataFrame()
+    run = Run(cells, nothing, nothing, traces, nothing, {}, plan=tuple(cells["key"]))
+    page = write_report(run, tmp_path / "report.html").read_text("utf-8")
+    assert "No target: every cell lost seeds that diverged." in page and "To an objective" not in page
+
+
 def test_what_was_not_recorded_is_refused():
     with pytest.raises(ValueError, match="unknown quantity 'objectiv'; did you mean 'objective'"):
         milestones(CELLS, TRACES, "objectiv")

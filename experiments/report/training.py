@@ -14,7 +14,7 @@ __all__ = ["Training", "trainings"]
 
 class Training(NamedTuple):
     problem: str
-    target: float  # of the objective
+    target: float | None  # of the objective; None where all cells have lost seeds
     columns: list[Column]
     rows: list[Row]  # the soonest first
 
