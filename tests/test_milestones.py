@@ -77,7 +77,7 @@ def test_an_objective_that_rises_is_no_better_for_that():
     traces = pd.concat([traced(FAST, (5, 6, 8, 9)), traced(SLOW, (5, 4, 3, 2))])
     assert milestones(CELLS, traces)["target"].tolist() == [9, 9]
     third = frame(trained("pathwise"), trained("spsa"), trained("evolution-strategies"))
-    traces = pd.concat([traces, traced(third["key"][2], (5, 5, 6, 7))])
+    traces = pd.concat([traces, traced(third["key"].tolist()[2], (5, 5, 6, 7))])
     found = milestones(third, traces, target=4.0)
     assert found["reached"].tolist() == [0, 1, 0] and found["steps_to_target"].tolist() == [math.inf, 10, math.inf]
 
@@ -86,7 +86,7 @@ def test_where_all_seeds_diverged_there_is_no_target(tmp_path):
     cells = frame(trained("pathwise", diverged=3, steps=10), trained("spsa", diverged=3, steps=10))
     traces = pd.concat([traced(key, (9,), (9,), (9,)) for key in cells["key"]])
     found = milestones(cells, traces)
-    assert found["target"].isna().all() and found["reached"].tolist() == [0, 0]
+    assert all(map(math.isnan, found["target"])) and found["reached"].tolist() == [0, 0]
     nothing = pd.DataFrame()
     run = Run(cells, nothing, nothing, traces, nothing, {}, plan=tuple(cells["key"]))
     page = write_report(run, tmp_path / "report.html").read_text("utf-8")
@@ -110,6 +110,16 @@ def test_figures_of_training_show_the_median_and_the_range():
         assert [tuple(band.get_datalim(axes.transData).intervaly) for band in axes.collections] == [(1, 9), (4, 9)]
     empty = plots(frame(cell()), ["training"])["training"]
     assert "no cell was trained" in "".join(text.get_text() for text in empty.texts).replace("\n", " ")
+
+
+def test_a_run_of_both_kinds_shows_both():
+    """As after a merge."""
+    both = frame(trained("pathwise"), cell("spsa"))
+    figures = plots(both, traces=TRACES.query("key == @FAST").assign(key=both["key"][0]))
+    assert list(figures) == suitable(both) == [*suitable(frame(cell("spsa"))), "training", "training-time"]
+    for name in ("training", "training-time"):
+        (axes,) = [ax for part in figures[name].subfigs for ax in part.axes]
+        assert [line.get_label() for line in axes.lines] == ["pathwise"]
 
 
 def test_a_report_orders_training_by_the_time_to_a_target(tmp_path):

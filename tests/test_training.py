@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from estimators.interface import Unsupported
+from estimators.latent import LatentVariableProblem
 from estimators.learned_state import learned_state, with_learned_state
 from estimators.registry import components, make_estimator, make_problem
 from experiments import Train, load, optimisation, train, training
@@ -110,7 +112,8 @@ def left_by(file, monkeypatch, **settings) -> None:
 
 @pytest.mark.parametrize("content", [b"no state", {"a": 1}, [1], torch.ones(3), {"curves": [], "state": {}}, "half"])
 def test_a_damaged_state_is_no_obstacle(tmp_path, monkeypatch, content):
-    settings, file = {"steps": 20, "record": 10, "seeds": 2}, tmp_path / "state.pt"
+    settings: dict[str, Any] = {"steps": 20, "record": 10, "seeds": 2}
+    file = tmp_path / "state.pt"
     if content == "half":
         left_by(file, monkeypatch, **settings)
         content = file.read_bytes()[: file.stat().st_size // 2]
@@ -127,7 +130,8 @@ def test_a_state_that_cannot_be_removed_is_no_error(tmp_path):
     "other", [{"learning_rate": 0.5}, {"optimizer": "sgd"}, {"steps": 30}, {"seeds": 3}, {"num_samples": 2}]
 )
 def test_the_state_of_another_run_is_refused_and_left_alone(tmp_path, monkeypatch, other):
-    settings, file = {"steps": 20, "record": 10, "seeds": 2}, tmp_path / "state.pt"
+    settings: dict[str, Any] = {"steps": 20, "record": 10, "seeds": 2}
+    file = tmp_path / "state.pt"
     left_by(file, monkeypatch, **settings)
     before = file.read_bytes()
     with pytest.raises(ValueError, match=r"state\.pt is of another run, pathwise .* name another file"):
@@ -165,6 +169,54 @@ def test_a_seed_that_diverges_leaves_the_others_alone(monkeypatch):
     assert (found.diverged, found.steps) == (1, 40)
     assert curve(found) == {place: value for place, value in curve(whole).items() if place[1] != 1 or place[0] < 20}
     assert list(curve(found, "diverged")) == [(20, 1)]
+
+
+def test_every_step_and_seed_has_a_batch_of_its_own(monkeypatch):
+    """Of distinct data points, all equally likely; the step is one on the problem of that batch."""
+    batch, drawn = LatentVariableProblem.batch, []
+
+    def recorded(self, indices):
+        drawn.append(indices)
+        return batch(self, indices)
+
+    monkeypatch.setattr(LatentVariableProblem, "batch", recorded)
+    workload = prepare_unlearned(make_problem("linear-gaussian:dim=1,points=8"), make_estimator("pathwise"), 2)
+    run = Optimisation(workload, Train(optimizer="sgd", learning_rate=1e-3, batch=3, seeds=4))
+    run.advance()
+    params, source = workload.params(4), workload.source("step", 0)
+    part = batch(workload.problem, drawn[0])  # type: ignore[arg-type]
+    wanted = workload.estimator.gradient(part, params, workload.estimator.draw(part, params, 2, source))
+    for name, value in run.params.items():
+        torch.testing.assert_close(value.detach(), params[name] - 1e-3 * wanted[name])
+    for _ in range(299):
+        run.advance()
+    found = torch.stack(drawn).sort(-1).values
+    assert found.shape == (300, 4, 3) and (found.diff(dim=-1) > 0).all()
+    same = 1 / math.comb(8, 3)
+    for pairs in (found[1:] == found[:-1], found[:, 1:] == found[:, :-1]):
+        agree = pairs.all(-1).double()
+        assert agree.mean() < same + 4.5 * (same / agree.numel()) ** 0.5
+    error = (300 * 4 * 3 / 8 * (1 - 3 / 8)) ** 0.5
+    assert (found.flatten().bincount(minlength=8) - 450).abs().max() < 4.5 * error
+
+
+@pytest.mark.parametrize("batch", [8, 10**9])
+def test_a_batch_as_large_as_the_data_or_larger_is_the_data(batch):
+    """Up to the order, in which the noise is another."""
+    whole, part = (
+        prepare_unlearned(make_problem("linear-gaussian:dim=1,points=8"), make_estimator("exact"), 1) for _ in range(2)
+    )
+    one, two = (Optimisation(w, Train(batch=size)) for w, size in ((whole, 0), (part, batch)))
+    one.advance()
+    two.advance()
+    for name, value in one.params.items():
+        torch.testing.assert_close(two.params[name], value)
+
+
+def test_every_record_is_evaluated_on_the_same_samples():
+    """A curve moves where the parameters do, and by no other chance."""
+    found = curve(trained("pathwise", "digits-vae:hidden=2,latent=3", batch=4, learning_rate=1e-30, steps=2, record=1))
+    assert all(found[step, seed] == found[0, seed] for step, seed in found) and len(found) == 15
 
 
 def test_without_data_there_are_no_mini_batches():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from experiments.evaluations import differ_from_samples
 from experiments.plots.series import find_series
@@ -19,16 +19,19 @@ def suitable(cells: DataFrame) -> list[str]:
 
     Where all problems belong to a series along an option and S does not vary, figures against S would have a point a
     panel; `rates` shows what `variance` shows. Without reference gradients there is no bias, and what the run is about
-    is the signal-to-noise of each parameter.
+    is the signal-to-noise of each parameter. Training comes last.
     """
     done = cells.query("status == 'done'") if "status" in cells else DataFrame()
     if done.empty:
         return ["variance", "bias", "variance-time"]
-    timed = bool(np.isfinite(done["seconds_per_gradient"].astype(float)).any())
     trained = done["steps"].notna().to_numpy(bool)
-    if trained.all():
-        return ["training", "training-time"][: 1 + timed]
-    in_series = {problem for one in find_series(cells["problem"]) for problem in one.levels}
+    kinds = [] if trained.all() else _of_measured(done[~trained], cells[cells["steps"].isna()]["problem"])
+    return kinds + (["training", "training-time"][: 1 + _timed(done[trained])] if trained.any() else [])
+
+
+def _of_measured(done: DataFrame, problems: Series) -> list[str]:
+    timed = _timed(done)
+    in_series = {problem for one in find_series(problems) for problem in one.levels}
     levels = done.groupby(["problem", "estimator"])["num_samples"].unique()
     along_samples = levels.map(len).max() > 1 or not set(done["problem"]) <= in_series
     has_rates = any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
@@ -47,6 +50,10 @@ def suitable(cells: DataFrame) -> list[str]:
         "range": bool(in_series) and studied,
     }
     return [kind for kind, suits in chosen.items() if suits]
+
+
+def _timed(done: DataFrame) -> bool:
+    return bool(np.isfinite(done["seconds_per_gradient"].astype(float)).any())
 
 
 def _crossed(done: DataFrame) -> bool:
