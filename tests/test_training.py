@@ -122,6 +122,24 @@ def test_a_damaged_state_is_no_obstacle(tmp_path, monkeypatch, content):
     assert not file.exists()
 
 
+def test_a_run_that_goes_on_remembers_who_diverged_and_from_where(tmp_path, monkeypatch):
+    """A seed once lost stays so; what is far is measured from the first value, here 4: above 54."""
+    evaluate, settings, file = Optimisation._evaluate, {"steps": 40, "record": 10}, tmp_path / "state.pt"
+
+    def moved(self):
+        found = evaluate(self)
+        found["objective"][1] = math.nan if self.step == 10 else 4.0
+        found["objective"][2] = {0: 4.0, 40: 60.0}.get(self.step, 24.0)
+        return found
+
+    monkeypatch.setattr(Optimisation, "_evaluate", moved)
+    whole = trained(**settings)
+    assert set(curve(whole, "diverged")) == {(10, 1), (40, 2)} and whole.diverged == 2
+    assert {step for step, seed in curve(whole) if seed == 1} == {0}
+    left_by(file, monkeypatch, **settings)
+    assert trained(**settings, checkpoint=file).curves == whole.curves
+
+
 def test_a_state_that_cannot_be_removed_is_no_error(tmp_path):
     assert trained(steps=2, checkpoint=tmp_path).steps == 2
 
