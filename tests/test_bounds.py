@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from estimators.bounds.bound import samples
 from estimators.bounds.vimco import OVIS, VIMCO, _log_sum_of_others
 from estimators.interface import Estimator, Params, replicated
 from estimators.latent import LatentVariableProblem
@@ -195,3 +196,32 @@ def test_bounds_refuse_what_has_no_latent_variables():
 def test_options_out_of_range_are_refused(spec: str):
     with pytest.raises(ValueError, match=r"gamma must lie|alpha must be|finite"):
         make_estimator(spec)
+
+
+def by_hand(estimator: str) -> tuple[LatentVariableProblem, Params, Tensor, Params]:
+    """The problem, parameters to differentiate, samples, and the gradient of the estimator on them."""
+    work = workload(estimator, 3)
+    assert isinstance(work.problem, LatentVariableProblem)
+    params = {name: value.clone().requires_grad_() for name, value in work.params(5).items()}
+    noise = work.draw(work.source("bounds"), 5)
+    return work.problem, params, samples(work.problem, params, noise), work.gradient(params, noise)
+
+
+@pytest.mark.parametrize("alpha", [-1.0, 0.5, 2.0])
+def test_renyi_is_the_derivative_of_its_formula(alpha: float):
+    problem, params, z, found = by_hand(f"renyi:alpha={alpha}")
+    weights = problem.log_weights(z, params).exp()
+    bound = (weights ** (1 - alpha)).mean(0).log() / (1 - alpha)
+    for name, value in zip(params, torch.autograd.grad(-bound.sum(), list(params.values())), strict=True):
+        torch.testing.assert_close(found[name], value)
+
+
+def test_reweighted_wake_sleep_by_hand():
+    """The encoder's scores, each weighed by its part of the weights."""
+    problem, params, z, found = by_hand("reweighted-wake-sleep")
+    z = z.detach()
+    weights = problem.log_weights(z, params).detach().exp()
+    total = sum((weights[k] / weights.sum(0) * problem.log_q(z[k : k + 1], params)[0]).sum() for k in range(3))
+    assert isinstance(total, Tensor)
+    for name, value in zip(ENCODER, torch.autograd.grad(-total, [params[name] for name in ENCODER]), strict=True):
+        torch.testing.assert_close(found[name], value)
