@@ -128,7 +128,8 @@ def test_a_damaged_state_is_no_obstacle(tmp_path, monkeypatch, content):
 
 def test_a_run_that_goes_on_remembers_who_diverged_and_from_where(tmp_path, monkeypatch):
     """A seed once lost stays so; what is far is measured from the first value, here 4: above 54."""
-    evaluate, settings, file = Optimisation._evaluate, {"steps": 40, "record": 10}, tmp_path / "state.pt"
+    evaluate, file = Optimisation._evaluate, tmp_path / "state.pt"
+    settings: dict[str, Any] = {"steps": 40, "record": 10}
 
     def moved(self):
         found = evaluate(self)
