@@ -295,13 +295,14 @@ BOUNDS = [spec for spec in ESTIMATORS if isinstance(make_estimator(spec), Bound)
 EXPENSIVE = [
     "importance-weighted*@logistic-regression@*",  # weights in 31 dimensions
     "stratified:base=*@logistic-regression@*",
+    "measure-valued*@logistic-regression@*",  # 125 evaluations a sample
+    "score-function:control_variate=[!lt]*@logistic-regression@*",
     "score-function@bernoulli-shared-logit@*",  # a gradient that is small against the cost
     "importance-weighted*@bernoulli-shared-logit@*",
     "reinforce-without-replacement@bernoulli-shared-logit@*",
     "sum-and-sample@bernoulli-shared-logit@*",
     "rebar@bernoulli-shared-logit@*",
     "score-function:control_variate=muprop@bernoulli-shared-logit@*",
-    "measure-valued*@logistic-regression@*",  # 125 evaluations a sample
     "stratified:*@gamma-cost*",  # invert a distribution function
     "stratified:*@beta-cost*",
     "stratified:*@dirichlet-cost*",
@@ -309,6 +310,12 @@ EXPENSIVE = [
     "stratified:*@student-t-cost*",
     "stratified:*@von-mises-cost*",
     *(f"{bound}@digits-*" for bound in BOUNDS),  # whose references are measured
+    "importance-weighted*@digits-*",  # hundreds of parameters
+    "measure-valued*@digits-*",
+    "score-function:control_variate=[!l]*@digits-*",
+    "score-function:control_variate=lax@digits-*",
+    "score-function:control_variate=lax@logistic-regression@*",
+    "stratified:base=*@digits-*",
 ]
 """Cases whose claim takes more than some seconds to test, and whose estimator is tested on other problems."""
 
