@@ -12,6 +12,7 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from experiments import statistics
+from experiments.evidence import evidence_bias
 from experiments.measurement import Measurement, Signal, StopReason
 from experiments.reference import Reference, find_reference
 from experiments.rounding import rounding_shift
@@ -76,7 +77,8 @@ def extend(sampling: Sampling, stop: Stop) -> Measurement:
     began = time.monotonic()
     with _collected_warnings() as caught:
         stop_reason = _sample(sampling, stop, began)
-        diagnostics = _diagnostics(sampling.workload)
+        assert sampling.groups is not None
+        diagnostics = _diagnostics(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began)
 
 

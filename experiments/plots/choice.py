@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
 from experiments.evaluations import differ_from_samples
 from experiments.plots.series import find_series
@@ -24,14 +24,14 @@ def suitable(cells: DataFrame) -> list[str]:
     done = cells.query("status == 'done'") if "status" in cells else DataFrame()
     if done.empty:
         return ["variance", "bias", "variance-time"]
-    trained = done["steps"].notna().to_numpy(bool)
-    kinds = [] if trained.all() else _of_measured(done[~trained], cells[cells["steps"].isna()]["problem"])
-    return kinds + (["training", "training-time"][: 1 + _timed(done[trained])] if trained.any() else [])
+    trained, measured = done.query("steps.notna()"), done.query("steps.isna()")
+    kinds = [] if measured.empty else _of_measured(measured, cells.query("steps.isna()"))
+    return kinds if trained.empty else kinds + ["training", "training-time"][: 1 + _timed(trained)]
 
 
-def _of_measured(done: DataFrame, problems: Series) -> list[str]:
+def _of_measured(done: DataFrame, cells: DataFrame) -> list[str]:
     timed = _timed(done)
-    in_series = {problem for one in find_series(problems) for problem in one.levels}
+    in_series = {problem for one in find_series(cells["problem"]) for problem in one.levels}
     levels = done.groupby(["problem", "estimator"])["num_samples"].unique()
     along_samples = levels.map(len).max() > 1 or not set(done["problem"]) <= in_series
     has_rates = any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
