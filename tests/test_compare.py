@@ -289,3 +289,11 @@ def test_nothing_in_common_ends_with_4(compared):
 def test_what_is_wrong_is_said_in_a_line(compared, arguments, message):
     code, out, err = compared(*arguments)
     assert code == 2 and message in err and err.count("\n") == 1 and not out
+
+
+def test_more_seeds_that_diverge_are_a_failure():
+    settings = {"optimizer": "adam", "learning_rate": 0.1, "batch": 0, "steps": 30, "replicates": 5}
+    one, two = (a_run(cell("pathwise", **settings, diverged=count)) for count in (0, 2))
+    (found,) = compare(one, two).matched
+    assert found.worse(Gate()) == ["fails"] and found.failure == "2 of 5 seeds diverged"
+    assert not worse(compare(two, two)) and not worse(compare(two, one))

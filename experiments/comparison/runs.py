@@ -153,6 +153,8 @@ def _failure(one: dict[str, Any], two: dict[str, Any]) -> str:
         return f"timing, {two['timing_status']}: {two['error']}"
     if _known(one, two, "nonfinite") and two["nonfinite"] > 0 == one["nonfinite"]:
         return f"{two['nonfinite']:,} of {two['replicates']:,} gradients are not finite"
+    if _known(one, two, "diverged") and two["diverged"] > one["diverged"]:
+        return f"{two['diverged']} of {two['replicates']} seeds diverged"
     return ""
 
 
