@@ -3,7 +3,7 @@
 `nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes, and `nox -s chaos` kills
 runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s bench` runs every
 benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s bench-publish` writes
-the history that has been measured as a site.
+the history that has been measured as a site. `nox -s peers` measures other libraries beside gradmark.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -104,6 +104,14 @@ def bench_publish(session: nox.Session) -> None:
     """The history of what asv has measured, as a static site in .asv/html."""
     session.install(*PIP, "asv")
     session.run("asv", "publish", *session.posargs)
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """The same gradients by others, beside gradmark, on one core; writes results/reference/peers."""
+    session.install(*PIP, "-e", ".", "jax", "pyro-ppl", "storchastic")
+    arguments = session.posargs or ["--folder", "results/reference/peers"]
+    session.run("python", "-m", "benchmarks.peers.compare", *arguments)
 
 
 def ensure_browser(session: nox.Session) -> None:

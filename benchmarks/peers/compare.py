@@ -1,0 +1,172 @@
+"""The same gradients by others, measured beside gradmark on one core: `nox -s peers`, or `python -m
+benchmarks.peers.compare [CASE …]`.
+
+Every implementation is first checked: its mean against the exact gradient, and its variance against gradmark's own
+(the running baseline of Pyro is another estimator, so that its variance is its own). Then all are timed in turn, round
+by round; a ratio is formed within a round. Exits with 1 where a mean or a variance is wrong, with 3 where a target is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.peers.figure import throughput
+from benchmarks.peers.limits import limits
+from benchmarks.peers.targets import TARGETS
+from benchmarks.peers.work import CASES, Block, Case, Moments
+from benchmarks.speed import use_one_core
+from estimators.registry import make_estimator, make_problem
+from experiments.console import markdown_table
+from experiments.provenance import provenance
+from experiments.reference import find_reference
+from experiments.workload import prepare
+
+PEERS = {"torch_loop": "torch", "pyro_elbo": "pyro", "storch_expectation": "storch", "jax_vmap": "jax", "ours": "torch"}
+"""By module of this folder: the package that it needs."""
+OTHER_VARIANCE = {"Pyro"}
+ROUNDS = 9
+BLOCK_SECONDS = 0.2
+CHECK_SECONDS = 1.5
+LARGEST_Z = 5.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"the beginning of a name; all: {names(CASES)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="at least 7 (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where table.csv and table.md go; default: nowhere")
+    arguments = parser.parse_args()
+    chosen = [case for case in CASES if not arguments.cases or case.name.startswith(tuple(arguments.cases))]
+    use_one_core()
+    rows = []
+    for case in chosen:
+        print(f"\n{case.title}", flush=True)
+        rows += compare(case, max(arguments.rounds, 7))
+    table = pd.DataFrame(rows)
+    if arguments.folder is not None:
+        write(table, arguments.folder)
+    return 1 if not all(table["right"]) else 3 if "missed" in set(table["met"]) else 0
+
+
+def names(cases: list[Case]) -> str:
+    return ", ".join(case.name for case in cases)
+
+
+def compare(case: Case, rounds: int) -> list[dict[str, object]]:
+    """Check and time all implementations; a row each."""
+    blocks = {name: made for module in PEERS for name, made in implementations(module, case).items()}
+    checked = {name: moments(block, CHECK_SECONDS) for name, (block, _) in blocks.items()}
+    work = prepare(make_problem(case.problem), make_estimator(case.estimator), case.num_samples)
+    reference = find_reference(work)
+    assert reference is not None
+    wrong = faults(checked, reference.groups)
+    timed = {name: (block, size) for name, (block, size) in blocks.items()} | limits(case)
+    seconds = {name: np.empty(rounds) for name in timed}
+    for index in range(rounds):
+        for name, (call, size) in timed.items():
+            seconds[name][index] = seconds_per_call(call) / size
+    return [row(case, name, seconds, wrong.get(name, "")) for name in timed]
+
+
+def implementations(module: str, case: Case) -> dict[str, tuple[Block, int]]:
+    """None where its package is not installed."""
+    try:
+        importlib.import_module(PEERS[module])
+    except ImportError:
+        print(f"{PEERS[module]} is not installed: left out")
+        return {}
+    return importlib.import_module(f"benchmarks.peers.{module}").blocks(case)
+
+
+def moments(block: Block, seconds: float) -> Moments:
+    """Of all gradients that a few seconds give, at least three blocks."""
+    parts, began = [], time.perf_counter()
+    while len(parts) < 3 or time.perf_counter() - began < seconds:
+        parts.append(block())
+    counts = np.array([part.replicates for part in parts])[:, None]
+    total = int(counts.sum())
+    mean = (counts * [part.mean for part in parts]).sum(0) / total
+    within = ((counts - 1) * [part.variance for part in parts]).sum(0)
+    between = (counts * ([part.mean for part in parts] - mean) ** 2).sum(0)
+    return Moments(total, mean, (within + between) / (total - 1))
+
+
+def faults(found: dict[str, Moments], reference: np.ndarray) -> dict[str, str]:
+    """By implementation: what is wrong with it. `reference`: the exact gradient `[P]`, or group means `[G, P]`."""
+    groups = np.atleast_2d(reference)
+    exact = groups.mean(0)
+    error = groups.var(0, ddof=1) / len(groups) if len(groups) > 1 else np.zeros_like(exact)
+    ours = found["gradmark"].variance.sum()
+    wrong = {}
+    for name, (replicates, mean, variance) in found.items():
+        # One number that does not grow with the parameters: the squared distance, against what noise makes of it.
+        noise = variance / replicates + error
+        z = (((mean - exact) ** 2).sum() - noise.sum()) / np.sqrt(2 * (noise**2).sum())
+        ratio = variance.sum() / ours
+        # A variance of R gradients of P entries is known to a few times √(2/R); heavy tails are why it is a few.
+        if abs(z) > LARGEST_Z:
+            wrong[name] = f"the mean is {z:.1f} standard errors from the gradient"
+        elif name not in OTHER_VARIANCE and abs(np.log(ratio)) > 10 * np.sqrt(2 / replicates):
+            wrong[name] = f"the variance is {ratio:.2f} times that of gradmark"
+    return wrong
+
+
+def seconds_per_call(step: Callable[[], object]) -> float:
+    """Mean over the calls that fill a block, at least one."""
+    calls, began = 0, time.perf_counter()
+    while calls == 0 or time.perf_counter() - began < BLOCK_SECONDS:
+        step()
+        calls += 1
+    return (time.perf_counter() - began) / calls
+
+
+def row(case: Case, name: str, seconds: dict[str, np.ndarray], wrong: str) -> dict[str, object]:
+    """Of one implementation, and a printed line: how many times faster the compiled gradmark is."""
+    low, ratio, high = np.quantile(seconds[name] / seconds["gradmark, compiled"], [0.25, 0.5, 0.75])
+    target = TARGETS.get(case.name, {}).get(name)
+    met = "" if target is None else "met" if ratio >= target else "missed"
+    line = f"{name:22}{1 / np.median(seconds[name]):14,.0f} gradients/s{ratio:10.3g} ({low:.3g} to {high:.3g})"
+    print(f"{line}{'' if target is None else f'  target {target:g}: {met}'}{wrong and '  WRONG: ' + wrong}", flush=True)
+    return {
+        "case": case.name,
+        "implementation": name,
+        "gradients_per_second": 1 / np.median(seconds[name]),
+        "ratio": ratio,
+        "ratio_low": low,
+        "ratio_high": high,
+        "target": np.nan if target is None else target,
+        "met": met,
+        "right": not wrong,
+    }
+
+
+def write(table: pd.DataFrame, folder: Path) -> None:
+    """table.csv, table.md and throughput.png, with the machine named in the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / "table.csv", index=False)
+    columns = ["case", "implementation", "gradients per second", "gradmark, compiled, is faster by", "target"]
+    rows = [[str(row["case"]), str(row["implementation"]), *_figures(row)] for row in table.to_dict("records")]
+    known = provenance()
+    machine = ", ".join(f"{name} {known[name]}" for name in ("cpu", "torch", "python", "gradmark") if known.get(name))
+    (folder / "table.md").write_text(f"One core of: {machine}.\n\n{markdown_table(columns, rows)}\n", "utf-8")
+    throughput(table).savefig(folder / "throughput.png")
+
+
+def _figures(row: dict[Any, Any]) -> list[str]:
+    times = f"{row['ratio']:.3g} [{row['ratio_low']:.3g}, {row['ratio_high']:.3g}]"
+    target = "" if np.isnan(row["target"]) else f"{row['target']:g}, {row['met']}"
+    return [f"{row['gradients_per_second']:,.0f}", times, target]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Gradients per second of every implementation."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.plots.style import COLOURS, paper_style
+
+__all__ = ["throughput"]
+
+COLUMNS = 3
+
+
+def throughput(table: pd.DataFrame) -> Figure:
+    """A panel a case, a row an implementation, the limits of the generator in grey."""
+    names = list(dict.fromkeys(table["implementation"]))[::-1]
+    cases = list(dict.fromkeys(table["case"]))
+    rows = -(-len(cases) // COLUMNS)
+    with paper_style():
+        figure = Figure(figsize=(7.1, 0.6 + 1.9 * rows), layout="constrained")
+        axes = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True)
+        for ax, case in zip(axes.flat, cases, strict=False):
+            own = table.query("case == @case")
+            speeds = own["gradients_per_second"].to_numpy(float)
+            places = [names.index(name) for name in own["implementation"]]
+            colours = [_colour(name) for name in own["implementation"]]
+            ax.scatter(speeds, places, color=colours, s=16)
+            ax.set_xscale("log")
+            ax.set_yticks(range(len(names)), names)
+            ax.set_title(case)
+        for ax in axes.flat[len(cases) :]:
+            ax.remove()
+        figure.supxlabel("gradients per second, one core")
+        return figure
+
+
+def _colour(name: str) -> str:
+    return "#9aa3ad" if name.startswith("generator") else COLOURS[1] if name.startswith("gradmark") else COLOURS[0]

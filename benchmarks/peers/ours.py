@@ -1,0 +1,31 @@
+"""gradmark itself: chunks of replicates, eager and compiled."""
+
+from __future__ import annotations
+
+from benchmarks.peers.work import Block, Case, Moments
+from estimators.registry import make_estimator, make_problem
+from experiments.sampling import Sampling
+from experiments.workload import prepare
+
+__all__ = ["block", "blocks"]
+
+
+def blocks(case: Case) -> dict[str, tuple[Block, int]]:
+    return {"gradmark": block(case, compile=False), "gradmark, compiled": block(case, compile=True)}
+
+
+def block(case: Case, compile: bool) -> tuple[Block, int]:
+    """And its gradients: a chunk, or more where that is small."""
+    problem, estimator = make_problem(case.problem), make_estimator(case.estimator)
+    workload = prepare(problem, estimator, case.num_samples, compile=compile)
+    size, used = Sampling(workload, None).block, [0]
+
+    def draw() -> Moments:
+        sampling = Sampling(workload, None)
+        sampling.chunks_used = used[0]  # fresh noise
+        sampling.grow(sampling.block)
+        used[0] = sampling.chunks_used
+        assert sampling.groups is not None
+        return Moments(sampling.replicates, sampling.groups.overall_mean, sampling.groups.variance)
+
+    return draw, size
