@@ -53,7 +53,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put the reference results into the page that asks for them."""
-    return markdown.replace("<!-- reference results -->", reference_results(REFERENCE))
+    beside = REFERENCE / "peers" / "table.md"
+    known = beside.read_text("utf-8") if beside.exists() else "Nothing has been measured with this version yet."
+    return markdown.replace("<!-- reference results -->", reference_results(REFERENCE)).replace("<!-- peers -->", known)
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> str:

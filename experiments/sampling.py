@@ -32,12 +32,22 @@ class Reference:
         return float(np.linalg.norm(self.gradient))
 
 
+ENTRIES, MOST_ROWS = 2**20, 16
+"""Gradient entries of a block, and replicates of each of its groups, where a chunk has fewer: merging moments costs the
+same however many there are."""
+
+
+def _power_of_two(number: int, most: int) -> int:
+    """The largest one that is not above either, at least 1."""
+    return 1 << max(min(number, most), 1).bit_length() - 1
+
+
 class Sampling:
     """Group moments that grow block by block."""
 
     def __init__(self, workload: Workload, reference: Reference | None):
         self.workload, self.reference = workload, reference
-        self.block = max(workload.chunk, GROUPS)
+        self.block = max(workload.chunk, GROUPS * _power_of_two(ENTRIES // (GROUPS * workload.size), MOST_ROWS))
         self.chunks_used = 0
         self.groups: Groups | None = None
         self.cosines = np.zeros(GROUPS)
