@@ -39,7 +39,8 @@ ROUNDS = 9
 BLOCK_SECONDS = 0.2
 CHECK_SECONDS = 1.5
 BOUND_REPLICATES = 2_048
-LARGEST_Z = 5.0
+LARGEST_Z = 6.0
+"""Exceeded by chance in one of 10,000 entries once in 50,000 checks."""
 
 
 def main() -> int:
@@ -122,13 +123,13 @@ def faults(found: dict[str, Moments], reference: np.ndarray) -> dict[str, str]:
     ours = found["gradmark"].variance.sum()
     wrong = {}
     for name, (replicates, mean, variance) in found.items():
-        # One number that does not grow with the parameters: the squared distance, against what noise makes of it.
-        noise = variance / replicates + error
-        z = (((mean - exact) ** 2).sum() - noise.sum()) / np.sqrt(2 * (noise**2).sum())
+        known = variance > 0
+        errors = np.sqrt(variance[known] / replicates + error[known])
+        z = float(np.max(np.abs(mean - exact)[known] / errors))
         ratio = variance.sum() / ours
         # A variance of R gradients of P entries is known to a few times √(2/R); heavy tails are why it is a few.
-        if abs(z) > LARGEST_Z:
-            wrong[name] = f"the mean is {z:.1f} standard errors from the gradient"
+        if z > LARGEST_Z:
+            wrong[name] = f"the mean is {z:.1f} standard errors from the gradient in an entry"
         elif name not in OTHER_VARIANCE and abs(np.log(ratio)) > 10 * np.sqrt(2 / replicates):
             wrong[name] = f"the variance is {ratio:.2f} times that of gradmark"
     return wrong
@@ -164,9 +165,13 @@ def row(case: Case, name: str, seconds: dict[str, np.ndarray], wrong: str) -> di
 
 
 def write(table: pd.DataFrame, folder: Path) -> None:
-    """table.csv, table.md and throughput.png, with the machine named in the table."""
+    """table.csv, table.md and throughput.png. Cases that were not measured keep their rows, of the same machine."""
     folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "table.csv", index=False)
+    file = folder / "table.csv"
+    if file.exists():
+        before = pd.read_csv(file)
+        table = pd.concat([before[~before["case"].isin(table["case"])], table]).sort_values("case", kind="stable")
+    table.to_csv(file, index=False)
     columns = ["case", "implementation", "gradients per second", "gradmark, compiled, is faster by", "target"]
     rows = [[str(row["case"]), str(row["implementation"]), *_figures(row)] for row in table.to_dict("records")]
     known = provenance()

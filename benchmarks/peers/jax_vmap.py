@@ -70,8 +70,9 @@ def _event(case: Case) -> tuple[int, ...]:
     return tuple(make_problem(case.problem).initial_distribution.event_shape)
 
 
-def _moments(gradients: Params) -> tuple[Array, Array]:
-    flat = jnp.concatenate([g.reshape(len(g), -1) for g in gradients.values()], axis=1)
+def _moments(gradients: Params, order: Params) -> tuple[Array, Array]:
+    """JAX sorts the names of a dictionary; entries are in the order of the parameters."""
+    flat = jnp.concatenate([gradients[name].reshape(len(gradients[name]), -1) for name in order], axis=1)
     return flat.mean(0), flat.var(0, ddof=1)
 
 
@@ -82,7 +83,7 @@ def _one_key_each(case: Case, params: Params, replicates: int) -> Callable[[Arra
         return _loss(case)(params, _noise(case, params, key, (case.num_samples,)))
 
     def moments(key: Array) -> tuple[Array, Array]:
-        return _moments(jax.vmap(jax.grad(loss), (None, 0))(params, jax.random.split(key, replicates)))
+        return _moments(jax.vmap(jax.grad(loss), (None, 0))(params, jax.random.split(key, replicates)), params)
 
     return moments
 
@@ -92,7 +93,7 @@ def _all_at_once(case: Case, params: Params, replicates: int) -> Callable[[Array
 
     def moments(key: Array) -> tuple[Array, Array]:
         noise = _noise(case, params, key, (case.num_samples, replicates))
-        return _moments(jax.vmap(jax.grad(_loss(case)), (None, 1))(params, noise))
+        return _moments(jax.vmap(jax.grad(_loss(case)), (None, 1))(params, noise), params)
 
     return moments
 
@@ -102,7 +103,7 @@ def _replicates_first(case: Case, params: Params, replicates: int) -> Callable[[
 
     def moments(key: Array) -> tuple[Array, Array]:
         noise = _noise(case, params, key, (replicates, case.num_samples))
-        return _moments(jax.vmap(jax.grad(_loss(case)), (None, 0))(params, noise))
+        return _moments(jax.vmap(jax.grad(_loss(case)), (None, 0))(params, noise), params)
 
     return moments
 
