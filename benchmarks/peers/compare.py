@@ -169,8 +169,8 @@ def write(table: pd.DataFrame, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "table.csv"
     if file.exists():
-        before = pd.read_csv(file)
-        table = pd.concat([before[~before["case"].isin(table["case"])], table]).sort_values("case", kind="stable")
+        before = pd.read_csv(file).query("case not in @table.case.unique()")
+        table = pd.concat([before, table], ignore_index=True).sort_values(["case"], kind="stable")
     table.to_csv(file, index=False)
     columns = ["case", "implementation", "gradients per second", "gradmark, compiled, is faster by", "target"]
     rows = [[str(row["case"]), str(row["implementation"]), *_figures(row)] for row in table.to_dict("records")]
