@@ -13,7 +13,6 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from benchmarks.peers.figure import throughput
 from benchmarks.peers.limits import limits
 from benchmarks.peers.targets import TARGETS
 from benchmarks.peers.work import CASES, Block, Case, Moments
-from benchmarks.speed import use_one_core
+from benchmarks.speed import seconds_per_call, use_one_core
 from estimators.registry import make_estimator, make_problem
 from experiments.console import markdown_table
 from experiments.provenance import provenance
@@ -36,7 +35,6 @@ PEERS = {"torch_loop": "torch", "pyro_elbo": "pyro", "storch_expectation": "stor
 """By module of this folder: the package that it needs."""
 OTHER_VARIANCE = {"Pyro"}
 ROUNDS = 9
-BLOCK_SECONDS = 0.2
 CHECK_SECONDS = 1.5
 BOUND_REPLICATES = 2_048
 LARGEST_Z = 6.0
@@ -70,7 +68,7 @@ def compare(case: Case, rounds: int) -> list[dict[str, object]]:
     blocks = {name: made for module in PEERS for name, made in implementations(module, case).items()}
     checked = {name: moments(block, CHECK_SECONDS) for name, (block, _) in blocks.items()}
     wrong = faults(checked, known_gradient(case))
-    timed = {name: (block, size) for name, (block, size) in blocks.items()} | limits(case)
+    timed = {**blocks, **limits(case)}
     seconds = {name: np.empty(rounds) for name in timed}
     for index in range(rounds):
         for name, (call, size) in timed.items():
@@ -93,7 +91,7 @@ def known_gradient(case: Case) -> np.ndarray:
 
 
 def implementations(module: str, case: Case) -> dict[str, tuple[Block, int]]:
-    """None where its package is not installed."""
+    """Empty where its package is not installed."""
     try:
         importlib.import_module(PEERS[module])
     except ImportError:
@@ -133,15 +131,6 @@ def faults(found: dict[str, Moments], reference: np.ndarray) -> dict[str, str]:
         elif name not in OTHER_VARIANCE and abs(np.log(ratio)) > 10 * np.sqrt(2 / replicates):
             wrong[name] = f"the variance is {ratio:.2f} times that of gradmark"
     return wrong
-
-
-def seconds_per_call(step: Callable[[], object]) -> float:
-    """Mean over the calls that fill a block, at least one."""
-    calls, began = 0, time.perf_counter()
-    while calls == 0 or time.perf_counter() - began < BLOCK_SECONDS:
-        step()
-        calls += 1
-    return (time.perf_counter() - began) / calls
 
 
 def row(case: Case, name: str, seconds: dict[str, np.ndarray], wrong: str) -> dict[str, object]:
