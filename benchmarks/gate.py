@@ -10,6 +10,7 @@ Prints a Markdown table. Exits with 0, 2 (bad usage), 3 (something is worse) or 
 import argparse
 import itertools
 import math
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from asv.config import Config
 from asv.machine import Machine
 from asv.util import UserError, human_value
 from scipy.stats import mannwhitneyu
+
+from benchmarks.instructions import SELECTION
 
 __all__ = ["THRESHOLDS", "Row", "Side", "Threshold", "gate", "report"]
 
@@ -154,7 +157,7 @@ def measured(base: str, head: str, bench: Sequence[str]) -> list[Row]:
     command = [sys.executable, "-m", "asv", "continuous", "--interleave-rounds", "--show-stderr", base, head]
     command += [part for regex in bench for part in ("--bench", regex)]
     subprocess.run([sys.executable, "-m", "asv", "machine", "--yes"], stdout=sys.stderr, check=True)
-    subprocess.run(command, stdout=sys.stderr)
+    subprocess.run(command, stdout=sys.stderr, env={**os.environ, SELECTION: "\n".join(bench)})
     config = Config.load()
     units = {name: benchmark["unit"] for name, benchmark in Benchmarks.load(config).items()}
     machine = Machine.get_unique_machine_name()

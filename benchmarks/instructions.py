@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ from unittest.mock import patch
 from benchmarks.cases import CASES, home
 from benchmarks.steps import Step, steps
 
-__all__ = ["Instructions", "prepared"]
+__all__ = ["SELECTION", "Instructions", "prepared"]
+
+SELECTION = "GRADMARK_BENCH"
+"""The environment variable with the regular expressions of `--bench`, a line each: asv tells no setup_cache of them."""
 
 CHILD = """
 import sys
@@ -42,13 +46,17 @@ class Instructions:
         from torch.utils.benchmark import Timer
 
         os.environ["PYTHONHASHSEED"] = "0"
-        errors = {estimator: error for estimator in CASES if (error := _error(estimator)) is not None}
-        working = [estimator for estimator in CASES if estimator not in errors]
+        asked = _asked()
+        errors = {estimator: error for estimator in asked if (error := _error(estimator)) is not None}
+        told = {estimator: error for estimator, error in errors.items() if error}
+        working = [estimator for estimator in asked if estimator not in errors]
+        if not working:
+            return dict(told)
         child = CHILD.format(folder=str(Path(__file__).parents[1]), estimators=working)
         timer = Timer("next(steps)()", child)
         counted = timer.collect_callgrind(number=1, repeats=len(working), collect_baseline=False, retain_out_file=False)
         counts = dict(zip(working, (one.counts() for one in counted), strict=True))
-        return {**counts, **{estimator: error for estimator, error in errors.items() if error}}
+        return {**counts, **told}
 
     def setup(self, counted: dict[str, int | str], estimator: str) -> None:
         if estimator not in counted:
@@ -68,6 +76,12 @@ def prepared(estimators: Sequence[str]) -> Iterator[Step]:
     for step in found:
         step()
     return iter([lambda: None, *found])
+
+
+def _asked() -> list[str]:
+    """The estimators whose rows, as asv names them, one of the expressions selects; all where there is none."""
+    asked = re.compile("|".join(f"(?:{regex})" for regex in os.environ.get(SELECTION, "").splitlines()))
+    return [name for name in CASES if asked.search(f"instructions.Instructions.track_instructions({name!r})")]
 
 
 def _error(estimator: str) -> str | None:

@@ -78,6 +78,14 @@ def test_an_estimator_that_fails_or_is_not_there_takes_no_count_of_another(monke
     assert found == [None, "", "ZeroDivisionError: division by zero"]
 
 
+def test_instructions_are_counted_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch):
+    assert instructions._asked() == list(cases.CASES)
+    monkeypatch.setenv(instructions.SELECTION, "\n".join((r"^instructions.*\('spsa'\)$", "('relax'|nothing)")))
+    assert set(instructions._asked()) == {"spsa", "relax"}
+    monkeypatch.setenv(instructions.SELECTION, "time_gradient")
+    assert not instructions._asked()
+
+
 def test_a_bug_is_not_taken_for_what_an_earlier_commit_lacks(monkeypatch: pytest.MonkeyPatch):
     def fit(*arguments: object) -> None:
         raise ValueError("all input arrays must have the same shape")
