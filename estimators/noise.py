@@ -89,5 +89,5 @@ class IID(NoiseSource):
 
     def stream(self, purpose: str) -> "IID":
         if purpose not in self._streams:
-            self._streams[purpose] = IID(derive_seed(self.seed, purpose), self.device, self.dtype)
+            self._streams[purpose] = type(self)(derive_seed(self.seed, purpose), self.device, self.dtype)
         return self._streams[purpose]

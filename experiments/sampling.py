@@ -32,7 +32,7 @@ class Reference:
         return float(np.linalg.norm(self.gradient))
 
 
-ENTRIES, MOST_ROWS = 2**20, 16
+ENTRIES, MOST_ROWS = 2**22, 16
 """Gradient entries of a block, and replicates of each of its groups, where a chunk has fewer: merging moments costs the
 same however many there are."""
 
@@ -85,12 +85,17 @@ class Sampling:
 
 
 def _safe_moments(gradients: Tensor) -> Groups:
-    """In float64 where squares in the dtype of the estimates overflow, or lose digits to denormal numbers."""
+    """Entries whose squares overflow in the dtype of the estimates, or lose digits to denormal numbers, in float64."""
     found = _moments(gradients)
-    tiny = torch.finfo(gradients.dtype).tiny / torch.finfo(gradients.dtype).eps
-    if np.isfinite(found.deviations).all() and (found.deviations >= len(gradients) * tiny).all():
+    if len(gradients) == 1:
         return found
-    return _moments(gradients.double())
+    tiny = torch.finfo(gradients.dtype).tiny / torch.finfo(gradients.dtype).eps
+    deviations = found.deviations
+    poor = ~(np.isfinite(deviations) & (deviations >= len(gradients) * tiny)).all(0)
+    if poor.any():
+        again = _moments(gradients[..., torch.from_numpy(poor).to(gradients.device)].double())
+        found.mean[:, poor], deviations[:, poor] = again.mean, again.deviations
+    return found
 
 
 def _moments(gradients: Tensor) -> Groups:

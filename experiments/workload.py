@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
+from experiments.bulk import iid
 from experiments.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
 
 __all__ = ["Workload", "find_device", "flatten", "prepare", "prepare_unlearned", "without_validation"]
@@ -70,7 +71,7 @@ class Workload:
     def source(self, *purpose: object) -> IID:
         """A noise stream that depends on the seed, problem, num_samples and purpose, and not on the estimator."""
         seed = derive_seed(self.seed, self.problem.spec, self.num_samples, *purpose)
-        return IID(seed, self.device, self.dtype)
+        return iid(seed, self.device, self.dtype)
 
     def draw(self, source: IID, replicates: int) -> Noise:
         with torch.no_grad():
