@@ -13,6 +13,7 @@ __all__ = ["cli", "main"]
 GATE_FAILED = 3
 INTERRUPTED = 130
 LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
+COMPILE = {"always": True, "auto": "auto", "never": False}
 CREATED = ("estimator", "problem", "control-variate")
 
 
@@ -115,7 +116,14 @@ def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
 @click.option("--max-replicates", type=int, help="Replicates at which a cell stops in any case.")
 @click.option("--max-seconds", type=float, help="Seconds after which a cell stops in any case.")
 @seed_option
-@click.option("--compile", is_flag=True, default=None, help="Compile the gradients with torch.compile.")
+@click.option(
+    "--compile",
+    type=click.Choice(list(COMPILE)),
+    is_flag=False,
+    flag_value="always",
+    callback=lambda context, option, value: COMPILE.get(value),
+    help="Compile the gradients with torch.compile; auto: where a cell takes so many samples that it pays.",
+)
 @click.option("--jobs", type=int, metavar="N", help="Worker processes; default: none, all in this process.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, e.g. tcp://10.0.0.1:8786, in place of --jobs.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds after which the worker of a cell is stopped.")

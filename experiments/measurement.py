@@ -79,6 +79,8 @@ class Measurement:
     diagnostics: dict[str, float]
     warnings: tuple[str, ...]
     statistics_seconds: float
+    compile_seconds: float | None
+    """Of the first call of a compiled gradient, beside `statistics_seconds`; None where none was compiled."""
     groups: Groups = dataclasses.field(repr=False, compare=False)
     """The group moments from which the intervals come, for paired comparisons."""
     timing: Timing | None = None
@@ -111,7 +113,8 @@ class Measurement:
         """The columns of the statistics in the store's `cells` table."""
         plain = ("estimator", "problem", "num_samples", "device", "dtype", "seed", "claim", "replicates", "stop_reason")
         more = ("nonfinite", "evaluations", "verdict", "detectable_bias", "p_value", "gradient_norm", "kurtosis")
-        columns = {name: getattr(self, name) for name in (*plain, *more, "reference", "fitted", "statistics_seconds")}
+        rest = ("reference", "fitted", "statistics_seconds", "compile_seconds")
+        columns = {name: getattr(self, name) for name in (*plain, *more, *rest)}
         for name in ("total_variance", "squared_bias", "mse", "snr", "cosine"):
             columns |= interval_columns(name, getattr(self, name))
         return columns | {"warnings": "\n".join(self.warnings), "diagnostics": json.dumps(self.diagnostics)}

@@ -12,6 +12,7 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from experiments import statistics
+from experiments.compiling import Compile, pays
 from experiments.evidence import evidence_bias
 from experiments.measurement import Measurement, Signal, StopReason
 from experiments.reference import Reference, find_reference
@@ -45,7 +46,7 @@ def measure(
     seed: int = 0,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
-    compile: bool = False,
+    compile: Compile = False,
 ) -> Measurement:
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
 
@@ -74,18 +75,32 @@ def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Mea
 
 def extend(sampling: Sampling, stop: Stop) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
-    began = time.monotonic()
+    began, compiling = time.monotonic(), sampling.compile_seconds or 0.0
     with _collected_warnings() as caught:
-        stop_reason = _sample(sampling, stop, began)
+        stop_reason = _within_memory(sampling, stop, began)
         assert sampling.groups is not None
         diagnostics = _diagnostics(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
-    return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began)
+    compiling = (sampling.compile_seconds or 0.0) - compiling
+    return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
+
+
+def _within_memory(sampling: Sampling, stop: Stop, began: float) -> StopReason:
+    """Out of memory, a device works on: anew, in chunks of half the size."""
+    while True:
+        try:
+            return _sample(sampling, stop, began)
+        except torch.OutOfMemoryError:
+            before = sampling.workload.chunk
+            sampling.shrink()
+            warnings.warn(f"{before:,} replicates at once did not fit into the memory; half as many did", stacklevel=2)
 
 
 def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
     limit, budget = _limit(sampling.workload, stop)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
+    wanted = limit if stop.replicates else 0
     while True:
+        _compile(sampling, wanted)
         while sampling.replicates < goal:
             sampling.grow(limit - sampling.replicates)
             if stop.max_seconds is not None and time.monotonic() - began > stop.max_seconds:
@@ -96,7 +111,18 @@ def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
             return budget
         if _precise(sampling, stop):
             return "precision"
+        wanted = min(_wanted(sampling, stop), limit)
         goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
+
+
+def _compile(sampling: Sampling, wanted: int) -> None:
+    """Where that was asked for, or may be chosen and pays over the replicates that are still wanted."""
+    workload = sampling.workload
+    if workload.compile is True:
+        if sampling.compile_seconds is None:
+            sampling.compile()
+    elif workload.compile == "auto" and pays((wanted - sampling.replicates) * workload.elements):
+        sampling.compile()
 
 
 def _limit(workload: Workload, stop: Stop) -> tuple[int, StopReason]:
@@ -113,11 +139,22 @@ def _round_up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
+def _wanted(sampling: Sampling, stop: Stop) -> int:
+    """Replicates that the precision will take: the square of the factor by which an error has to fall."""
+    width = _relative_half_width(sampling)
+    return math.ceil(sampling.replicates * min(1e6, (width / stop.rtol) ** 2))
+
+
+def _relative_half_width(sampling: Sampling) -> float:
+    assert sampling.groups is not None
+    return statistics.relative_half_width(statistics.total_variance(sampling.groups, sampling.rounding_floor))
+
+
 def _precise(sampling: Sampling, stop: Stop) -> bool:
     groups, reference = sampling.groups, sampling.reference
     assert groups is not None
     floor = sampling.rounding_floor
-    if statistics.relative_half_width(statistics.total_variance(groups, floor)) > stop.rtol:
+    if _relative_half_width(sampling) > stop.rtol:
         return False
     return not (stop.detect and reference is not None and statistics.undecided(groups, reference.groups, floor))
 
@@ -183,6 +220,7 @@ def _summary(
         diagnostics=diagnostics,
         warnings=(*caught, *_warnings(sampling, total_variance, kurtosis)),
         statistics_seconds=seconds,
+        compile_seconds=sampling.compile_seconds,
         groups=groups,
     )
 

@@ -1,5 +1,6 @@
 """Moments of gradient estimates in groups that grow block by block; memory does not grow with the replicates."""
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -52,6 +53,7 @@ class Sampling:
         self.groups: Groups | None = None
         self.cosines = np.zeros(GROUPS)
         self.nonfinite = 0
+        self.compile_seconds: float | None = None
         self.direction: Tensor | None = None
         if reference is not None and reference.norm > 0:
             unit = torch.from_numpy(reference.gradient / reference.norm)
@@ -60,6 +62,18 @@ class Sampling:
     @property
     def replicates(self) -> int:
         return 0 if self.groups is None else self.groups.replicates
+
+    def compile(self) -> None:
+        """Compile the gradient, if it is not yet, by a first call that is timed apart from the others."""
+        began = time.monotonic()
+        if self.workload.compile is not True:
+            self.workload = self.workload.compiled
+        self.workload.gradients(0)
+        self.compile_seconds = time.monotonic() - began
+
+    def shrink(self) -> None:
+        """Begin anew, in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
+        Sampling.__init__(self, self.workload.halved, self.reference)
 
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""

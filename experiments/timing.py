@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.kernels import kernel_seconds
 from experiments.memory import peak_memory
 from experiments.provenance import cpu_name
 from experiments.statistics import Interval, log_standard_error, work_normalized
@@ -32,6 +33,8 @@ class Timing:
     peak_memory_bytes: int | None
     """Most memory held at once by the computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
+    kernel_seconds: float = math.nan
+    """Of the kernels of one gradient at R = 1 on a GPU; NaN on a CPU."""
 
     @property
     def seconds_per_gradient(self) -> Interval:
@@ -54,6 +57,7 @@ class Timing:
             **interval_columns("seconds_per_gradient_batched", self.seconds_per_gradient_batched),
             **interval_columns("work_normalized_variance", self.times(total_variance)),
             **interval_columns("work_normalized_mse", None if mse is None else self.times(mse)),
+            "kernel_seconds_per_gradient": self.kernel_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "device_name": self.device_name,
         }
@@ -84,14 +88,19 @@ class Timed:
     """None: only the latency is timed."""
     calls: tuple[int, int]
     peak_memory_bytes: int | None
+    kernel_seconds: float = math.nan
 
     @classmethod
     def of(cls, workload: Workload) -> "Timed":
-        """Raises what the workload raises."""
-        one, many = _step(workload, 1), _step(workload, workload.chunk)
-        calls = _calls_in_a_block(one), _calls_in_a_block(many)
+        """Raises what the workload raises; a chunk that does not fit into the memory is halved."""
+        try:
+            one, many = _step(workload, 1), _step(workload, workload.chunk)
+            calls = _calls_in_a_block(one), _calls_in_a_block(many)
+        except torch.OutOfMemoryError:
+            return cls.of(workload.halved)
+        device = workload.device
         with without_validation():
-            return cls(workload, one, many, calls, peak_memory(one, workload.device))
+            return cls(workload, one, many, calls, peak_memory(one, device), kernel_seconds(one, device))
 
     @classmethod
     def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
@@ -125,7 +134,10 @@ def time_gradients(
                 batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
             progress()
     rows = zip(latency, batched, timed, strict=True)
-    return [Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device)) for one, many, this in rows]
+    return [
+        Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device), this.kernel_seconds)
+        for one, many, this in rows
+    ]
 
 
 def _step(workload: Workload, replicates: int) -> Callable[[], None]:

@@ -1,11 +1,10 @@
 """Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
 
 import itertools
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, derivative, 
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
 from experiments.bulk import iid
+from experiments.compiling import Compile, Gradient, compiled
 from experiments.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
 
 __all__ = ["Workload", "find_device", "flatten", "prepare", "prepare_unlearned", "without_validation"]
@@ -38,7 +38,11 @@ class Workload:
     """The parameters, without the replicate axis."""
     fitted: bool
     """The estimator learned from noise of its own first: results are conditional on that fit."""
-    gradient: Callable[[Params, Noise], Params]
+    gradient: Gradient
+    compile: Compile = False
+    """Whether `gradient` is compiled; "auto": not yet, but it may be once that pays."""
+    halvings: int = 0
+    """How often the chunk was too large for the memory."""
 
     @cached_property
     def elements(self) -> int:
@@ -47,8 +51,22 @@ class Workload:
 
     @cached_property
     def chunk(self) -> int:
-        """Replicates in a chunk: a power of two that depends on the problem and num_samples alone."""
-        return 1 << max(CHUNK_ELEMENTS // self.elements, 1).bit_length() - 1
+        """Replicates in a chunk: a power of two that depends on the problem and num_samples, and where memory is short
+        on how often it was halved."""
+        most = max(CHUNK_ELEMENTS // self.elements, 1)
+        return max(1 << most.bit_length() - 1 >> self.halvings, 1)
+
+    @property
+    def halved(self) -> "Workload":
+        """In smaller chunks. torch.OutOfMemoryError: there are none."""
+        if self.chunk == 1:
+            raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
+        return replace(self, halvings=self.halvings + 1)
+
+    @property
+    def compiled(self) -> "Workload":
+        gradient = compiled(self.problem, self.estimator, self.gradient, self.device)
+        return replace(self, gradient=gradient, compile=True)
 
     @cached_property
     def size(self) -> int:
@@ -111,7 +129,7 @@ def prepare(
     seed: int = 0,
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
-    compile: bool = False,
+    compile: Compile = False,
 ) -> Workload:
     """Move the problem, check that the estimator supports it, and let the estimator learn.
 
@@ -124,9 +142,10 @@ def prepare(
         fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
         learned = fitted is not estimator
         check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
+        gradient = _eager(moved, fitted)
+        ready = replace(placed, estimator=fitted, fitted=learned, gradient=gradient, compile=compile)
         # The compiler of torch turns argument checks off for good when it is first loaded.
-        gradient = _compiled(moved, fitted) if compile else _eager(moved, fitted)
-    return replace(placed, estimator=fitted, fitted=learned, gradient=gradient)
+        return ready.compiled if compile is True else ready
 
 
 def prepare_unlearned(
@@ -164,33 +183,12 @@ def _placed(
     return Workload(moved, estimator, num_samples, seed, where, kind, point, False, _eager(moved, estimator))
 
 
-def _eager(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
+def _eager(problem: Problem, estimator: Estimator) -> Gradient:
     """By `backward`, as a training step does: `torch.func.grad` gives the same, in twice the time at R = 1."""
 
     def gradient(params: Params, noise: Noise) -> Params:
         point = {name: value.detach().requires_grad_() for name, value in params.items()}
         return derivative(estimator.surrogate(problem, point, noise).sum(), point)
-
-    return gradient
-
-
-def _compiled(problem: Problem, estimator: Estimator) -> Callable[[Params, Noise], Params]:
-    """The compiled gradient; a warning and the eager one from the first failure on."""
-    eager = _eager(problem, estimator)
-    torch._dynamo.reset()  # a recompile limit reached by other cells would fall back to eager in silence
-    traced = partial(estimator.gradient, problem)
-    current: list[Callable[..., Params]] = [torch.compile(traced, dynamic=False)]
-
-    def gradient(params: Params, noise: Noise) -> Params:
-        try:
-            return current[0](params, noise)
-        except Exception as error:
-            if current[0] is eager:
-                raise
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            warnings.warn(f"{estimator.spec} could not be compiled and runs eagerly: {reason}", stacklevel=2)
-            current[0] = eager
-            return eager(params, noise)
 
     return gradient
 

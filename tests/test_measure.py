@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -553,31 +552,6 @@ def test_heavy_tails_are_warned_of() -> None:
 def test_a_measurement_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         estimated(work("pathwise"), replicates=64).seed = 3  # type: ignore[misc]
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_gradients_are_the_eager_ones() -> None:
-    spec, validation = "score-function:control_variate=leave-one-out", Distribution._validate_args
-    eager, compiled = (work(spec, num_samples=4, compile=compile) for compile in (False, True))
-    torch.testing.assert_close(compiled.gradients(0), eager.gradients(0))
-    found = estimated(compiled, replicates=2048)
-    assert not [text for text in found.warnings if "compiled" in text]
-    assert Distribution._validate_args == validation, "the compiler of torch turns argument checks off"
-
-
-def test_what_cannot_be_compiled_runs_eagerly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(function: Any, **options: Any) -> Any:
-        def fails(*arguments: Any) -> Any:
-            raise RuntimeError("no compiler here\nand a second line")
-
-        return fails
-
-    monkeypatch.setattr(torch, "compile", broken)
-    found = estimated(work("pathwise", compile=True), replicates=2048)
-    expected = estimated(work("pathwise"), replicates=2048)
-    assert found.total_variance == expected.total_variance
-    (warning,) = [text for text in found.warnings if "could not be compiled" in text]
-    assert "no compiler here" in warning and "second line" not in warning
 
 
 def test_signals_of_each_named_parameter():

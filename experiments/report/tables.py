@@ -13,6 +13,8 @@ __all__ = ["CELLS", "Column", "Row", "duration", "interval", "number", "records"
 Row = dict[str, Any]  # a row of the `cells` frame; None where it has no value
 
 MISSING = "\N{EN DASH}"
+LAUNCH_BOUND = 2.0
+"""Wall time over the time of the kernels, above which a gradient mostly waits for its kernels to be launched."""
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
@@ -37,13 +39,19 @@ def interval(row: Row, name: str) -> str:
 
 
 def duration(row: Row, name: str) -> str:
-    """An interval of seconds, in the unit that suits its value."""
+    """Seconds, with their interval if there is one, in the unit that suits them."""
     seconds = row[name]
     if seconds is None:
         return MISSING
     unit, scale = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
-    low, high = (None if row[name + end] is None else row[name + end] / scale for end in ("_low", "_high"))
+    low, high = (None if row.get(name + end) is None else row[name + end] / scale for end in ("_low", "_high"))
     return f"{_interval(seconds / scale, low, high)} {unit}"
+
+
+def _kernels(row: Row, name: str) -> str:
+    seconds, kernels = row["seconds_per_gradient"], row[name]
+    bound = None not in (seconds, kernels) and seconds > LAUNCH_BOUND * kernels
+    return duration(row, name) + " (launch-bound)" * bound
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:
@@ -87,7 +95,7 @@ class Column(NamedTuple):
     @property
     def numeric(self) -> bool:
         """Whether the column is sorted by its values, and not by what it shows."""
-        return self.form in (number, interval, duration, _megabytes)
+        return self.form in (number, interval, duration, _kernels, _megabytes)
 
 
 ESTIMATOR = Column("estimator", "estimator", _estimator)
@@ -113,6 +121,7 @@ CELLS = [  # a report leaves out those in which no cell has a value
     Column("p-value", "p_value", number),
     Column("time per gradient", "seconds_per_gradient", duration),
     Column("… batched", "seconds_per_gradient_batched", duration),
+    Column("… in kernels of the GPU", "kernel_seconds_per_gradient", _kernels),
     Column("variance × time [cost² s/parameter²]", "work_normalized_variance", interval),
     Column("MSE × time [cost² s/parameter²]", "work_normalized_mse", interval),
     Column("evaluations of the cost", "evaluations", number),
@@ -126,5 +135,6 @@ CELLS = [  # a report leaves out those in which no cell has a value
     Column("diagnostics", "diagnostics", _diagnostics),
     Column("seed", "seed", number),
     Column("compiled", "compile"),
+    Column("time to compile", "compile_seconds", duration),
     Column("machine", "device_name"),
 ]

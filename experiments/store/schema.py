@@ -23,7 +23,7 @@ __all__ = [
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 FAILURES = frozenset({"failed", "timeout", "out-of-memory"})
 """The statuses of cells, and of timings, that were tried and gave no figures."""
 
@@ -68,11 +68,13 @@ STATISTICS_COLUMNS = {
     "warnings": "TEXT",
     "diagnostics": "TEXT",
     "statistics_seconds": "REAL",
+    "compile_seconds": "REAL",
 }
 TRAINING_COLUMNS = {"steps": "INTEGER", "diverged": "INTEGER", **_with_interval("objective")}
 TIMING_COLUMNS = {
     **_with_interval("seconds_per_gradient", "seconds_per_gradient_batched"),
     **_with_interval("work_normalized_variance", "work_normalized_mse"),
+    "kernel_seconds_per_gradient": "REAL",
     "peak_memory_bytes": "INTEGER",
 }
 SIGNAL_COLUMNS = {"key": "TEXT NOT NULL", "parameter": "TEXT NOT NULL", **_with_interval("total_variance", "snr")}
@@ -128,6 +130,7 @@ MIGRATIONS = {
         *_added("cells", SETTING_COLUMNS | TRAINING_COLUMNS),
         *_added("traces", {"replicate": "INTEGER"}),
     ],
+    3: _added("cells", {"compile_seconds": "REAL", "kernel_seconds_per_gradient": "REAL"}),
 }
 """What makes a file of a version one of the next."""
 

@@ -143,6 +143,7 @@ class Store:
         before = connection.execute("SELECT attempts FROM cells WHERE key = ?", [cell.key]).fetchone()
         _delete(connection, cell.key)
         point = {column: getattr(cell, column) for column in POINT_COLUMNS}
+        point["compile"] = cell.compile is True  # a gradient that may be compiled for its statistics is timed eagerly
         if cell.train is not None:
             point |= {column: getattr(cell.train, column) for column in SETTING_COLUMNS}
         state = {"timing_status": "", "attempts": (before[0] if before else 0) + attempts} | state

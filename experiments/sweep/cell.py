@@ -77,7 +77,7 @@ class Cell:
     device: str = "cpu"
     dtype: str = "float32"
     seed: int = 0
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     stop: Stop = Stop()
     reference: bool = True
     rounding: bool = False

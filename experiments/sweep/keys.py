@@ -112,7 +112,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: tuple[str, ...] = ("cpu",)
     dtype: tuple[str, ...] = ("float32",)
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] = 0
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
+    """"auto": where the element-samples that a cell takes are so many that it pays; times are of the eager gradient."""
     plugins: tuple[str, ...] = ()
     exclude: tuple[Exclude, ...] = ()
     stop: Stop = Stop()
@@ -141,7 +142,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         device: str = "",
         dtype: str = "",
         seed: int | None = None,
-        compile: bool | None = None,
+        compile: bool | Literal["auto"] | None = None,
         plugins: Sequence[str] = (),
         rtol: float | None = None,
         max_replicates: int | None = None,

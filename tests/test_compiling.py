@@ -1,0 +1,217 @@
+"""Compiled gradients: the same numbers, when they are made, what their compilation takes, and where it fails."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any, final
+
+import pytest
+import torch
+from torch import Tensor
+
+from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.pathwise import Pathwise
+from estimators.registry import make_estimator, make_problem
+from experiments import compiling
+from experiments.compiling import Compile
+from experiments.measurement import Measurement
+from experiments.measuring import estimate
+from experiments.reference import find_reference
+from experiments.sweep import Cell, Stop
+from experiments.timing import Timed
+from experiments.workload import Workload, prepare
+
+LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
+QUADRATIC = "gaussian-quadratic:dim=2"
+
+
+def work(estimator: str | Estimator, problem: str = QUADRATIC, compile: Compile = False, seed: int = 0) -> Workload:
+    made = make_estimator(estimator) if isinstance(estimator, str) else estimator
+    return prepare(make_problem(problem), made, 4, compile=compile, seed=seed)
+
+
+def estimated(workload: Workload, **stop: Any) -> Measurement:
+    return estimate(workload, find_reference(workload), Stop(**stop))
+
+
+class Given:
+    """Stands for torch.compile: hands back what it was given, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, function: Any, **options: Any) -> Any:
+        self.calls += 1
+        return function
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    made = Given()
+    monkeypatch.setattr(torch, "compile", made)
+    return made
+
+
+REAL = """
+import torch
+from torch._dynamo.utils import counters
+from torch.distributions import Distribution
+from estimators.registry import make_estimator, make_problem
+from experiments.measuring import estimate
+from experiments.sweep import Stop
+from experiments.workload import prepare
+
+torch.set_num_threads(1)
+validation = Distribution._validate_args
+made = make_problem("gaussian-quadratic:dim=3"), make_estimator("score-function:control_variate=leave-one-out"), 4
+eager, compiled = (prepare(*made, compile=compile) for compile in (False, True))
+torch.testing.assert_close(compiled.gradients(0), eager.gradients(0))
+assert counters["stats"]["unique_graphs"] == 1 and not counters["graph_break"], counters
+assert Distribution._validate_args == validation, "the compiler of torch turns argument checks off"
+
+counters.clear()
+found = estimate(prepare(*made, seed=1, compile=True), None, Stop(replicates=2048))
+assert not [text for text in found.warnings if "compiled" in text], found.warnings
+assert 0 < found.compile_seconds
+inductor = counters["inductor"]
+assert inductor["fxgraph_cache_hit"] and not inductor["fxgraph_cache_miss"], "other cells of its shape share it"
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_gradients_are_the_eager_ones() -> None:
+    """In a process of its own: annotations that are checked, as in these tests, cannot be compiled."""
+    done = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_cannot_be_compiled_runs_eagerly_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(function: Any, **options: Any) -> Any:
+        def fails(*arguments: Any) -> Any:
+            raise RuntimeError("no compiler here\nand a second line")
+
+        return fails
+
+    monkeypatch.setattr(torch, "compile", broken)
+    found = estimated(work("pathwise", compile=True), replicates=2048)
+    expected = estimated(work("pathwise"), replicates=2048)
+    assert found.total_variance == expected.total_variance
+    (warning,) = [text for text in found.warnings if "could not be compiled" in text]
+    assert "no compiler here" in warning and "second line" not in warning
+
+
+def test_a_cell_of_few_samples_is_not_compiled_by_itself(given: Given) -> None:
+    found = estimated(work("pathwise", compile="auto"), rtol=0.02)
+    assert given.calls == 0 and found.compile_seconds is None
+
+
+def test_many_samples_are_worth_compiling(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 replicates of 4 samples in 2 dimensions are 800,000 element-samples."""
+    for limit, calls in ((700_000, 1), (900_000, 0)):
+        monkeypatch.setattr(compiling, "BREAK_EVEN", limit)
+        given.calls = 0
+        found = estimated(work("pathwise", compile="auto"), replicates=100_000)
+        assert given.calls == calls and (found.compile_seconds is not None) == bool(calls)
+
+
+def test_a_precision_that_takes_many_replicates_is_worth_it_once_that_is_known(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "BREAK_EVEN", 500_000)
+    estimated(work("pathwise", compile="auto"), rtol=0.05, max_replicates=20_000)
+    assert given.calls == 0, "20,000 replicates are 160,000 element-samples"
+    found = estimated(work("pathwise", compile="auto"), rtol=0.003, max_replicates=200_000)
+    assert given.calls == 1
+    assert found.total_variance == estimated(work("pathwise"), rtol=0.003, max_replicates=200_000).total_variance
+
+
+def test_what_is_compiled_by_choice_is_timed_as_it_would_be_without(given: Given) -> None:
+    workload = work("pathwise", compile="auto")
+    Timed.latency(workload, 0.001)
+    assert given.calls == 0
+    Timed.latency(work("pathwise", compile=True), 0.001)
+    assert given.calls == 1
+
+
+def test_the_time_to_compile_is_no_time_of_the_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 100))
+    monkeypatch.setattr("experiments.sampling.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    found = estimated(work("pathwise", compile=True), replicates=2048)
+    assert found.compile_seconds == 100.0 and found.statistics_seconds == 200.0
+
+
+def test_cells_that_may_be_compiled_are_cells_of_their_own() -> None:
+    keys = {Cell("pathwise", QUADRATIC, 4, compile=compile).key for compile in (False, True, "auto")}
+    assert len(keys) == 3
+
+
+# Memory
+
+
+@final
+@dataclass(frozen=True)
+class Greedy(Estimator):
+    """Pathwise, with memory for so many replicates."""
+
+    most: int = 1000
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+        if noise.shape[1] > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return Pathwise().surrogate(problem, params, noise)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_chunk_that_does_not_fit_into_the_memory_is_halved(compile: bool, given: Given) -> None:
+    whole = work("pathwise")
+    assert whole.chunk == 2**15
+    found = estimated(work(Greedy(), compile=compile), replicates=2**16)
+    assert found.replicates == 2**16 and found.verdict != "biased"
+    assert [text for text in found.warnings if "fit into the memory" in text][-1].startswith("1,024 replicates")
+    low, high = found.total_variance[1:]
+    assert low < estimated(whole, replicates=2**16).total_variance.value < high
+    timed = Timed.of(work(Greedy()))
+    assert timed.workload.chunk == 512
+
+
+def test_no_replicate_is_counted_twice_where_the_memory_runs_out_late() -> None:
+    """As it does when others use the device: what was sampled before is thrown away, with its noise."""
+
+    @final
+    @dataclass(frozen=True, eq=False)
+    class Late(Estimator):
+        def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+            calls.append(noise.shape[1])
+            if len(calls) == 4 + before:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return Pathwise().surrogate(problem, params, noise)
+
+    calls: list[int] = []
+    before = 10**6
+    workload = work(Late())
+    before = len(calls)
+    found = estimated(workload, replicates=2**17)
+    halved = workload.halved
+    assert found.replicates == 2**17 and set(calls[before + 4 :]) == {halved.chunk}
+    assert found.total_variance == estimated(halved, replicates=2**17).total_variance
+
+
+def test_one_replicate_that_does_not_fit_is_an_error() -> None:
+    workload = work("pathwise")
+    while workload.chunk > 1:
+        workload = workload.halved
+    with pytest.raises(torch.OutOfMemoryError, match="for one replicate"):
+        _ = workload.halved
+
+
+# A GPU
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda_the_compiled_gradients_are_the_eager_ones() -> None:
+    made = [make_problem(QUADRATIC), make_estimator(LEAVE_ONE_OUT), 4]
+    eager, compiled = (prepare(*made, device="cuda", compile=compile) for compile in (False, True))
+    for index in range(3):  # the third replays the CUDA graph
+        torch.testing.assert_close(compiled.gradients(index), eager.gradients(index))
