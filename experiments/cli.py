@@ -150,6 +150,12 @@ def run(sweep: str | None, **options: Any) -> int:
     "--rates", "fit", flag_value="rates", help="Instead of the cells, how fast variances fall with S, by a fit."
 )
 @click.option(
+    "--costs",
+    "fit",
+    flag_value="costs",
+    help="… how times grow with S, and with an option of the problems.",
+)
+@click.option(
     "--signals", "fit", flag_value="signals", help="… how the signal-to-noise ratio of each parameter changes."
 )
 @click.option(

@@ -107,6 +107,16 @@ def test_rates_of_a_run(gradmark):
     assert gradmark("show", "tiny", "--rates")[0] == 4, "one number of samples has no rate"
 
 
+def test_costs_of_a_run(gradmark):
+    gradmark("run", "-e", "pathwise", *TINY[:2], "-n", "1,100,10000", *TINY[4:])
+    code, out, _ = gradmark("show", "tiny", "--costs", "--format", "json")
+    (row,) = json.loads(out)
+    assert code == 0 and row["along"] == "num_samples" and row["points"] == 3 and 0.5 < row["rate"] < 1.5
+    gradmark("run", "-e", "pathwise", *TINY)
+    code, _, err = gradmark("show", "tiny", "--costs")
+    assert code == 4 and "no costs to fit" in err
+
+
 def test_signals_of_a_run(gradmark):
     gradmark("run", "-e", "pathwise", *TINY[:2], "-n", "1,2,4,16,64", *TINY[4:])
     code, out, _ = gradmark("show", "tiny", "--signals", "--format", "json")

@@ -21,9 +21,9 @@ from matplotlib.lines import Line2D
 
 from experiments.plots import plot, plots, save_plots
 from experiments.plots.scales import number
-from experiments.plots.series import find_series
 from experiments.plots.style import looks, wrap
 from experiments.plots.variance_work import pareto_front
+from experiments.series import find_series
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
 EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")

@@ -19,6 +19,7 @@ EMPTY = 4
 REASONS = "estimator,problem,status,timing_status,error"
 NOTHING_FITTED = {
     "rates": "no rates: they need three numbers of samples or more, as in -n 1,10,100",
+    "costs": "no costs to fit: they need times at three numbers of samples or more, or levels of a problem's option",
     "signals": "no signals to fit: they need three numbers of samples or more, as in -n 1,10,100",
     "milestones": 'no milestones: they are of runs of experiment = "train"',
 }
@@ -37,7 +38,7 @@ def locate(name: str) -> Path:
 
 
 def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **options: Any) -> int:
-    """Print the cells, or what a `fit` ("rates", "signals", "milestones") makes of them; exit code 4 for none.
+    """Print the cells, or what a `fit` ("rates", "costs", "signals", "milestones") makes of them; exit code 4 for none.
 
     What the main figures leave out goes to stderr in a line.
     """
@@ -71,14 +72,17 @@ def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **o
 
 
 def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None) -> pd.DataFrame:
-    from experiments.rates import fitted_rates  # scipy takes a second, and other tables do without
+    from experiments.costs import fitted_costs  # scipy takes a second, and other tables do without
+    from experiments.rates import fitted_rates
     from experiments.signals import fitted_signals
 
     if fit == "milestones":
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]
         return points.merge(milestones(run.cells, run.traces, quantity, target), on="key").drop(columns="key")
     cells = run.cells.query("num_samples >= @least and training == ''")
-    return fitted_rates(cells) if fit == "rates" else fitted_signals(cells, run.signals)
+    if fit == "signals":
+        return fitted_signals(cells, run.signals)
+    return {"rates": fitted_rates, "costs": fitted_costs}[fit](cells)
 
 
 def _left_out(run: Run, name: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from pandas import DataFrame
 
 from experiments.evaluations import differ_from_samples
-from experiments.plots.series import find_series
+from experiments.series import find_series
 
 __all__ = ["suitable"]
 

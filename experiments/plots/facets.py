@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pandas import DataFrame
 
 from estimators.specs import check_known
-from experiments.plots.series import find_series
+from experiments.series import find_series
 
 __all__ = ["faceted", "kind_against"]
 

@@ -16,7 +16,7 @@ from experiments.plots.curves import ENDS, Curve, Selection, in_order, select
 from experiments.plots.marks import exact_line, ring
 from experiments.plots.page import page
 from experiments.plots.scales import log_scale, option_scale
-from experiments.plots.series import Series, find_series, within
+from experiments.series import Series, find_series, within
 from experiments.theory import exact_total_variance, exact_variances
 
 __all__ = ["option", "with_parameters"]

@@ -17,8 +17,8 @@ from experiments.plots.curves import Curve, Selection, in_order, select
 from experiments.plots.marks import apart
 from experiments.plots.page import page
 from experiments.plots.scales import Limits, log_scale, option_scale
-from experiments.plots.series import find_series, within
 from experiments.plots.style import INK
+from experiments.series import find_series, within
 
 __all__ = ["gradient_range", "rounding_error"]
 

@@ -1,4 +1,4 @@
-"""Problems that differ in one numeric option: what a figure against that option shows."""
+"""Problems that differ in one numeric option, which a figure or a fit takes as its axis."""
 
 from __future__ import annotations
 
