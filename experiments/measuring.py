@@ -29,6 +29,8 @@ __all__ = ["estimate", "extend", "measure"]
 FIRST_REPLICATES = 20_000
 GROWTH = 1.5
 ROUNDING_MARGIN = 2.0
+ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
+"""Warnings that say nothing of the numbers."""
 HEAVY_TAIL = 50
 """Replicates for each unit of kurtosis below which the variance interval is not trusted."""
 
@@ -171,6 +173,8 @@ def _collected_warnings() -> Iterator[list[str]]:
     messages: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        for kind in ABOUT_CODE:
+            warnings.simplefilter("ignore", kind)
         yield messages
     messages.extend(dict.fromkeys(str(warning.message) for warning in caught))
 

@@ -72,7 +72,7 @@ assert Distribution._validate_args == validation, "the compiler of torch turns a
 
 counters.clear()
 found = estimate(prepare(*made, seed=1, compile=True), None, Stop(replicates=2048))
-assert not [text for text in found.warnings if "compiled" in text], found.warnings
+assert not [text for text in found.warnings if "compiled" in text or "deprecated" in text], found.warnings
 assert 0 < found.compile_seconds
 inductor = counters["inductor"]
 assert inductor["fxgraph_cache_hit"] and not inductor["fxgraph_cache_miss"], "other cells of its shape share it"
@@ -99,6 +99,38 @@ def test_what_cannot_be_compiled_runs_eagerly_and_says_so(monkeypatch: pytest.Mo
     assert found.total_variance == expected.total_variance
     (warning,) = [text for text in found.warnings if "could not be compiled" in text]
     assert "no compiler here" in warning and "second line" not in warning
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda value: value * 1.001, "off by 0.001 of its size"),
+        (lambda value: value * torch.where(torch.arange(len(value)) == 7, torch.nan, 1.0)[:, None], "not finite"),
+        (lambda value: value + 0.01 * value.abs().mean(), "off by 0.01 of its size"),
+    ],
+)
+def test_a_compiled_gradient_that_is_another_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, change: Any, reason: str
+) -> None:
+    def wrong(function: Any, **options: Any) -> Any:
+        return lambda *arguments: {name: change(value) for name, value in function(*arguments).items()}
+
+    monkeypatch.setattr(torch, "compile", wrong)
+    found = estimated(work("pathwise", compile=True), replicates=2048)
+    assert found.total_variance == estimated(work("pathwise"), replicates=2048).total_variance
+    (warning,) = [text for text in found.warnings if "could not be compiled" in text]
+    assert reason in warning
+
+
+def test_every_shape_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(compiling, "_check", lambda found, expected: checked.append(len(found["loc"])))
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    workload = work("pathwise", compile=True)
+    for _ in range(3):
+        workload.gradients(0)
+        workload.gradient(workload.params(1), workload.draw(workload.source("timing"), 1))
+    assert checked == [workload.chunk, 1]
 
 
 def test_a_cell_of_few_samples_is_not_compiled_by_itself(given: Given) -> None:
