@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from estimators.noise import IID
-from experiments.bulk import LARGE, Bulk
+from experiments.bulk import BLOCK, LARGE, Bulk
 
 DTYPES = [torch.float32, torch.float64]
 RARE = 1e-4
@@ -47,9 +47,9 @@ def test_normals_have_the_moments_and_tails_of_a_normal(dtype: torch.dtype) -> N
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_neighbours_and_partners_are_uncorrelated(name: str) -> None:
-    """The two normals of a pair lie half a draw apart, the two halves of a word next to each other."""
+    """The two normals of a pair lie half a block apart, the two halves of a word next to each other."""
     x = DRAWS[name](Bulk(2), (2, 500_000)).reshape(-1).double()
-    for lag in (1, 2, 500_000):
+    for lag in (1, 2, BLOCK // 2, BLOCK):
         for function in (torch.clone, torch.abs, torch.square):
             one, other = function(x[:-lag]), function(x[lag:])
             correlation = float(torch.corrcoef(torch.stack([one, other]))[0, 1])
@@ -70,6 +70,13 @@ def test_same_seed_same_numbers_and_every_stream_its_own(name: str, dtype: torch
     stream = Bulk(3, CPU, dtype).stream("fit")
     assert isinstance(stream, Bulk) and not torch.equal(first, drawn(stream))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_shorter_draw_is_the_beginning_of_a_longer_one(name: str, dtype: torch.dtype) -> None:
+    short, long = (DRAWS[name](Bulk(3, CPU, dtype), (samples, 7001)) for samples in (3, 5))
+    assert torch.equal(short, long[:3])
 
 
 @pytest.mark.parametrize("name", DRAWS)

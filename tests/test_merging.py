@@ -96,7 +96,8 @@ def test_the_command(gradmark, tmp_path):
 
 def as_version_1(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "results.sqlite")) as connection:
-        for column in ("traceback", *SETTING_COLUMNS, *TRAINING_COLUMNS):
+        added = ("traceback", *SETTING_COLUMNS, *TRAINING_COLUMNS, "compile_seconds", "kernel_seconds_per_gradient")
+        for column in added:
             connection.execute(f"ALTER TABLE cells DROP COLUMN {column}")
         connection.execute("ALTER TABLE traces DROP COLUMN replicate")
         connection.execute("DROP TABLE signals")
