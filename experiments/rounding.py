@@ -1,13 +1,8 @@
 """What float32 does to gradient estimates: their range, what leaves it, and the error against float64."""
 
-import copy
-from typing import Any
-
 import numpy as np
-from torch import Tensor
-from torch.utils._pytree import tree_map
 
-from estimators.interface import Component
+from experiments.double import double
 from experiments.workload import Workload, flatten, without_validation
 
 __all__ = ["rounding", "rounding_shift"]
@@ -56,23 +51,7 @@ def rounding_shift(workload: Workload) -> float:
 
 def _in_float64(workload: Workload) -> np.ndarray:
     """`workload.gradients(0)` as float64 computes them."""
-    params, noise = _double(workload.params(workload.chunk)), _double(workload.noise(0))
+    params, noise = double(workload.params(workload.chunk)), double(workload.noise(0))
     with without_validation():
-        estimator, problem = _double(workload.estimator), _double(workload.problem)
+        estimator, problem = double(workload.estimator), double(workload.problem)
         return flatten(estimator.gradient(problem, params, noise)).cpu().numpy()
-
-
-def _double(tree: Any) -> Any:
-    """Everything floating-point in float64, inside components too."""
-    return tree_map(_leaf_in_double, tree)
-
-
-def _leaf_in_double(leaf: Any) -> Any:
-    if isinstance(leaf, Tensor):
-        return leaf.double() if leaf.is_floating_point() else leaf
-    if not isinstance(leaf, Component):
-        return leaf
-    copied = copy.copy(leaf)
-    for name, value in vars(leaf).items():
-        object.__setattr__(copied, name, _double(value))
-    return copied

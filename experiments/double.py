@@ -1,0 +1,27 @@
+"""The same computation in float64."""
+
+import copy
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from estimators.interface import Component
+
+__all__ = ["double"]
+
+
+def double(tree: Any) -> Any:
+    """Everything floating-point in float64, inside components too."""
+    return tree_map(_leaf, tree)
+
+
+def _leaf(leaf: Any) -> Any:
+    if isinstance(leaf, Tensor):
+        return leaf.double() if leaf.is_floating_point() else leaf
+    if not isinstance(leaf, Component):
+        return leaf
+    copied = copy.copy(leaf)
+    for name, value in vars(leaf).items():
+        object.__setattr__(copied, name, double(value))
+    return copied
