@@ -10,7 +10,7 @@ from pandas import DataFrame
 from estimators import specs
 from estimators.registry import make_problem
 
-__all__ = ["Series", "find_series", "within"]
+__all__ = ["LEAST_LEVELS", "Series", "find_series", "within"]
 
 LEAST_LEVELS = 3
 

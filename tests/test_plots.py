@@ -260,6 +260,12 @@ def test_option_shows_the_total_variance_and_the_exact_line():
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 
+def test_option_leaves_out_numbers_of_samples_at_which_it_does_not_vary():
+    alone = cell("pathwise", f"gaussian-quadratic:dim=1,k={K[0]}", 100)
+    (ax,) = axes(plot(frame(*along_k(), alone), "option"))
+    assert [x for x, _ in points(ax, "pathwise")] == list(K)
+
+
 def test_option_shows_parameters_one_by_one_where_they_have_one_entry():
     cells = frame(*along_k())
     loc, log_scale = axes(plots(cells, ["option"], parameters_of(cells, loc=4.0, log_scale=9.0))["option"])

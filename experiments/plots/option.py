@@ -16,7 +16,7 @@ from experiments.plots.curves import ENDS, Curve, Selection, in_order, select
 from experiments.plots.marks import exact_line, ring
 from experiments.plots.page import page
 from experiments.plots.scales import log_scale, option_scale
-from experiments.series import Series, find_series, within
+from experiments.series import LEAST_LEVELS, Series, find_series, within
 from experiments.theory import exact_total_variance, exact_variances
 
 __all__ = ["option", "with_parameters"]
@@ -71,7 +71,7 @@ def _points(cells: DataFrame, series: list[Series]) -> DataFrame:
 
 
 def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
-    own = within(cells, series)
+    own = _curved(within(cells, series))
     done = own.query("status == 'done'")
     names = [column for column in own if column.startswith(VARIANCE_OF) and f"{column}_low" in own]
     known = np.isfinite(done[names].to_numpy(float))
@@ -83,6 +83,12 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
     if any(found.max() > TIMES_APART * found.min() for _, found in done.groupby(["estimator", "num_samples"])[SECONDS]):
         panels.append(_panel(own.assign(verdict=None), series, SECONDS, TIME, None))
     return [panel.assign(rank=rank) for rank, panel in enumerate(panels)]
+
+
+def _curved(own: DataFrame) -> DataFrame:
+    """Those at numbers of samples that have curves; all, if none has."""
+    levels = own.groupby("num_samples")["level"].transform("nunique")
+    return own[levels >= LEAST_LEVELS] if (levels >= LEAST_LEVELS).any() else own
 
 
 def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exact | None) -> DataFrame:
