@@ -13,7 +13,7 @@ COLUMNS = 3
 
 
 def throughput(table: pd.DataFrame) -> Figure:
-    """A panel a case, a row an implementation, the limits of the generator in grey."""
+    """A panel a case, a row an implementation, the limits of the generators in grey."""
     names = list(dict.fromkeys(table["implementation"]))[::-1]
     cases = list(dict.fromkeys(table["case"]))
     rows = -(-len(cases) // COLUMNS)
@@ -36,4 +36,5 @@ def throughput(table: pd.DataFrame) -> Figure:
 
 
 def _colour(name: str) -> str:
-    return "#9aa3ad" if name.startswith("generator") else COLOURS[1] if name.startswith("gradmark") else COLOURS[0]
+    limit = name.startswith("generator") or name.endswith("noise alone")
+    return "#9aa3ad" if limit else COLOURS[1] if name.startswith("gradmark") else COLOURS[0]

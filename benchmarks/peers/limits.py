@@ -1,4 +1,5 @@
-"""What no implementation on torch's generator can beat: the noise alone, and the noise with one pass over it."""
+"""What no implementation on torch's generator can beat: its noise alone, and with one pass over it; and gradmark's own
+noise."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ __all__ = ["limits"]
 def limits(case: Case) -> dict[str, tuple[Callable[[], object], int]]:
     """By name: the call, and the gradients whose noise it draws."""
     work = prepare(make_problem(case.problem), make_estimator(case.estimator), case.num_samples)
-    source = IID(0)
+    source, bulk = IID(0), work.source("limits")
 
     def generator() -> object:
         return work.draw(source, work.chunk)
@@ -26,4 +27,8 @@ def limits(case: Case) -> dict[str, tuple[Callable[[], object], int]]:
         noise = work.draw(source, work.chunk)
         return noise.sum(0) if isinstance(noise, torch.Tensor) else noise
 
-    return {"generator alone": (generator, work.chunk), "generator and one pass": (generator_and_pass, work.chunk)}
+    def own() -> object:
+        return work.draw(bulk, work.chunk)
+
+    calls = {"generator alone": generator, "generator and one pass": generator_and_pass, "gradmark's noise alone": own}
+    return {name: (call, work.chunk) for name, call in calls.items()}
