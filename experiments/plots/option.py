@@ -87,8 +87,8 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 
 def _curved(own: DataFrame) -> DataFrame:
     """Those at numbers of samples that have curves; all, if none has."""
-    levels = own.groupby("num_samples")["level"].transform("nunique")
-    return own[levels >= LEAST_LEVELS] if (levels >= LEAST_LEVELS).any() else own
+    curved = [s for s, found in own.groupby("num_samples") if found["level"].nunique() >= LEAST_LEVELS]
+    return own.query("num_samples in @curved") if curved else own
 
 
 def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exact | None) -> DataFrame:
