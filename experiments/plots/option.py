@@ -87,7 +87,7 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 
 def _curved(own: DataFrame) -> DataFrame:
     """Those at numbers of samples that have curves; all, if none has."""
-    curved = [s for s, found in own.groupby("num_samples") if found["level"].nunique() >= LEAST_LEVELS]
+    curved = [s for s, found in own.groupby("num_samples") if len(set(found["level"])) >= LEAST_LEVELS]
     return own.query("num_samples in @curved") if curved else own
 
 
