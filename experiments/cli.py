@@ -186,11 +186,10 @@ def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str
     (a map of estimators and problems), parameters, rounding, range, training, training-time.
     """
     from experiments.commands.show import open_run
-    from experiments.plots import plots, save_plots
+    from experiments.plots import plots_of, save_plots
 
     folder, loaded = open_run(run_)
-    drawn = plots(loaded.cells, kinds, loaded.parameters, loaded.traces, loaded.signals, x, facet)
-    for file in save_plots(drawn, folder / "plots", form):
+    for file in save_plots(plots_of(loaded, kinds, x, facet), folder / "plots", form):
         click.echo(file)
 
 

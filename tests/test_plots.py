@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -43,7 +44,14 @@ def points(ax: Axes, label: str) -> list[tuple[float, float]]:
 
 def bars(ax: Axes) -> list[np.ndarray]:
     """The ends of all intervals, [2, 2] each."""
-    return [segment for collection in ax.collections for segment in collection.get_segments()]  # pyright: ignore
+    lines = [collection for collection in ax.collections if isinstance(collection, LineCollection)]
+    return [np.asarray(segment) for collection in lines for segment in collection.get_segments()]
+
+
+def band(ax: Axes) -> set[tuple[float, float]]:
+    """The corners of the bands between intervals."""
+    areas = [collection for collection in ax.collections if not isinstance(collection, LineCollection)]
+    return {(float(x), float(y)) for area in areas for path in area.get_paths() for x, y in np.asarray(path.vertices)}
 
 
 def legend(figure: Figure) -> dict[str, Line2D]:
@@ -64,6 +72,7 @@ def test_variance_shows_value_and_interval_at_each_number_of_samples():
     (ax,) = axes(plot(cells, "variance"))
     assert points(ax, "pathwise") == [(1, 5.0), (10, 0.5), (100, 0.05)]
     assert np.allclose(bars(ax), [[(1, 4), (1, 7)], [(10, 0.4), (10, 0.7)], [(100, 0.04), (100, 0.07)]], rtol=1e-12)
+    assert band(ax) == {(s, end / s) for s in (1, 10, 100) for end in (4, 7)}
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
 
 

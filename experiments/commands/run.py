@@ -12,7 +12,7 @@ from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor,
 from experiments.engine.coordinator import EVERYTHING
 from experiments.engine.executor import Interrupts
 from experiments.engine.forecast import forecast
-from experiments.plots import plots, save_plots
+from experiments.plots import plots_of, save_plots
 from experiments.report import write_report
 from experiments.store import FAILURES, load
 from experiments.sweep import Sweep, read_sweep, sweep_from_flags
@@ -56,7 +56,7 @@ def run_sweep(
             raise KeyboardInterrupt
         results = load(folder)
         progress.start("drawing", 2)
-        drawings = plots(results.cells, (), results.parameters, results.traces, results.signals)
+        drawings = plots_of(results)
         save_plots(drawings, folder / "plots")
         progress.advance("figures")
         write_report(results, folder / "report.html", drawings)

@@ -1,8 +1,8 @@
 """Figures of a run: variance, bias and time against what varies in it.
 
->>> cells = load("results/quickstart").cells
->>> figure = plot(cells, "variance")
->>> save_plots(plots(cells), "figures", format="pdf")
+>>> run = load("results/quickstart")
+>>> figure = plot(run.cells, "variance")
+>>> save_plots(plots_of(run), "figures", format="pdf")
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
@@ -29,7 +30,10 @@ from experiments.plots.variance import variance
 from experiments.plots.variance_work import variance_evaluations, variance_time
 from experiments.plots.work import work_map
 
-__all__ = ["KINDS", "plot", "plots", "save_plots"]
+if TYPE_CHECKING:
+    from experiments.store import Run
+
+__all__ = ["KINDS", "plot", "plots", "plots_of", "save_plots"]
 
 KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
     "variance": variance,
@@ -90,6 +94,11 @@ def plots(
         "option": partial(option, along=x),
     }
     return {kind: (KINDS | special)[kind](cells, None) for kind in chosen}
+
+
+def plots_of(run: Run, kinds: Collection[str] = (), x: str | None = None, facet: str = "problem") -> dict[str, Figure]:
+    """`plots` of all that a run holds."""
+    return plots(run.cells, kinds, run.parameters, run.traces, run.signals, x, facet)
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:

@@ -10,15 +10,23 @@ from numpy import ndarray
 from experiments.plots import legend
 from experiments.plots.style import INK, Look
 
-__all__ = ["apart", "exact_line", "ring"]
+__all__ = ["apart", "exact_line", "intervals", "ring"]
 
 RING = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 9.0, "fillstyle": "none"}
+BAND = 0.18
+"""Opacity."""
 EXACT = {"linestyle": "-", "linewidth": 3.0, "alpha": 0.3}
 
 
 def apart(count: int, decades: float) -> ndarray:
     """Factors that move curves apart over so many decades, so that their intervals do not hide each other."""
     return 10 ** (decades * ((np.arange(count) + 0.5) / count - 0.5))
+
+
+def intervals(ax: Axes, x: ndarray, low: ndarray, high: ndarray, look: Look) -> None:
+    """A bar at each point, and a pale band between them."""
+    ax.vlines(x, low, high, color=look.colour, linewidth=0.8)
+    ax.fill_between(x, low, high, color=look.colour, alpha=BAND, linewidth=0)
 
 
 def ring(ax: Axes, x: ndarray, y: ndarray, biased: ndarray) -> list[Line2D]:

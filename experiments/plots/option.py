@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from experiments.plots.curves import ENDS, Curve, Selection, in_order, select
-from experiments.plots.marks import exact_line, ring
+from experiments.plots.marks import exact_line, intervals, ring
 from experiments.plots.page import page
 from experiments.plots.scales import log_scale, option_scale
 from experiments.series import LEAST_LEVELS, Series, find_series, within
@@ -112,16 +112,16 @@ def _specs(cells: DataFrame) -> list[tuple[str, str, int]]:
 
 
 def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
-    intervals = [curve.interval("value") for curve in curves]
-    values, low, high = np.concatenate(intervals, axis=1)
+    found = [curve.interval("value") for curve in curves]
+    values, low, high = np.concatenate(found, axis=1)
     known = np.concatenate([curve.numbers("exact") for curve in curves])
     limits = log_scale(ax, "y", np.append(values, known[np.isfinite(known)]), low, high, zero="variance 0")
     option_scale(ax, np.concatenate([curve.numbers("level") for curve in curves]))
     size = 4.0 / math.sqrt(max(len(curve.cells) for curve in curves) / 10 + 1)
     marks = []
-    for curve, (value, low, high) in zip(curves, intervals, strict=True):
+    for curve, (value, low, high) in zip(curves, found, strict=True):
         x, y, exact = curve.numbers("level"), limits.place(value), curve.numbers("exact")
-        ax.vlines(x, limits.place(low), limits.place(high), color=curve.look.colour, linewidth=0.8)
+        intervals(ax, x, limits.place(low), limits.place(high), curve.look)
         if np.isfinite(exact).any():
             marks += exact_line(ax, x, np.where(np.isfinite(exact), limits.place(exact), np.nan), curve.look)
         else:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from experiments.plots.curves import Curve, select
-from experiments.plots.marks import apart, ring
+from experiments.plots.marks import apart, intervals, ring
 from experiments.plots.page import DrawFacet, page
 from experiments.plots.scales import log_scale, sample_scale
 
@@ -36,17 +36,17 @@ def variance_page(cells: DataFrame, draw: DrawFacet, title: str | None) -> Figur
 
 def draw_against_samples(ax: Axes, curves: list[Curve], quantity: str, zero: str) -> list[Line2D]:
     """Intervals of a positive quantity, log-log; `zero` labels the lane of those that are 0."""
-    intervals = [curve.interval(quantity) for curve in curves]
-    limits = log_scale(ax, "y", *np.concatenate(intervals, axis=1), zero=zero)
+    found = [curve.interval(quantity) for curve in curves]
+    limits = log_scale(ax, "y", *np.concatenate(found, axis=1), zero=zero)
     room = sample_scale(ax, curves)
     single = len({s for curve in curves for s in curve.numbers("num_samples")}) == 1
     marks = []
-    for curve, factor, (value, low, high) in zip(curves, apart(len(curves), room), intervals, strict=True):
+    for curve, factor, (value, low, high) in zip(curves, apart(len(curves), room), found, strict=True):
         samples = curve.numbers("num_samples")
         # Curves stay at their S, where they can be read off; what would lie on top of each other is moved apart.
         x = np.where((value > 0) & (not single), samples, samples * factor)
         y = limits.place(value)
-        ax.vlines(x, limits.place(low), limits.place(high), color=curve.look.colour, linewidth=0.8)
+        intervals(ax, x, limits.place(low), limits.place(high), curve.look)
         ax.plot(x, np.where(value > 0, value, np.nan), **curve.look.line)
         ax.plot(x, y, label=curve.estimator, linestyle="none", **curve.look.marks)
         marks += ring(ax, x, y, curve.biased)

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from experiments.plots import plots
+from experiments.plots import plots_of
 from experiments.plots.files import replacing
 from experiments.report.figures import figures
 from experiments.report.notes import UNFINISHED, unfinished, warnings
@@ -35,7 +35,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = None) -> Path:
     """Write the report of a run to `path`, whole or not at all, and return the path.
 
-    `drawings` are the `plots` of its cells, where they are at hand already.
+    `drawings` are the `plots_of` the run, where they are at hand already.
 
     The file asks nothing of the network, and no script runs in it but its own. Whatever the run holds (specs, errors,
     diagnostics) appears as text.
@@ -56,7 +56,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         columns=[column for column in CELLS if any(row[column.name] not in (None, "") for row in done)],
         rankings=rankings([row for row in rows if row["steps"] is None]),
         trainings=trainings(run),
-        figures=figures(run.cells, drawings or plots(run.cells, (), run.parameters, run.traces, run.signals)),
+        figures=figures(run.cells, drawings or plots_of(run)),
         warnings=warnings(rows),
         unfinished=unfinished(rows),
         unfinished_columns=UNFINISHED,

@@ -21,7 +21,8 @@ class Ranking(NamedTuple):
     quantity: str  # what is multiplied by time: MSE or variance
     columns: list[Column]
     ranked: list[Row]  # best first, with `place`; one row an (estimator, device, dtype), at its best num_samples
-    yardsticks: list[Row]  # likewise, of `exact`, which has no place
+    biased: list[Row]  # likewise, of those whose error no averaging removes: they have no place
+    yardsticks: list[Row]  # likewise, of `exact`
     ties: int  # how many others have an interval that overlaps with that of the first
     unranked: dict[str, str]  # estimator -> why it has no place
 
@@ -36,13 +37,13 @@ def rankings(rows: list[Row]) -> list[Ranking]:
 
 
 def _rank(problem: str, rows: list[Row]) -> Ranking:
-    """By MSE × time where there is an exact gradient; elsewhere by variance × time, which does not see a bias."""
+    """By MSE × time where there is an exact gradient, else by variance × time."""
     quantity = "MSE" if any(row["reference"] == "exact" for row in rows) else "variance"
     name = f"work_normalized_{quantity.lower()}"
     best: dict[tuple[str, str, str], Row] = {}
-    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: row[name]):
+    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: (_is_biased(row), row[name])):
         best.setdefault((row["estimator"], row["device"], row["dtype"]), row)
-    ranked = [row for row in best.values() if not _is_exact(row)]
+    ranked = [row for row in best.values() if not (_is_exact(row) or _is_biased(row))]
     ties = [_overlap(row, ranked[0], name) for row in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     known = {row["estimator"] for row in best.values()}
@@ -51,6 +52,7 @@ def _rank(problem: str, rows: list[Row]) -> Ranking:
         quantity,
         _columns(quantity, name),
         [row | {"place": place} for row, place in zip(ranked, places, strict=False)],
+        [row | {"place": "biased"} for row in best.values() if _is_biased(row)],
         [row | {"place": "yardstick"} for row in best.values() if _is_exact(row)],
         sum(ties),
         {row["estimator"]: _reason(row, quantity) for row in rows if row["estimator"] not in known},
@@ -68,6 +70,10 @@ def _columns(quantity: str, name: str) -> list[Column]:
         Column(f"{quantity} [cost²/parameter²]", "mse" if quantity == "MSE" else "total_variance", interval),
         Column("time per gradient", "seconds_per_gradient", duration),
     ]
+
+
+def _is_biased(row: Row) -> bool:
+    return "biased" in (row["verdict"], row["claim"])
 
 
 def _is_exact(row: Row) -> bool:
