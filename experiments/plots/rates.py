@@ -51,7 +51,8 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
             ax.plot(x, law.at(x), label="fit", **curve.look.line)
             rows.append(legend.entry(_text(law), **curve.look.marks))
             marks += [legend.entry(NOTE)] if law.inflation > CURVED else []
-    ax.legend(handles=rows, loc="lower left", title="rate", borderaxespad=0.2, handletextpad=0.1, labelspacing=0.25)
+    if rows:
+        ax.legend(handles=rows, loc="lower left", title="rate", borderaxespad=0.2, handletextpad=0.1, labelspacing=0.25)
     return marks
 
 
