@@ -47,17 +47,21 @@ class Sampling:
     """Group moments that grow block by block."""
 
     def __init__(self, workload: Workload, reference: Reference | None):
-        self.workload, self.reference = workload, reference
+        self.reference = reference
+        self.direction: Tensor | None = None
+        if reference is not None and reference.norm > 0:
+            unit = torch.from_numpy(reference.gradient / reference.norm)
+            self.direction = unit.to(workload.device, workload.dtype)
+        self._begin(workload)
+
+    def _begin(self, workload: Workload) -> None:
+        self.workload = workload
         self.block = max(workload.chunk, GROUPS * _power_of_two(ENTRIES // (GROUPS * workload.size), MOST_ROWS))
         self.chunks_used = 0
         self.groups: Groups | None = None
         self.cosines = np.zeros(GROUPS)
         self.nonfinite = 0
         self.compile_seconds: float | None = None
-        self.direction: Tensor | None = None
-        if reference is not None and reference.norm > 0:
-            unit = torch.from_numpy(reference.gradient / reference.norm)
-            self.direction = unit.to(workload.device, workload.dtype)
 
     @property
     def replicates(self) -> int:
@@ -73,7 +77,7 @@ class Sampling:
 
     def shrink(self) -> None:
         """Begin anew, in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
-        Sampling.__init__(self, self.workload.halved, self.reference)
+        self._begin(self.workload.halved)
 
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
