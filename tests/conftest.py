@@ -8,7 +8,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from estimators import registry
+from estimators import registry, variance_gradient
 from experiments.cli import main
 
 torch.set_num_threads(1)
@@ -18,6 +18,14 @@ torch.set_num_threads(1)
 def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def short_fits() -> Iterator[None]:
+    """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variance_gradient, "STEPS", 20)
         yield
 
 

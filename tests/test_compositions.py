@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from cases import ESTIMATORS, problem
 
-from estimators import variance_gradient
 from estimators.registry import components, make_estimator, make_problem
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.sweep import Stop
 from experiments.workload import prepare
+
+pytestmark = pytest.mark.usefixtures("short_fits")
 
 BASES = [spec for spec in ESTIMATORS if not spec.startswith(("stratified", "exact"))]
 CONTROL_VARIATES = [name for name in components("control variate") if name != "none"]
@@ -29,14 +28,6 @@ def measured(estimator: str, name: str, num_samples: int = S) -> Measurement | N
         return None
     work = prepare(target, made, num_samples, dtype="float64")
     return estimate(work, find_reference(work), Stop(replicates=40_000))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def short_fits() -> Iterator[None]:
-    """Claims hold with any coefficients."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variance_gradient, "STEPS", 20)
-        yield
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -1,6 +1,5 @@
 """What every estimator owes, on every problem: the interface, repeatability, honest counts and honest claims."""
 
-from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from fnmatch import fnmatch
 from functools import cache
@@ -22,7 +21,7 @@ from cases import (
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from estimators import families, variance_gradient
+from estimators import families
 from estimators.bounds.bound import Bound
 from estimators.interface import Noise, Params, Problem, Unsupported, replicated
 from estimators.latent import LatentVariableProblem
@@ -35,6 +34,8 @@ from experiments.reference import find_reference
 from experiments.sweep import Stop
 from experiments.workload import Workload, prepare
 
+pytestmark = pytest.mark.usefixtures("short_fits")
+
 REPLICATES = 7
 """No other axis of any noise is that long, or a multiple of it (R·N, where replicates have N costs each)."""
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -43,14 +44,6 @@ FLOAT64 = 1e-10
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_estimator = pytest.mark.parametrize("spec", ESTIMATORS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def short_fits() -> Iterator[None]:
-    """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variance_gradient, "STEPS", 20)
-        yield
 
 
 @cache

@@ -9,7 +9,6 @@ from cases import problem
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from estimators import variance_gradient
 from estimators.data_points import Flattened, flattened
 from estimators.distributions import TruncatedNormal
 from estimators.families import unwrap
@@ -20,6 +19,8 @@ from estimators.pathwise import Pathwise
 from estimators.per_data_point import PerDataPoint
 from estimators.registry import make_estimator, make_problem
 from experiments.measuring import measure
+
+pytestmark = pytest.mark.usefixtures("short_fits")
 
 SBN = "digits-sbn:latent=2,points={}"
 GAUSSIAN = "linear-gaussian:dim=2,perturbation=1,points={}"
@@ -54,11 +55,6 @@ def scattered(made: Problem, replicates: int) -> Params:
 def close(found: Params, wanted: Params) -> None:
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value, rtol=1e-10, atol=1e-10)
-
-
-@pytest.fixture(autouse=True)
-def short_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variance_gradient, "STEPS", 5)
 
 
 @pytest.mark.parametrize(("spec", "base"), PAIRS)
