@@ -79,8 +79,8 @@ class Measurement:
     diagnostics: dict[str, float]
     warnings: tuple[str, ...]
     statistics_seconds: float
-    compile_seconds: float | None
-    """Of the first call of a compiled gradient, beside `statistics_seconds`; None where none was compiled."""
+    compile_seconds: float
+    """Of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
     groups: Groups = dataclasses.field(repr=False, compare=False)
     """The group moments from which the intervals come, for paired comparisons."""
     timing: Timing | None = None

@@ -77,12 +77,12 @@ def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Mea
 
 def extend(sampling: Sampling, stop: Stop) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
-    began, compiling = time.monotonic(), sampling.compile_seconds or 0.0
+    began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     with _collected_warnings() as caught:
         stop_reason = _within_memory(sampling, stop, began)
         assert sampling.groups is not None
         diagnostics = _diagnostics(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
-    compiling = (sampling.compile_seconds or 0.0) - compiling
+    compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
     return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
 
 
@@ -121,7 +121,7 @@ def _compile(sampling: Sampling, wanted: int) -> None:
     """Where that was asked for, or may be chosen and pays over the replicates that are still wanted."""
     workload = sampling.workload
     if workload.compile is True:
-        if sampling.compile_seconds is None:
+        if math.isnan(sampling.compile_seconds):
             sampling.compile()
     elif workload.compile == "auto" and pays((wanted - sampling.replicates) * workload.elements):
         sampling.compile()

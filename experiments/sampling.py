@@ -1,5 +1,6 @@
 """Moments of gradient estimates in groups that grow block by block; memory does not grow with the replicates."""
 
+import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,7 +62,7 @@ class Sampling:
         self.groups: Groups | None = None
         self.cosines = np.zeros(GROUPS)
         self.nonfinite = 0
-        self.compile_seconds: float | None = None
+        self.compile_seconds = math.nan
 
     @property
     def replicates(self) -> int:
