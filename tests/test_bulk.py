@@ -9,7 +9,9 @@ from scipy import stats
 from torch import Tensor
 
 from estimators.noise import IID
+from estimators.registry import make_estimator, make_problem
 from experiments.bulk import BLOCK, LARGE, Bulk
+from experiments.workload import prepare
 
 DTYPES = [torch.float32, torch.float64]
 RARE = 1e-4
@@ -37,12 +39,23 @@ def test_large_draws_have_their_law_in_every_part(name: str, dtype: torch.dtype)
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_normals_have_the_moments_and_tails_of_a_normal(dtype: torch.dtype) -> None:
-    x = Bulk(1, CPU, dtype).normal((2_000_000,)).double()
+    x = Bulk(1, CPU, dtype).normal((20_000_000,)).double()
     for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10_170)):
         assert abs(float((x**power).mean()) - mean) < 4.5 * math.sqrt(variance / len(x)), power
     for edge in (3.0, 4.0, 4.5):
         expected = 2 * stats.norm.sf(edge) * len(x)
         assert abs(int((x.abs() > edge).sum()) - expected) < 4.5 * math.sqrt(expected), edge
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_uniforms_reach_to_both_ends(dtype: torch.dtype) -> None:
+    u = Bulk(1, CPU, dtype).uniform((20_000_000,))
+    assert 0 < u.min() < 1e-6 and 1 - 1e-6 < u.max() < 1
+
+
+def test_gammas_of_tiny_concentrations_are_positive() -> None:
+    drawn = Bulk(0).standard_gamma(torch.full((LARGE,), 1e-3), 2)
+    assert drawn.min() == torch.finfo(torch.float32).tiny
 
 
 @pytest.mark.parametrize("name", DRAWS)
@@ -66,7 +79,8 @@ def test_same_seed_same_numbers_and_every_stream_its_own(name: str, dtype: torch
     source, again = Bulk(3, CPU, dtype), Bulk(3, CPU, dtype)
     first = drawn(source)
     assert torch.equal(first, drawn(again)) and not torch.equal(first, drawn(source))
-    assert not torch.equal(first, drawn(Bulk(4, CPU, dtype)))
+    for seed in (4, 3 + 2**16, 3 + 2**32, 3 + 2**62):
+        assert not torch.equal(first, drawn(Bulk(seed, CPU, dtype))), seed
     stream = Bulk(3, CPU, dtype).stream("fit")
     assert isinstance(stream, Bulk) and not torch.equal(first, drawn(stream))
     assert torch.equal(torch.get_rng_state(), state)
@@ -91,6 +105,11 @@ def test_words_at_their_ends_give_finite_normals_and_uniforms_inside(monkeypatch
     assert source.normal((2 * LARGE,)).isfinite().all()
     uniform = source.uniform((2 * LARGE,))
     assert ((uniform > 0) & (uniform < 1)).all()
+
+
+def test_measurements_draw_from_it() -> None:
+    work = prepare(make_problem("gaussian-quadratic"), make_estimator("pathwise"), 1)
+    assert type(work.source("chunk", 0)) is Bulk
 
 
 def test_a_concentration_that_is_none_is_left_to_torch() -> None:

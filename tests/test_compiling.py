@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,13 +15,16 @@ from torch import Tensor
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import compiling
+from experiments import compiling, measuring
 from experiments.compiling import Compile
+from experiments.double import double
 from experiments.measurement import Measurement
-from experiments.measuring import estimate
+from experiments.measuring import estimate, extend
 from experiments.reference import find_reference
+from experiments.sampling import Sampling
+from experiments.statistics import Interval
 from experiments.sweep import Cell, Stop
-from experiments.timing import Timed
+from experiments.timing import Timed, Timing
 from experiments.workload import Workload, prepare
 
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
@@ -55,9 +59,13 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
 
 REAL = """
+import warnings
+
 import torch
 from torch._dynamo.utils import counters
 from torch.distributions import Distribution
+
+from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments.measuring import estimate
 from experiments.sweep import Stop
@@ -77,6 +85,16 @@ assert not [text for text in found.warnings if "compiled" in text or "deprecated
 assert 0 < found.compile_seconds
 inductor = counters["inductor"]
 assert inductor["fxgraph_cache_hit"] and not inductor["fxgraph_cache_miss"], "other cells of its shape share it"
+
+class InParts(Pathwise):
+    def surrogate(self, problem, params, noise):
+        torch._dynamo.graph_break()
+        return super().surrogate(problem, params, noise)
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    prepare(made[0], InParts(), 4, compile=True).gradients(0)
+assert "runs eagerly" in "".join(str(one.message) for one in caught), "what compiles in parts only"
 """
 
 
@@ -173,6 +191,21 @@ def test_a_precision_that_takes_many_replicates_is_worth_it_once_that_is_known(
     assert found.total_variance == estimated(work("pathwise"), rtol=0.003, max_replicates=200_000).total_variance
 
 
+def test_the_replicates_that_a_precision_takes_are_the_square_of_its_factor(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(measuring, "pays", lambda elements: bool(asked.append(elements)))
+    found = estimated(work("pathwise", compile="auto"), rtol=0.004)
+    assert asked[0] == 0 and found.stop_reason == "precision"
+    expected = 8 * found.replicates  # of 4 samples in 2 dimensions, seen from where the first look ended
+    assert 0.6 * expected < asked[1] < 1.4 * expected, "most are still to come"
+    assert asked[-1] < asked[1] / 2, "what is left becomes less"
+    asked.clear()
+    estimated(work("pathwise", compile="auto"), rtol=1e-4, max_replicates=150_000)
+    assert 0 < asked[1] <= 8 * 150_000, "no more than the budget has"
+
+
 def test_what_is_compiled_by_choice_is_timed_as_it_would_be_without(given: Given) -> None:
     workload = work("pathwise", compile="auto")
     Timed.latency(workload, 0.001)
@@ -187,6 +220,9 @@ def test_the_time_to_compile_is_no_time_of_the_statistics(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch, "compile", lambda function, **options: function)
     found = estimated(work("pathwise", compile=True), replicates=2048)
     assert found.compile_seconds == 100.0 and found.statistics_seconds == 200.0
+    sampling = Sampling(work("pathwise", compile=True), None)
+    for replicates, expected in ((2048, 200.0), (4096, 100.0)):  # compiled once, and not in the second stretch
+        assert extend(sampling, Stop(replicates=replicates)).statistics_seconds == expected
 
 
 def test_cells_that_may_be_compiled_are_cells_of_their_own() -> None:
@@ -217,6 +253,7 @@ def test_a_chunk_that_does_not_fit_into_the_memory_is_halved(compile: bool, give
     found = estimated(work(Greedy(), compile=compile), replicates=2**16)
     assert found.replicates == 2**16 and found.verdict != "biased"
     assert [text for text in found.warnings if "fit into the memory" in text][-1].startswith("1,024 replicates")
+    assert not [text for text in found.warnings if "could not be compiled" in text]
     low, high = found.total_variance[1:]
     assert low < estimated(whole, replicates=2**16).total_variance.value < high
     timed = Timed.of(work(Greedy()))
@@ -253,7 +290,25 @@ def test_one_replicate_that_does_not_fit_is_an_error() -> None:
         _ = workload.halved
 
 
+# Float64
+
+
+def test_everything_floating_point_is_doubled_inside_components_too() -> None:
+    inner = make_estimator("stratified:base=pathwise")
+    object.__setattr__(inner.base, "held", {"one": torch.ones(2), "two": torch.ones(2, dtype=torch.int64)})  # type: ignore[attr-defined]
+    found = double(inner)
+    assert found.base.held["one"].dtype == torch.float64 and found.base.held["two"].dtype == torch.int64
+    assert inner.base.held["one"].dtype == torch.float32  # type: ignore[attr-defined]
+
+
 # A GPU
+
+
+def test_the_time_of_kernels_is_a_column_of_the_timing() -> None:
+    timing = Timing(np.full(7, 3e-4), np.full(7, 1e-6), 100, "H100", kernel_seconds=1e-4)
+    columns = timing.columns(Interval(1.0, 0.9, 1.1), None)
+    assert columns["kernel_seconds_per_gradient"] == 1e-4
+    assert math.isnan(Timed.latency(work("pathwise"), 0.001).kernel_seconds)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -127,6 +127,30 @@ def test_ranking_by_mse_and_time(written: Path, show: Callable[..., Page]):
     assert "Not ranked: arm (its timing ran past the limit)." in summary
 
 
+def test_an_estimator_is_ranked_where_it_is_not_biased(tmp_path: Path, show: Callable[..., Page]):
+    cells = frame(
+        cell("spsa", num_samples=1, work_normalized_mse=(2e-4, 1e-4, 3e-4)),
+        cell("spsa", num_samples=10, work_normalized_mse=(1e-5, 1e-5, 1e-5), verdict="biased"),
+        cell("evolution-strategies", work_normalized_mse=(1e-6, 1e-6, 1e-6), claim="biased", verdict="undetermined"),
+    )
+    region = show(write_report(a_run(cells), tmp_path / "report.html")).get_by_role("region", name="Ranking on")
+    places = list(zip(*(column(region, name) for name in ("place", "estimator", "S")), strict=True))
+    assert places == [("1", "spsa", "1"), ("biased", "evolution-strategies", "10")]
+
+
+def test_what_waits_for_kernels_is_marked(tmp_path: Path, show: Callable[..., Page]):
+    one = {"seconds_per_gradient": (3e-4, 2.9e-4, 3.1e-4), "compile_seconds": 7.5}
+    cells = frame(
+        cell("pathwise", kernel_seconds_per_gradient=1e-5, **one),
+        cell("spsa", kernel_seconds_per_gradient=2e-4, **one),
+        cell("exact"),
+    )
+    page = show(write_report(a_run(cells), tmp_path / "report.html"))
+    region = page.get_by_role("region", name="Cells", exact=True)
+    assert column(region, "… in kernels of the GPU") == ["10 µs (launch-bound)", "200 µs", "–"]
+    assert column(region, "time to compile") == ["7.5 s", "7.5 s", "–"]
+
+
 def test_ranking_by_variance_without_an_exact_gradient(written: Path, show: Callable[..., Page]):
     region = show(written).get_by_role("region", name="Ranking on digits-vae")
     assert column(region, "estimator") == ["pathwise", "score-function"]

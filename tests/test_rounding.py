@@ -18,6 +18,7 @@ from experiments.engine import run
 from experiments.measuring import estimate
 from experiments.reference import find_reference
 from experiments.rounding import rounding
+from experiments.sampling import _safe_moments
 from experiments.store import load
 from experiments.sweep import Stop, read_sweep
 from experiments.workload import Workload, prepare
@@ -87,6 +88,20 @@ def test_variances_beyond_the_squares_of_float32_are_measured(scale: float) -> N
     found = estimate(workload(f"log-parameterization:dim=1,scale={scale!r}"), None, Stop(replicates=20_000))
     low, high = (bound["log_scale"].item() for bound in (found.variance_low, found.variance_high))
     assert found.nonfinite == 0 and low < 8 * scale**4 / 4 < high
+
+
+def test_moments_of_entries_that_leave_float32_are_those_of_float64() -> None:
+    """Beside entries that do not: one whose squares vanish in some groups, one whose squares and sums overflow."""
+    scales = torch.tensor([1.0, 1e-25, 2e37, 0.0, 1e3])
+    generator = torch.Generator().manual_seed(0)
+    gradients = (5 + torch.randn(16, 64, 5, generator=generator)) * scales
+    gradients[:, 32:, 1] *= 1e20
+    found = _safe_moments(gradients)
+    exact = gradients.double()
+    np.testing.assert_allclose(found.mean, exact.mean(0).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(found.deviations, exact.var(0, correction=0).numpy() * 16, rtol=1e-5)
+    single = _safe_moments(gradients[:1])
+    assert np.array_equal(single.mean, exact[0].numpy()) and not single.deviations.any()
 
 
 def test_a_sweep_stores_it_as_diagnostics(tmp_path: Path) -> None:

@@ -214,6 +214,7 @@ def test_peak_memory_of_a_gradient_grows_with_its_samples() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_cuda_the_device_is_waited_for() -> None:
     workload = prepare(make_problem("gaussian-quadratic:dim=4"), Pathwise(), 64, device="cuda")
-    (found,) = time_gradients([workload], rounds=3)
+    (found,) = time_gradients([Timed.of(workload)], rounds=3)
     assert (found.latency > 0).all() and found.peak_memory_bytes
+    assert 0 < found.kernel_seconds < found.seconds_per_gradient.value
     assert found.device_name == torch.cuda.get_device_name()
