@@ -19,8 +19,9 @@ Gradient = Callable[[Params, Noise], Params]
 BREAK_EVEN = 2**31
 """Element-samples (replicates × samples × event size): a compiled gradient saves some 5 ns on each, and takes some 10 s
 to compile."""
-ROUNDING, MARGIN = 1e-5, 4.0
-"""Of the size of a gradient, that rounding may move it in any case; and times what it moves the eager one."""
+ROUNDING, MARGIN, LEAST = {torch.float32: 1e-5, torch.float64: 1e-9}, 4.0, 64
+"""By how much of its size rounding may move an entry in any case; by how many times what it moves the eager one; and
+the replicates from which that is asked."""
 MODES = {"cuda": "reduce-overhead"}
 """CUDA graphs, where launching kernels may take longer than running them."""
 
@@ -39,11 +40,14 @@ def compiled(problem: Problem, estimator: Estimator, eager: Gradient, device: to
     It compiles when it is first called, anew for each shape; torch keeps on disk what it compiled, for other cells of
     the same estimator, problem and shapes. The first gradients of a shape are compared with the eager ones.
     """
-    torch._dynamo.reset()  # a recompile limit reached by other cells would fall back to eager in silence
+
+    def traced(params: Params, noise: Noise) -> Params:
+        return estimator.gradient(problem, params, noise)
+
+    # A code object of its own: for each one torch keeps what it compiled, and limits how much.
+    traced.__code__ = traced.__code__.replace()
     # A part that runs eagerly inside a compiled gradient makes it slower than either, and is an error here.
-    whole = torch.compile(
-        partial(estimator.gradient, problem), fullgraph=True, dynamic=False, mode=MODES.get(device.type)
-    )
+    whole = torch.compile(traced, fullgraph=True, dynamic=False, mode=MODES.get(device.type))
     seen: set[int] = set()
     failed = False
 
@@ -72,23 +76,29 @@ def compiled(problem: Problem, estimator: Estimator, eager: Gradient, device: to
 def _check(found: Params, eager: Params, in_float64: Callable[[], Params]) -> None:
     """ArithmeticError: compiled gradients differ from the eager ones by more than rounding explains.
 
-    torch 2.13 compiles expm1 and erf to formulas that have no correct digit near 0.
+    torch 2.13 compiles expm1 and erf to formulas that have no correct digit near 0. Of few gradients it is not asked
+    how far off they are: where costs cancel, rounding may be all that there is.
     """
     for name, expected in eager.items():
-        finite = expected.isfinite()
-        if not torch.equal(found[name].isfinite(), finite):
+        same = (found[name] == expected) | (found[name].isnan() & expected.isnan())
+        finite = found[name].isfinite() & expected.isfinite()
+        if not (same | finite).all():
             raise ArithmeticError(f"compiled, the gradient of {name} is not finite where it is, or the reverse")
-        size = float(expected[finite].abs().sum())
-        if _distance(found[name], expected, finite) > ROUNDING * size:
+        if len(expected) < LEAST:
+            continue
+        allowed = ROUNDING[expected.dtype] * _sum(expected, finite)
+        if (_sum(found[name] - expected, finite) > allowed).any():
             exact = in_float64()[name]
-            off, own = (_distance(one, exact, finite) for one in (found[name], expected))
-            if off > MARGIN * own + ROUNDING * size:
-                raise ArithmeticError(f"compiled, the gradient of {name} is off by {off / size:.1g} of its size")
+            off, own = (_sum(one - exact, finite) for one in (found[name], expected))
+            if not (off <= MARGIN * own + allowed).all():
+                share = float((off / _sum(expected, finite)).max())
+                raise ArithmeticError(f"compiled, the gradient of {name} is off by {share:.1g} of its size")
+
+
+def _sum(values: Tensor, where: Tensor) -> Tensor:
+    """Of the magnitudes of each entry over the replicates."""
+    return values.double().abs().where(where, 0.0).sum(0)
 
 
 def _in_float64(problem: Problem, estimator: Estimator, params: Params, noise: Noise) -> Params:
     return double(estimator).gradient(double(problem), double(params), double(noise))
-
-
-def _distance(one: Tensor, other: Tensor, where: Tensor) -> float:
-    return float((one - other)[where].abs().sum())

@@ -11,7 +11,7 @@ CALLS = 5
 
 
 def kernel_seconds(step: Callable[[], object], device: torch.device) -> float:
-    """The time of all kernels of a warm step, in seconds; NaN where there is no CUDA device.
+    """The time of all kernels of a warm step, in seconds; NaN on a CPU, or where tracing is not allowed.
 
     Events around a step would count the gaps between its kernels too, so that the kernels are traced one by one.
     """
@@ -22,4 +22,4 @@ def kernel_seconds(step: Callable[[], object], device: torch.device) -> float:
             step()
         torch.cuda.synchronize(device)
     microseconds = sum(event.self_device_time_total for event in traced.key_averages())
-    return microseconds * 1e-6 / CALLS
+    return microseconds * 1e-6 / CALLS if microseconds else float("nan")

@@ -94,7 +94,7 @@ def _within_memory(sampling: Sampling, stop: Stop, began: float) -> StopReason:
         except torch.OutOfMemoryError:
             before = sampling.workload.chunk
             sampling.shrink()
-            warnings.warn(f"{before:,} replicates at once did not fit into the memory; half as many did", stacklevel=2)
+            warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
 
 
 def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
@@ -144,7 +144,7 @@ def _round_up(number: int, multiple: int) -> int:
 def _wanted(sampling: Sampling, stop: Stop) -> int:
     """Replicates that the precision will take: the square of the factor by which an error has to fall."""
     width = _relative_half_width(sampling)
-    return math.ceil(sampling.replicates * min(1e6, (width / stop.rtol) ** 2))
+    return math.ceil(sampling.replicates * min(1e3, width / stop.rtol) ** 2)
 
 
 def _relative_half_width(sampling: Sampling) -> float:

@@ -28,6 +28,6 @@ def fitted_rates(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CURVE, *RATE])
 
 
-def rate_columns(law: PowerLaw, samples: np.ndarray) -> tuple[float, float, float, int, int, int]:
+def rate_columns(law: PowerLaw, x: np.ndarray) -> tuple[float, float, float, int, float, float]:
     """The values of the columns `RATE`."""
-    return law.exponent, law.standard_error, law.inflation, law.points, int(samples.min()), int(samples.max())
+    return law.exponent, law.standard_error, law.inflation, law.points, float(x.min()), float(x.max())

@@ -4,7 +4,9 @@ import math
 import random
 import timeit
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ class Timing:
     batched: np.ndarray
     """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed."""
     peak_memory_bytes: int | None
-    """Most memory held at once by the computation of one gradient at R = 1, beyond what was held before."""
+    """Most memory held at once by the eager computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
     kernel_seconds: float = math.nan
     """Of the kernels of one gradient at R = 1 on a GPU; NaN on a CPU."""
@@ -93,14 +95,18 @@ class Timed:
     @classmethod
     def of(cls, workload: Workload) -> "Timed":
         """Raises what the workload raises; a chunk that does not fit into the memory is halved."""
-        try:
-            one, many = _step(workload, 1), _step(workload, workload.chunk)
-            calls = _calls_in_a_block(one), _calls_in_a_block(many)
-        except torch.OutOfMemoryError:
-            return cls.of(workload.halved)
-        device = workload.device
+        one, device = _step(workload, 1), workload.device
+        one_calls, many_calls = _calls_in_a_block(one), 0
+        while True:
+            many = _step(workload, workload.chunk)
+            with suppress(torch.OutOfMemoryError):
+                many_calls = _calls_in_a_block(many)
+            if many_calls:
+                break
+            workload = workload.halved
         with without_validation():
-            return cls(workload, one, many, calls, peak_memory(one, device), kernel_seconds(one, device))
+            peak = peak_memory(_step(workload.eager, 1), device)  # what a compiled gradient holds inside is not seen
+            return cls(workload, one, many, (one_calls, many_calls), peak, kernel_seconds(one, device))
 
     @classmethod
     def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
@@ -147,7 +153,7 @@ def _step(workload: Workload, replicates: int) -> Callable[[], None]:
 
 
 def _synchronised(step: Callable[[], object], device: torch.device) -> Callable[[], None]:
-    synchronise = torch.cuda.synchronize if device.type == "cuda" else None
+    synchronise = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
 
     def synchronised() -> None:
         step()

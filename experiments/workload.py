@@ -64,8 +64,13 @@ class Workload:
         return replace(self, halvings=self.halvings + 1)
 
     @property
+    def eager(self) -> "Workload":
+        return replace(self, gradient=_eager(self.problem, self.estimator), compile=False)
+
+    @property
     def compiled(self) -> "Workload":
-        gradient = compiled(self.problem, self.estimator, self.gradient, self.device)
+        with without_validation():  # the compiler of torch turns argument checks off for good when it is first loaded
+            gradient = compiled(self.problem, self.estimator, self.eager.gradient, self.device)
         return replace(self, gradient=gradient, compile=True)
 
     @cached_property
@@ -104,6 +109,11 @@ class Workload:
         with without_validation():
             return flatten(self.gradient(self.params(self.chunk), self.noise(index)))
 
+    def one_gradient(self) -> Params:
+        """At R = 1."""
+        with without_validation():
+            return self.gradient(self.params(1), self.draw(self.source("one"), 1))
+
 
 def flatten(params: Params) -> Tensor:
     """Parameters `[R, *shape]` as one matrix `[R, P]`, in the order of the dictionary."""
@@ -136,16 +146,16 @@ def prepare(
     Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
     parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
     """
+    if not (isinstance(compile, bool) or compile == "auto"):
+        raise ValueError(f"compile must be True, False or 'auto', not {compile!r}")
     placed = _placed(problem, estimator, num_samples, seed, device, dtype)
     moved, source = placed.problem, placed.source("fit")
     with without_validation():
         fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
         learned = fitted is not estimator
         check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
-        gradient = _eager(moved, fitted)
-        ready = replace(placed, estimator=fitted, fitted=learned, gradient=gradient, compile=compile)
-        # The compiler of torch turns argument checks off for good when it is first loaded.
-        return ready.compiled if compile is True else ready
+    ready = replace(placed, estimator=fitted, fitted=learned, gradient=_eager(moved, fitted), compile=compile)
+    return ready.compiled if compile is True else ready
 
 
 def prepare_unlearned(

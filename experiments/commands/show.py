@@ -80,9 +80,9 @@ def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None)
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]
         return points.merge(milestones(run.cells, run.traces, quantity, target), on="key").drop(columns="key")
     cells = run.cells.query("num_samples >= @least and training == ''")
-    if fit == "signals":
-        return fitted_signals(cells, run.signals)
-    return {"rates": fitted_rates, "costs": fitted_costs}[fit](cells)
+    if fit == "rates":
+        return fitted_rates(cells)
+    return fitted_signals(cells, run.signals) if fit == "signals" else fitted_costs(cells, run.timings)
 
 
 def _left_out(run: Run, name: str) -> str:

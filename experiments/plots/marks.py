@@ -23,10 +23,10 @@ def apart(count: int, decades: float) -> ndarray:
     return 10 ** (decades * ((np.arange(count) + 0.5) / count - 0.5))
 
 
-def intervals(ax: Axes, x: ndarray, low: ndarray, high: ndarray, look: Look) -> None:
-    """A bar at each point, and a pale band between them."""
+def intervals(ax: Axes, x: ndarray, low: ndarray, high: ndarray, look: Look, joined: ndarray) -> None:
+    """A bar at each point, and a pale band between those that are `joined`."""
     ax.vlines(x, low, high, color=look.colour, linewidth=0.8)
-    ax.fill_between(x, low, high, color=look.colour, alpha=BAND, linewidth=0)
+    ax.fill_between(x, low, high, where=joined.tolist(), color=look.colour, alpha=BAND, linewidth=0)
 
 
 def ring(ax: Axes, x: ndarray, y: ndarray, biased: ndarray) -> list[Line2D]:

@@ -121,7 +121,7 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
     marks = []
     for curve, (value, low, high) in zip(curves, found, strict=True):
         x, y, exact = curve.numbers("level"), limits.place(value), curve.numbers("exact")
-        intervals(ax, x, limits.place(low), limits.place(high), curve.look)
+        intervals(ax, x, limits.place(low), limits.place(high), curve.look, value > 0)
         if np.isfinite(exact).any():
             marks += exact_line(ax, x, np.where(np.isfinite(exact), limits.place(exact), np.nan), curve.look)
         else:

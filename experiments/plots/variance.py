@@ -46,7 +46,7 @@ def draw_against_samples(ax: Axes, curves: list[Curve], quantity: str, zero: str
         # Curves stay at their S, where they can be read off; what would lie on top of each other is moved apart.
         x = np.where((value > 0) & (not single), samples, samples * factor)
         y = limits.place(value)
-        intervals(ax, x, limits.place(low), limits.place(high), curve.look)
+        intervals(ax, x, limits.place(low), limits.place(high), curve.look, value > 0)
         ax.plot(x, np.where(value > 0, value, np.nan), **curve.look.line)
         ax.plot(x, y, label=curve.estimator, linestyle="none", **curve.look.marks)
         marks += ring(ax, x, y, curve.biased)

@@ -2,7 +2,7 @@
 
 from .bias import mean_squared_error, signal_to_noise, squared_bias
 from .groups import GROUPS, Groups, Interval
-from .power_law import PowerLaw, fit_power_law
+from .power_law import PowerLaw, fit_logarithms, fit_power_law
 from .rates import cosine, log_median_standard_error, log_standard_error, ratio, relative_half_width, work_normalized
 from .variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
 from .verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
@@ -17,6 +17,7 @@ __all__ = [
     "PowerLaw",
     "bias_test",
     "cosine",
+    "fit_logarithms",
     "fit_power_law",
     "kurtosis",
     "leave_one_out_log_variance",

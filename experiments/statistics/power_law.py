@@ -9,7 +9,7 @@ import numpy as np
 from .groups import Interval
 from .rates import log_standard_error
 
-__all__ = ["PowerLaw", "fit_power_law"]
+__all__ = ["PowerLaw", "fit_logarithms", "fit_power_law"]
 
 LEAST_POINTS = 3
 
@@ -30,21 +30,32 @@ class PowerLaw(NamedTuple):
 
 
 def fit_power_law(x: np.ndarray, intervals: list[Interval]) -> PowerLaw | None:
-    """Least squares of log value against log x, weighted by the standard errors that the intervals hold.
-
-    The standard error is inflated by √(χ²/(n − 2)) where that is above 1 (Birge 1932). Values of 0, or whose interval
-    has no end, take no part; None: fewer than three different x are left.
+    """`fit_logarithms`, with the standard errors that the intervals hold. Values of 0 take no part.
 
     Args:
         x: [N], positive.
         intervals: N figures such as `total_variance`, of independent noise.
     """
-    errors = np.array([log_standard_error(interval) if interval.value > 0 else np.inf for interval in intervals])
+    errors = [log_standard_error(interval) if interval.value > 0 else np.inf for interval in intervals]
+    return fit_logarithms(x, np.array([interval.value for interval in intervals]), np.array(errors))
+
+
+def fit_logarithms(x: np.ndarray, values: np.ndarray, errors: np.ndarray) -> PowerLaw | None:
+    """Least squares of log value against log x, weighted by the standard errors of the log values.
+
+    The standard error is inflated by √(χ²/(n − 2)) where that is above 1 (Birge 1932). Values without an error, or with
+    an infinite one, take no part; None: fewer than three different x are left.
+
+    Args:
+        x: [N], positive.
+        values: [N], positive where they take part.
+        errors: [N], standard errors of their logarithms.
+    """
     known = np.isfinite(errors) & (errors > 0)
     log_x = np.log(np.asarray(x, float)[known])
     if len(set(log_x)) < LEAST_POINTS:
         return None
-    log_value = np.log([interval.value for interval, use in zip(intervals, known, strict=True) if use])
+    log_value = np.log(values[known])
     weight = errors[known] ** -2
     centre = np.average(log_x, weights=weight)
     spread = weight @ (log_x - centre) ** 2
