@@ -13,9 +13,10 @@ import torch
 
 from estimators.interface import Estimator, Problem, Unsupported
 from estimators.registry import make_estimator, make_problem
-from experiments.measuring import estimate
+from experiments.measuring import extend
 from experiments.reference import cache_folder, find_reference
 from experiments.rounding import rounding
+from experiments.sampling import Sampling
 from experiments.sweep import Cell, Train
 from experiments.timing import Timed, Timing, time_gradients
 from experiments.training import timed_step, train
@@ -110,11 +111,12 @@ def _measured(cell: Cell) -> Measured | Skipped:
         return _trained(cell, cell.train)
     try:
         workload = _prepare(cell)
-        measurement = estimate(workload, find_reference(workload) if cell.reference else None, cell.stop)
+        sampling = Sampling(workload, find_reference(workload) if cell.reference else None)
+        measurement = extend(sampling, cell.stop)
     except Unsupported as unsupported:
         return Skipped(str(unsupported))
     if cell.rounding:
-        measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(workload))
+        measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
     row = {name: value for name, value in measurement.row().items() if name not in POINT}
     for name, value in row.items():
         if isinstance(value, int) and abs(value) > LARGEST:
