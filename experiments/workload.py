@@ -20,8 +20,9 @@ from experiments.validation import check_estimator, check_parameters, check_prob
 
 __all__ = ["Workload", "find_device", "flatten", "prepare", "prepare_unlearned", "without_validation"]
 
-CHUNK_ELEMENTS = 2**18
-"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
+CHUNK_ELEMENTS, MOST_REPLICATES = 2**19, 2**15
+"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs; and the replicates
+that a chunk has at the most, since many cells want no more."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Workload:
     def chunk(self) -> int:
         """Replicates in a chunk: a power of two that depends on the problem and num_samples, and where memory is short
         on how often it was halved."""
-        most = max(CHUNK_ELEMENTS // self.elements, 1)
+        most = max(min(CHUNK_ELEMENTS // self.elements, MOST_REPLICATES), 1)
         return max(1 << most.bit_length() - 1 >> self.halvings, 1)
 
     @property

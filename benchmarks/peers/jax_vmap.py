@@ -1,7 +1,7 @@
 """JAX on one core: jit of vmap of grad, and the fastest of several layouts.
 
 The layouts: a key for each gradient, or the noise of all of them in one call, before or behind the axis of replicates;
-each with JAX's own generator (threefry) and with the faster one of XLA (rbg).
+each with JAX's own generator (threefry) and with the faster one of XLA (rbg), and in blocks of two sizes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["blocks"]
 
 Params = dict[str, Array]
 Loss = Callable[[Params, Array], Array]
-ELEMENTS = 2**18
+ELEMENTS = (2**18, 2**19)
 GENERATORS = ("threefry2x32", "unsafe_rbg")
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
     # A Gamma variate is drawn and differentiated by one function of the key: it has no noise to lay out.
     layouts = [_one_key_each] if case.name == "E" else [_one_key_each, _all_at_once, _replicates_first]
-    plain, *others = (_block(case, layout, generator) for layout, generator in itertools.product(layouts, GENERATORS))
+    plain, *others = (_block(case, *choice) for choice in itertools.product(layouts, GENERATORS, ELEMENTS))
     return {"JAX": plain, "JAX, best layout": min([plain, *others], key=_seconds)}
 
 
@@ -46,10 +46,10 @@ def _seconds(made: tuple[Block, int]) -> float:
     return min(found) / replicates
 
 
-def _block(case: Case, layout: Callable, generator: str) -> tuple[Block, int]:
+def _block(case: Case, layout: Callable, generator: str, most: int) -> tuple[Block, int]:
     params = {name: jnp.asarray(value.detach().numpy()) for name, value in model_of(case).params.items()}
     elements = case.num_samples * int(np.prod(_event(case)))
-    replicates = max(ELEMENTS // elements, 1)
+    replicates = max(most // elements, 1)
     moments = jax.jit(layout(case, params, replicates))
     keys = [jax.random.key(0, impl=generator)]
 
