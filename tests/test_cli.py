@@ -417,7 +417,7 @@ def test_an_interrupted_run_says_how_to_go_on(gradmark, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments.engine.work, "estimate", interrupt)
+    monkeypatch.setattr(experiments.engine.work, "extend", interrupt)
     code, _, err = gradmark("run", "-e", "pathwise", *TINY)
     assert code == 130 and "repeat" in err
     monkeypatch.undo()
