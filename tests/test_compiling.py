@@ -189,7 +189,7 @@ def test_what_is_compared_is_each_entry(found: list[float], expected: list[float
     """Even where float64 knows no better."""
 
     def repeated(values: list[float]) -> dict[str, Tensor]:
-        return {"loc": torch.tensor(values).expand(compiling.LEAST, 2)}
+        return {"loc": torch.tensor(values).expand(compiling.MANY, 2)}
 
     compiling._check(repeated(expected), repeated(expected), lambda: repeated([torch.nan] * 2))
     for exact in (expected, [torch.nan] * 2):
@@ -203,6 +203,15 @@ def test_of_one_gradient_it_is_not_asked_how_far_it_is_off() -> None:
     compiling._check(one, other, lambda: {"loc": torch.zeros(1, 1)})
     with pytest.raises(ArithmeticError, match="not finite"):
         compiling._check({"loc": torch.tensor([[torch.nan]])}, other, dict)
+
+
+def test_of_few_replicates_all_entries_are_judged_together() -> None:
+    exact = {"loc": torch.ones(2, 1000)}
+    compiling._check({"loc": 1 + 1e-6 * torch.ones(2, 1000)}, exact, lambda: exact)
+    for shape in ((2, 1000), (1, 1000), (32, 2)):
+        exact = {"loc": torch.ones(shape)}
+        with pytest.raises(ArithmeticError, match=r"off by 0\.02"):
+            compiling._check({"loc": 1.02 * exact["loc"]}, exact, lambda exact=exact: exact)
 
 
 @pytest.mark.parametrize("compile", ["sometimes", "always", 1, None])
