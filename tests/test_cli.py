@@ -110,7 +110,9 @@ def test_rates_of_a_run(gradmark):
 def test_what_is_compiled_by_choice_or_not_at_all(gradmark, tmp_path):
     gradmark("run", "-e", "pathwise", *TINY, "--compile", "auto")
     cells = load("results/tiny").cells
-    assert set(cells["compile"]) == {False} and cells["compile_seconds"].count() == 0, "too little to be worth it"
+    assert set(cells["compile"]) == {False} and not cells.dropna(subset=["compile_seconds"]).shape[0], (
+        "too little to be worth it"
+    )
     (tmp_path / "compiled.toml").write_text('compile = true\nestimator = "pathwise"\nproblem = "gaussian-quadratic"\n')
     code, _, err = gradmark("run", "compiled.toml", "--compile", "never", "--max-replicates", "640")
     assert code == 0 and set(load("results/compiled").cells["compile"]) == {False}
