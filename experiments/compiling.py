@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem
-from experiments.double import double
+from experiments.double import gradient_in_float64
 
 __all__ = ["Compile", "Gradient", "compiled", "pays"]
 
@@ -60,7 +60,7 @@ def compiled(problem: Problem, estimator: Estimator, eager: Gradient, device: to
             found = whole(params, noise)
             replicates = len(next(iter(params.values())))
             if replicates not in seen:
-                _check(found, eager(params, noise), partial(_in_float64, problem, estimator, params, noise))
+                _check(found, eager(params, noise), partial(gradient_in_float64, problem, estimator, params, noise))
                 seen.add(replicates)
             return found
         except torch.OutOfMemoryError:
@@ -100,7 +100,3 @@ def _sum(values: Tensor, where: Tensor) -> Tensor:
     """Of the magnitudes of each entry over the replicates; of few replicates over all entries."""
     magnitudes = values.double().abs().where(where, 0.0)
     return magnitudes.sum(0) if len(values) >= MANY else magnitudes.sum()
-
-
-def _in_float64(problem: Problem, estimator: Estimator, params: Params, noise: Noise) -> Params:
-    return double(estimator).gradient(double(problem), double(params), double(noise))

@@ -6,9 +6,14 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from estimators.interface import Component
+from estimators.interface import Component, Estimator, Noise, Params, Problem
 
-__all__ = ["double"]
+__all__ = ["double", "gradient_in_float64"]
+
+
+def gradient_in_float64(problem: Problem, estimator: Estimator, params: Params, noise: Noise) -> Params:
+    """The gradient at the same parameters and noise, which enter as they are held."""
+    return double(estimator).gradient(double(problem), double(params), double(noise))
 
 
 def double(tree: Any) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from experiments.double import double
+from experiments.double import gradient_in_float64
 from experiments.workload import Workload, flatten, without_validation
 
 __all__ = ["rounding", "rounding_shift"]
@@ -54,7 +54,7 @@ def rounding_shift(workload: Workload) -> float:
 
 def _in_float64(workload: Workload) -> np.ndarray:
     """`workload.gradients(0)` as float64 computes them."""
-    params, noise = double(workload.params(workload.chunk)), double(workload.noise(0))
+    params, noise = workload.params(workload.chunk), workload.noise(0)
     with without_validation():
-        estimator, problem = double(workload.estimator), double(workload.problem)
-        return flatten(estimator.gradient(problem, params, noise)).cpu().numpy()
+        found = gradient_in_float64(workload.problem, workload.estimator, params, noise)
+    return flatten(found).cpu().numpy()

@@ -17,7 +17,7 @@ from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments import compiling, measuring
 from experiments.compiling import Compile
-from experiments.double import double
+from experiments.double import double, gradient_in_float64
 from experiments.measurement import Measurement
 from experiments.measuring import estimate, extend
 from experiments.reference import find_reference
@@ -144,7 +144,7 @@ def test_what_rounding_explains_is_no_failure() -> None:
     workload = work(LEAVE_ONE_OUT, "bernoulli-toy:dim=200")
     params, noise = workload.params(workload.chunk), workload.noise(0)
     eager = workload.gradient(params, noise)
-    exact = compiling._in_float64(workload.problem, workload.estimator, params, noise)
+    exact = gradient_in_float64(workload.problem, workload.estimator, params, noise)
     error = (eager["logits"] - exact["logits"]).abs().mean() / exact["logits"].abs().mean()
     assert 10 * compiling.ROUNDING[torch.float32] < error < 1e-3
     other = {"logits": exact["logits"].float() * (1 + error)}
