@@ -2,6 +2,7 @@
 
 import math
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from estimators.noise import IID, Shape, open_interval
 
-__all__ = ["Bulk", "iid"]
+__all__ = ["Bulk", "Law", "finished", "iid"]
+
+Law = Literal["uniform", "normal"]
 
 LARGE, BLOCK = 2**14, 2**13
 """Numbers in a draw from which on it pays not to be torch's, and normals that are made together."""
@@ -27,29 +30,24 @@ class Bulk(IID):
         return np.random.SFC64(self.seed)
 
     def uniform(self, shape: Shape) -> Tensor:
-        size = math.prod(shape)
-        if size < LARGE:
-            return super().uniform(shape)
-        if self.dtype == torch.float64:
-            return open_interval(torch.from_numpy(np.random.Generator(self.words).random(shape)))
-        return open_interval(self._integers(size).mul_(2**-32).add_(0.5)).reshape(shape)
+        return finished("uniform", self.raw("uniform", shape), shape)
 
     def normal(self, shape: Shape) -> Tensor:
-        """In float32 by Box & Muller (1958), in float64 by numpy's ziggurat."""
+        return finished("normal", self.raw("normal", shape), shape)
+
+    def raw(self, law: Law, shape: Shape) -> Tensor:
+        """What `finished` makes the draw of: words of 32 bits where that is fastest, else the draw itself."""
         size = math.prod(shape)
         if size < LARGE:
-            return super().normal(shape)
+            return super().uniform(shape) if law == "uniform" else super().normal(shape)
         if self.dtype == torch.float64:
-            return torch.from_numpy(np.random.Generator(self.words).standard_normal(shape))
-        drawn = self._integers(-(-size // BLOCK) * BLOCK)
-        # Block by block, so that a shorter draw is the beginning of a longer one; in place, to stay in the cache.
-        radius, angle = drawn.view(-1, 2, BLOCK // 2).unbind(1)
-        # Halves: no radius is infinite, and the tail reaches 6.7 standard deviations.
-        radius.abs_().add_(0.5).mul_(2**-31).log_().mul_(-2).sqrt_()
-        cosine = angle.mul_(math.pi * 2**-31).cos()
-        angle.sin_().mul_(radius)
-        radius.mul_(cosine)
-        return drawn[:size].reshape(shape)
+            generator = np.random.Generator(self.words)
+            if law == "normal":
+                return torch.from_numpy(generator.standard_normal(shape))
+            return open_interval(torch.from_numpy(generator.random(shape)))
+        if law == "normal":
+            size = -(-size // BLOCK) * BLOCK
+        return torch.from_numpy(self.words.random_raw(-(-size // 2)).view(np.int32))[:size]
 
     def standard_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
         """By numpy, in float64; torch's own where a concentration is not one."""
@@ -59,10 +57,20 @@ class Bulk(IID):
         drawn = np.random.Generator(self.words).standard_gamma(concentration.detach().double().numpy(), shape)
         return torch.from_numpy(drawn).to(concentration.dtype).clamp_(min=torch.finfo(concentration.dtype).tiny)
 
-    def _integers(self, size: int) -> Tensor:
-        """Uniform on −2³¹ … 2³¹ − 1, rounded to float32, `[size]`."""
-        words = self.words.random_raw(-(-size // 2))
-        return torch.from_numpy(words.view(np.int32))[:size].to(torch.float32)
+
+def finished(law: Law, raw: Tensor, shape: Shape) -> Tensor:
+    """A draw from what it is made of: integers (32 bits, signed), or itself. A pure function, which compiles."""
+    if raw.dtype != torch.int32:
+        return raw
+    size, numbers = math.prod(shape), raw.to(torch.float32)
+    if law == "uniform":
+        return open_interval(numbers.mul_(2**-32).add_(0.5)).view(shape)
+    # By Box & Muller (1958), block by block, so that a shorter draw is the beginning of a longer one.
+    first, second = numbers.view(-1, 2, BLOCK // 2).unbind(1)
+    # Halves: no radius is infinite, and the tail reaches 6.7 standard deviations.
+    radius = first.abs().add_(0.5).mul_(2**-31).log_().mul_(-2).sqrt_()
+    angle = second * (math.pi * 2**-31)
+    return torch.stack([angle.cos().mul_(radius), angle.sin_().mul_(radius)], 1).view(-1)[:size].view(shape)
 
 
 def iid(seed: int, device: torch.device, dtype: torch.dtype) -> IID:

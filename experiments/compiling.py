@@ -3,22 +3,23 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.interface import Noise, Params
+from estimators.noise import IID
 from experiments.double import gradient_in_float64
+from experiments.replay import Recipe
+from experiments.steps import Eager, Step
 
-__all__ = ["Compile", "Gradient", "compiled", "pays"]
+__all__ = ["Compile", "Compiled", "pays"]
 
 Compile = bool | Literal["auto"]
-Gradient = Callable[[Params, Noise], Params]
 
-BREAK_EVEN = 2**31
-"""Element-samples (replicates × samples × event size): a compiled gradient saves some 5 ns on each, and takes some 10 s
-to compile."""
+BREAK_EVEN = 2**30
+"""Element-samples (replicates × samples × event size): compiled, each takes 10 ns less, and compiling takes 10 s."""
 ROUNDING, MARGIN = {torch.float32: 1e-5, torch.float64: 1e-9}, 4.0
 """By how much of its size rounding may move an entry in any case, and by how many times what it moves the eager one."""
 MANY, FEW = 64, 1_000
@@ -35,43 +36,99 @@ def pays(elements: float) -> bool:
     return elements > BREAK_EVEN
 
 
-def compiled(problem: Problem, estimator: Estimator, eager: Gradient, device: torch.device) -> Gradient:
-    """The compiled gradient; a warning and the eager one from the first failure on.
+@final
+class Compiled(Step):
+    """By torch.compile, the making of noise included; or else without it; or else eagerly, and a warning says why.
 
-    It compiles when it is first called, anew for each shape; torch keeps on disk what it compiled, for other cells of
-    the same estimator, problem and shapes. The first gradients of a shape are compared with the eager ones.
+    A way is given up for good when it fails, or when the first estimates of a shape are not those of the eager
+    gradient. It compiles when a shape is first met; torch keeps on disk what it compiled, for other cells of the same
+    estimator, problem and shapes. Noise and estimates are the eager ones, but for rounding.
     """
 
-    def traced(params: Params, noise: Noise) -> Params:
-        return estimator.gradient(problem, params, noise)
+    def __init__(self, eager: Eager, device: torch.device, dtype: torch.dtype):
+        self.eager = eager
+        self._ways = [_with_noise(eager, device, dtype), _without_noise(eager, device)]
+        self._seen: set[int] = set()
 
+    def __call__(self, params: Params, source: IID) -> Params:
+        noise = None
+        while self._ways:
+            way, entered = self._ways[0], noise
+            try:
+                entered = way.enters(params, source) if noise is None else noise
+                return self._estimates(way, params, entered)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:
+                self._give_up(error)
+                noise = None if entered is None else way.noise(params, entered)  # the source has moved on
+        return self.eager(params, source) if noise is None else self.eager.gradient(params, noise)
+
+    def _estimates(self, way: "_Way", params: Params, entered: Any) -> Params:
+        replicates = _replicates(params)
+        if replicates in self._seen:
+            return way.compiled(params, entered)
+        with warnings.catch_warnings(action="ignore"):  # the compiler's own, about what it traces
+            found = way.compiled(params, entered)
+        noise = way.noise(params, entered)
+        exact = partial(gradient_in_float64, self.eager.problem, self.eager.estimator, params, noise)
+        _check(found, self.eager.gradient(params, noise), exact)
+        self._seen.add(replicates)
+        return found
+
+    def _give_up(self, error: Exception) -> None:
+        del self._ways[0]
+        self._seen.clear()
+        if not self._ways:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            warnings.warn(f"{self.eager.estimator.spec} could not be compiled and runs eagerly: {reason}", stacklevel=4)
+
+
+class _Way(NamedTuple):
+    """A compiled function, what enters it beside the parameters, and the noise that this stands for."""
+
+    compiled: Callable[[Params, Any], Params]
+    enters: Callable[[Params, IID], Any]
+    noise: Callable[[Params, Any], Noise]
+
+
+def _with_noise(eager: Eager, device: torch.device, dtype: torch.dtype) -> _Way:
+    """What enters is the first half of the noise."""
+    recipes: dict[int, Recipe] = {}
+
+    def recipe(params: Params) -> Recipe:
+        replicates = _replicates(params)
+        if replicates not in recipes:
+            recipes[replicates] = Recipe.of(eager, params, device, dtype)
+        return recipes[replicates]
+
+    def traced(params: Params, raw: list[Tensor]) -> Params:
+        noise = recipes[_replicates(params)].noise(raw)
+        return eager.estimator.gradient(eager.problem, params, noise)
+
+    return _Way(
+        _whole(traced, device),
+        lambda params, source: recipe(params).raw(source),
+        lambda params, raw: recipe(params).noise(raw),
+    )
+
+
+def _without_noise(eager: Eager, device: torch.device) -> _Way:
+    def traced(params: Params, noise: Noise) -> Params:
+        return eager.estimator.gradient(eager.problem, params, noise)
+
+    return _Way(_whole(traced, device), eager.noise, lambda params, noise: noise)
+
+
+def _replicates(params: Params) -> int:
+    return len(next(iter(params.values())))
+
+
+def _whole(traced: Any, device: torch.device) -> Any:
     # A code object of its own: for each one torch keeps what it compiled, and limits how much.
     traced.__code__ = traced.__code__.replace()
     # A part that runs eagerly inside a compiled gradient makes it slower than either, and is an error here.
-    whole = torch.compile(traced, fullgraph=True, dynamic=False, mode=MODES.get(device.type))
-    seen: set[int] = set()
-    failed = False
-
-    def gradient(params: Params, noise: Noise) -> Params:
-        nonlocal failed
-        if failed:
-            return eager(params, noise)
-        try:
-            found = whole(params, noise)
-            replicates = len(next(iter(params.values())))
-            if replicates not in seen:
-                _check(found, eager(params, noise), partial(gradient_in_float64, problem, estimator, params, noise))
-                seen.add(replicates)
-            return found
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            warnings.warn(f"{estimator.spec} could not be compiled and runs eagerly: {reason}", stacklevel=2)
-            failed = True
-            return eager(params, noise)
-
-    return gradient
+    return torch.compile(traced, fullgraph=True, dynamic=False, mode=MODES.get(device.type))
 
 
 def _check(found: Params, eager: Params, in_float64: Callable[[], Params]) -> None:

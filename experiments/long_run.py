@@ -1,5 +1,7 @@
 """A long run that measures a gradient where no formula gives it."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -43,9 +45,13 @@ def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:
     event = workload.problem.initial_distribution.event_shape.numel()
     replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17) // GROUPS * GROUPS
     sampling = Sampling(run, None)
+    sampling.within_memory(partial(_fill, sampling, replicates))
+    return None if sampling.nonfinite else sampling.groups
+
+
+def _fill(sampling: Sampling, replicates: int) -> None:
     while sampling.replicates < replicates:
         sampling.grow(replicates - sampling.replicates)
-    return None if sampling.nonfinite else sampling.groups
 
 
 def _agree(candidate: Groups, plain: Groups) -> bool:

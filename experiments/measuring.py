@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -79,22 +80,11 @@ def extend(sampling: Sampling, stop: Stop) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     with _collected_warnings() as caught:
-        stop_reason = _within_memory(sampling, stop, began)
+        stop_reason = sampling.within_memory(partial(_sample, sampling, stop, began))
         assert sampling.groups is not None
         diagnostics = _diagnostics(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
     return _summary(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
-
-
-def _within_memory(sampling: Sampling, stop: Stop, began: float) -> StopReason:
-    """Out of memory, a device works on: anew, in chunks of half the size."""
-    while True:
-        try:
-            return _sample(sampling, stop, began)
-        except torch.OutOfMemoryError:
-            before = sampling.workload.chunk
-            sampling.shrink()
-            warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
 
 
 def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
@@ -120,7 +110,7 @@ def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
 def _compile(sampling: Sampling, wanted: int) -> None:
     """Where that was asked for, or may be chosen and pays over the replicates that are still wanted."""
     workload = sampling.workload
-    if workload.compile is True:
+    if workload.is_compiled:
         if math.isnan(sampling.compile_seconds):
             sampling.compile()
     elif workload.compile == "auto" and pays((wanted - sampling.replicates) * workload.elements):

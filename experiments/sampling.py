@@ -2,9 +2,11 @@
 
 import math
 import time
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +17,8 @@ from experiments.statistics import GROUPS, Groups
 from experiments.workload import Workload
 
 __all__ = ["Reference", "Sampling"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,26 @@ class Sampling:
 
     def compile(self) -> None:
         """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""
-        began, asked = time.monotonic(), self.workload.compile is True
-        if not asked:
+        began = time.monotonic()
+        if not self.workload.is_compiled:
             self.workload = self.workload.compiled
         self.workload.gradients(0)
-        if asked:  # it will be timed at R = 1 too: where that fails, the warning comes now
+        if self.workload.compile is True:  # it will be timed at R = 1 too: where that fails, the warning comes now
             self.workload.one_gradient()
         self.compile_seconds = time.monotonic() - began
 
-    def shrink(self) -> None:
-        """Begin anew, in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
-        self._begin(self.workload.halved)
+    def within_memory(self, sample: Callable[[], T]) -> T:
+        """What `sample` returns: where a device runs out of memory, anew, in chunks of half the size.
+
+        torch.OutOfMemoryError: they cannot be smaller.
+        """
+        while True:
+            try:
+                return sample()
+            except torch.OutOfMemoryError:
+                before = self.workload.chunk
+                self._begin(self.workload.halved)
+                warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
 
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""

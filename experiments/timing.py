@@ -149,7 +149,7 @@ def time_gradients(
 def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     source = workload.source("timing")
     params = workload.params(replicates)
-    return _synchronised(lambda: workload.gradient(params, workload.draw(source, replicates)), workload.device)
+    return _synchronised(lambda: workload.step(params, source), workload.device)
 
 
 def _synchronised(step: Callable[[], object], device: torch.device) -> Callable[[], None]:

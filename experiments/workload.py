@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Estimator, Noise, Params, Problem, derivative, replicated
+from estimators.interface import Estimator, Noise, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
 from experiments.allocator import keep_freed_memory
 from experiments.bulk import iid
-from experiments.compiling import Compile, Gradient, compiled
+from experiments.compiling import Compile, Compiled
+from experiments.steps import Eager, Step
 from experiments.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
 
 __all__ = ["Workload", "find_device", "flatten", "prepare", "prepare_unlearned", "without_validation"]
@@ -39,9 +40,9 @@ class Workload:
     """The parameters, without the replicate axis."""
     fitted: bool
     """The estimator learned from noise of its own first: results are conditional on that fit."""
-    gradient: Gradient
+    step: Step
     compile: Compile = False
-    """Whether `gradient` is compiled; "auto": not yet, but it may be once that pays."""
+    """Whether the step is to be compiled; "auto": once that pays."""
     halvings: int = 0
     """How often the chunk was too large for the memory."""
 
@@ -66,13 +67,20 @@ class Workload:
 
     @property
     def eager(self) -> "Workload":
-        return replace(self, gradient=_eager(self.problem, self.estimator), compile=False)
+        return replace(self, step=self._eager)
 
     @property
     def compiled(self) -> "Workload":
         with without_validation():  # the compiler of torch turns argument checks off for good when it is first loaded
-            gradient = compiled(self.problem, self.estimator, self.eager.gradient, self.device)
-        return replace(self, gradient=gradient, compile=True)
+            return replace(self, step=Compiled(self._eager, self.device, self.dtype))
+
+    @property
+    def is_compiled(self) -> bool:
+        return isinstance(self.step, Compiled)
+
+    @property
+    def _eager(self) -> Eager:
+        return Eager(self.problem, self.estimator, self.num_samples)
 
     @cached_property
     def size(self) -> int:
@@ -98,8 +106,12 @@ class Workload:
         return iid(seed, self.device, self.dtype)
 
     def draw(self, source: IID, replicates: int) -> Noise:
-        with torch.no_grad():
-            return self.estimator.draw(self.problem, self.params(replicates), self.num_samples, source)
+        """The noise of a step."""
+        return self._eager.noise(self.params(replicates), source)
+
+    def gradient(self, params: Params, noise: Noise) -> Params:
+        """The estimates that given noise makes, eagerly."""
+        return self._eager.gradient(params, noise)
 
     def noise(self, index: int) -> Noise:
         """The noise of a chunk, always drawn in full."""
@@ -108,12 +120,12 @@ class Workload:
     def gradients(self, index: int) -> Tensor:
         """The gradient estimates of a chunk, `[chunk, P]`."""
         with without_validation():
-            return flatten(self.gradient(self.params(self.chunk), self.noise(index)))
+            return flatten(self.step(self.params(self.chunk), self.source("chunk", index)))
 
     def one_gradient(self) -> Params:
         """At R = 1."""
         with without_validation():
-            return self.gradient(self.params(1), self.draw(self.source("one"), 1))
+            return self.step(self.params(1), self.source("one"))
 
 
 def flatten(params: Params) -> Tensor:
@@ -155,7 +167,8 @@ def prepare(
         fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
         learned = fitted is not estimator
         check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
-    ready = replace(placed, estimator=fitted, fitted=learned, gradient=_eager(moved, fitted), compile=compile)
+    step = Eager(moved, fitted, placed.num_samples)
+    ready = replace(placed, estimator=fitted, fitted=learned, step=step, compile=compile)
     return ready.compiled if compile is True else ready
 
 
@@ -191,17 +204,8 @@ def _placed(
     check_problem(moved, point)
     check_size(moved, num_samples)
     estimator.require_support(problem, num_samples)
-    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, _eager(moved, estimator))
-
-
-def _eager(problem: Problem, estimator: Estimator) -> Gradient:
-    """By `backward`, as a training step does: `torch.func.grad` gives the same, in twice the time at R = 1."""
-
-    def gradient(params: Params, noise: Noise) -> Params:
-        point = {name: value.detach().requires_grad_() for name, value in params.items()}
-        return derivative(estimator.surrogate(problem, point, noise).sum(), point)
-
-    return gradient
+    step = Eager(moved, estimator, num_samples)
+    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step)
 
 
 def find_device(name: str | torch.device) -> torch.device:

@@ -1,0 +1,93 @@
+"""Noise in two halves: what a source draws, and what a pure function, which can be compiled, makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+from estimators.interface import Noise, Params
+from estimators.noise import IID, Shape
+from experiments.bulk import Bulk, Law, finished, iid
+from experiments.steps import Eager
+
+__all__ = ["Draw", "Recipe"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What an estimator asked for: the purposes of the streams that lead to its source, a law and a shape."""
+
+    purposes: tuple[str, ...]
+    law: Law
+    shape: Shape
+
+    def raw(self, source: IID) -> Tensor:
+        """The first half."""
+        for purpose in self.purposes:
+            source = source.stream(purpose)
+        if isinstance(source, Bulk):
+            return source.raw(self.law, self.shape)
+        return source.uniform(self.shape) if self.law == "uniform" else source.normal(self.shape)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the noise of a step is drawn and put together, where it is nothing but uniforms and normals."""
+
+    draws: tuple[Draw, ...]
+    structure: TreeSpec
+
+    @classmethod
+    def of(cls, eager: Eager, params: Params, device: torch.device, dtype: torch.dtype) -> "Recipe":
+        """Found by drawing once. NotImplementedError: the noise is made in another way, and so not in two halves."""
+        recorder = _Recorder(iid(0, device, dtype), [])
+        leaves, structure = tree_flatten(eager.noise(params, recorder))
+        drawn = [number for number, _ in recorder.record]
+        if len(leaves) != len(drawn) or any(leaf is not number for leaf, number in zip(leaves, drawn, strict=True)):
+            raise NotImplementedError("the noise is more than its draws")
+        return cls(tuple(draw for _, draw in recorder.record), structure)
+
+    def raw(self, source: IID) -> list[Tensor]:
+        return [draw.raw(source) for draw in self.draws]
+
+    def noise(self, raw: Sequence[Tensor]) -> Noise:
+        """The second half."""
+        leaves = [finished(draw.law, half, draw.shape) for draw, half in zip(self.draws, raw, strict=True)]
+        return tree_unflatten(leaves, self.structure)
+
+
+class _Recorder(IID):
+    """Draws from a source, and writes down what was asked for."""
+
+    def __init__(self, source: IID, record: list[tuple[Tensor, Draw]], purposes: tuple[str, ...] = ()):
+        self.source, self.record, self.purposes = source, record, purposes
+        self.device, self.dtype = source.device, source.dtype
+
+    def uniform(self, shape: Shape) -> Tensor:
+        return self._noted(self.source.uniform(shape), "uniform")
+
+    def normal(self, shape: Shape) -> Tensor:
+        return self._noted(self.source.normal(shape), "normal")
+
+    def stream(self, purpose: str) -> "_Recorder":
+        return _Recorder(self.source.stream(purpose), self.record, (*self.purposes, purpose))
+
+    def _noted(self, number: Tensor, law: Law) -> Tensor:
+        self.record.append((number, Draw(self.purposes, law, tuple(number.shape))))
+        return number
+
+    @property
+    def generator(self) -> NoReturn:
+        raise NotImplementedError("a sampler of its own is no source of halves")
+
+    def standard_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
+        raise NotImplementedError("a gamma variate is neither uniform nor normal")
+
+    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
+        self.standard_gamma(concentration, num_samples)
+
+    def poisson(self, rate: Tensor, num_samples: int) -> NoReturn:
+        raise NotImplementedError("a Poisson variate is neither uniform nor normal")

@@ -1,0 +1,42 @@
+"""A step of a measurement: parameters and a source of noise in, gradient estimates out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+
+from estimators.interface import Estimator, Noise, Params, Problem, derivative
+from estimators.noise import IID
+
+__all__ = ["Eager", "Step"]
+
+
+class Step(ABC):
+    """Gradient estimates of an estimator on a problem, `[R, *shape]`; same state of the source, same estimates."""
+
+    @abstractmethod
+    def __call__(self, params: Params, source: IID) -> Params:
+        """The estimates."""
+
+
+@final
+@dataclass(frozen=True)
+class Eager(Step):
+    """Operation by operation, as a training step does it."""
+
+    problem: Problem
+    estimator: Estimator
+    num_samples: int
+
+    def __call__(self, params: Params, source: IID) -> Params:
+        return self.gradient(params, self.noise(params, source))
+
+    def noise(self, params: Params, source: IID) -> Noise:
+        with torch.no_grad():
+            return self.estimator.draw(self.problem, params, self.num_samples, source)
+
+    def gradient(self, params: Params, noise: Noise) -> Params:
+        """By `backward`: `torch.func.grad` gives the same, in twice the time at R = 1."""
+        point = {name: value.detach().requires_grad_() for name, value in params.items()}
+        return derivative(self.estimator.surrogate(self.problem, point, noise).sum(), point)
