@@ -20,6 +20,7 @@ from estimators.score_function import ScoreFunction
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
+from experiments.steps import Eager
 from experiments.sweep import Stop
 from experiments.workload import Workload, prepare
 
@@ -170,12 +171,8 @@ def arbitrary(dimensions: int) -> dict[str, Tensor]:
 def test_lax_is_unbiased_whatever_the_network(kind: type[Lax] | type[WithoutPath], verdict: bool) -> None:
     problem = make_problem("gaussian-quadratic:dim=2")
     work = workload(problem, "none", 2)
-    work = replace(work, gradient=_gradient(work, ScoreFunction(kind(network=arbitrary(2)))))
-    assert (measured(work).verdict == "biased") == verdict
-
-
-def _gradient(work: Workload, estimator: ScoreFunction):
-    return lambda params, noise: estimator.gradient(work.problem, params, noise)
+    given = Eager(problem, ScoreFunction(kind(network=arbitrary(2))), 2)
+    assert (measured(replace(work, step=given)).verdict == "biased") == verdict
 
 
 @pytest.mark.parametrize("problem", ["gaussian-step:dim=2,k=0.5", "gaussian-cosine:dim=2", "gamma-cost:dim=2"])

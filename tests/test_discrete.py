@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -23,6 +23,7 @@ from estimators.without_replacement import ReinforceWithoutReplacement, Unordere
 from experiments.measurement import Measurement
 from experiments.measuring import estimate
 from experiments.reference import find_reference
+from experiments.steps import Eager
 from experiments.sweep import Stop
 from experiments.workload import Workload, prepare
 
@@ -130,15 +131,8 @@ class FittedOnItsOwnNoise(Estimator):
 @pytest.mark.parametrize("estimator", [WithoutPath(), FittedOnItsOwnNoise()], ids=lambda made: type(made).__name__)
 def test_mistakes_with_relaxations_are_found_out(estimator: Estimator) -> None:
     work = workload(TOY, "rebar", 2)
-
-    def gradient(params: Params, noise: object) -> Params:
-        point = {name: value.detach().requires_grad_() for name, value in params.items()}
-        total = estimator.surrogate(work.problem, point, noise).sum()
-        return dict(zip(point, torch.autograd.grad(total, list(point.values())), strict=True))
-
-    from dataclasses import replace
-
-    assert measured(replace(work, gradient=gradient)).verdict == "biased"
+    mistaken = replace(work, step=Eager(work.problem, estimator, work.num_samples))
+    assert measured(mistaken).verdict == "biased"
     assert measured(work).verdict != "biased"
 
 

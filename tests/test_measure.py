@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
-from estimators.noise import NoiseSource
+from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments import Measurement, long_run, measure, reference, statistics
@@ -24,6 +24,7 @@ from experiments.measuring import estimate
 from experiments.memory import peak_memory
 from experiments.reference import find_reference
 from experiments.statistics import GROUPS
+from experiments.steps import Step
 from experiments.sweep import Stop
 from experiments.workload import Workload, flatten, prepare
 
@@ -153,11 +154,12 @@ def test_the_settings_of_torch_are_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert Distribution._validate_args == validation
 
-    def fails(params: Params, noise: Noise) -> Params:
-        raise RuntimeError
+    class Failing(Step):
+        def __call__(self, params: Params, source: IID) -> Params:
+            raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        replace(workload, gradient=fails).gradients(0)
+        replace(workload, step=Failing()).gradients(0)
     assert Distribution._validate_args == validation, "not after an error either"
 
 
