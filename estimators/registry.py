@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import inspect
 import itertools
+import os
 import re
 import sys
 import typing
@@ -117,7 +118,7 @@ def load_plugin(path: str | Path) -> None:
     if not file.is_file():
         raise ValueError(f"plug-in file {path} does not exist")
     _load_installed()
-    module_name = f"gradmark_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    module_name = f"gradmark_plugin_{hashlib.sha256(os.fsencode(file)).hexdigest()[:12]}"
     module_spec = importlib.util.spec_from_file_location(module_name, file)
     if module_spec is None or module_spec.loader is None:
         raise ValueError(f"plug-in file {path} is not a Python file (its name must end in .py)")

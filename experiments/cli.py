@@ -1,5 +1,6 @@
 """The command line. What a verb needs is imported inside it, so that `gradmark --help` starts without torch."""
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 from experiments.completion import SHELLS, complete_component, complete_file, complete_run, complete_sweep, script
+from experiments.kinds import KIND_NAMES
 
 __all__ = ["cli", "main"]
 
@@ -66,6 +68,17 @@ def _reraise_for_debugging() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Measure Monte Carlo gradient estimators: how biased, how noisy and how slow each one is."""
+
+
+class Seconds(click.FloatRange):
+    """A budget: a number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
 
 
 def _many(*names: str, **settings: Any) -> Callable:
@@ -173,23 +186,27 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 
 @cli.command()
 @click.argument("run_", metavar="RUN", shell_complete=complete_run)
-@_many("--kind", "kinds", help="Which figure; default: all that suit the run.")
+@_many(
+    "--kind",
+    "kinds",
+    type=click.Choice(KIND_NAMES),
+    metavar="KIND",
+    help=f"Which figure: {', '.join(KIND_NAMES)}; default: all that suit the run.",
+)
 @click.option("--x", metavar="X", help="The variance against num_samples, evaluations, seconds or a problem's option.")
 @click.option(
     "--facet", default="problem", show_default=True, help="What makes the panels: estimator, device, dtype, …"
 )
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
 def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
-    """Draw the figures of a RUN into its folder.
-
-    Kinds: variance, bias, snr, signals (of each parameter), variance-time, variance-evaluations, rates, option, work
-    (a map of estimators and problems), parameters, rounding, range, training, training-time.
-    """
+    """Draw the figures of a RUN into its folder."""
     from experiments.commands.show import open_run
     from experiments.plots import plots_of, save_plots
 
     folder, loaded = open_run(run_)
-    for file in save_plots(plots_of(loaded, kinds, x, facet), folder / "plots", form):
+    asked = "".join(f"-{word}" for word in (x and f"against-{x}", facet != "problem" and f"by-{facet}") if word)
+    drawings = {f"{kind}{asked}": figure for kind, figure in plots_of(loaded, kinds, x, facet).items()}
+    for file in save_plots(drawings, folder / "plots", form):
         click.echo(file)
 
 
@@ -237,7 +254,7 @@ def merge(runs: tuple[str, ...], output: str) -> None:
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=16, show_default=True, metavar="N")
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
-@click.option("--seconds", type=float, default=20.0, show_default=True, help="Budget of an estimator on a problem.")
+@click.option("--seconds", type=Seconds(), default=20.0, show_default=True, help="Budget of an estimator on a problem.")
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
 @plugin_option
 def check(estimator: str, **options: Any) -> int:
@@ -253,7 +270,7 @@ def check(estimator: str, **options: Any) -> int:
 @cli.command()
 @click.argument("problem", metavar="MODEL.py|PROBLEM", shell_complete=complete_component("problem", files=True))
 @click.option("-n", "num_samples", type=click.IntRange(min=1), default=10, show_default=True, metavar="N")
-@click.option("--seconds", type=float, default=60.0, show_default=True, help="Budget of all estimators together.")
+@click.option("--seconds", type=Seconds(), default=60.0, show_default=True, help="Budget of all estimators together.")
 @click.option("--device", default="cpu", show_default=True)
 @fixed_seed_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")

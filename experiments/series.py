@@ -28,13 +28,18 @@ class Series(NamedTuple):
 def find_series(problems: Iterable[str], along: str | None = None) -> list[Series]:
     """The series of a run's problems, in their order, along an option.
 
-    Without one, of several options that vary, that with most values counts.
+    Without one, of several options that vary, that with most values counts, if it has three; an option that is asked
+    for may have two.
     """
-    names: dict[str, list[str]] = {}
-    for problem in dict.fromkeys(problems):
-        names.setdefault(problem.partition(":")[0], []).append(problem)
-    found = [_of_one_name(name, specs, along) for name, specs in names.items() if len(specs) >= LEAST_LEVELS]
+    least = LEAST_LEVELS if along is None else 2
+    found = [_of_one_name(name, specs, along, least) for name, specs in _by_name(problems) if len(specs) >= least]
     return [series for one_name in found for series in one_name]
+
+
+def varying(problems: Iterable[str]) -> list[str]:
+    """The numeric options of which a run's problems have two values or more, while the others agree."""
+    options = [_candidates({problem: _options(problem) for problem in specs}) for _, specs in _by_name(problems)]
+    return [option for option in sorted({*(key for keys in options for key in keys)}) if find_series(problems, option)]
 
 
 def within(cells: DataFrame, series: Series) -> DataFrame:
@@ -43,14 +48,24 @@ def within(cells: DataFrame, series: Series) -> DataFrame:
     return cells.assign(level=levels).dropna(subset="level").astype({"level": float})
 
 
-def _of_one_name(name: str, problems: list[str], along: str | None) -> list[Series]:
+def _by_name(problems: Iterable[str]) -> list[tuple[str, list[str]]]:
+    names: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        names.setdefault(problem.partition(":")[0], []).append(problem)
+    return list(names.items())
+
+
+def _candidates(options: dict[str, dict[str, object]]) -> list[str]:
+    return sorted({key for found in options.values() for key, value in found.items() if _is_number(value)})
+
+
+def _of_one_name(name: str, problems: list[str], along: str | None, least: int) -> list[Series]:
     options = {problem: _options(problem) for problem in problems}
-    candidates = sorted({key for found in options.values() for key, value in found.items() if _is_number(value)})
-    grouped = [_along(name, key, options) for key in candidates if along in (None, key)]
+    grouped = [_along(name, key, options, least) for key in _candidates(options) if along in (None, key)]
     return max(grouped, key=lambda series: max((len(one.levels) for one in series), default=0), default=[])
 
 
-def _along(name: str, key: str, options: dict[str, dict[str, object]]) -> list[Series]:
+def _along(name: str, key: str, options: dict[str, dict[str, object]], least: int) -> list[Series]:
     groups: dict[str, dict[str, float]] = {}
     for problem, found in options.items():
         if _is_number(found.get(key)):
@@ -59,7 +74,7 @@ def _along(name: str, key: str, options: dict[str, dict[str, object]]) -> list[S
     return [
         Series(_without(next(iter(levels)), key), key, dict(sorted(levels.items(), key=lambda item: item[1])))
         for levels in groups.values()
-        if len(set(levels.values())) >= LEAST_LEVELS
+        if len(set(levels.values())) >= least
     ]
 
 

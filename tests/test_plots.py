@@ -166,6 +166,10 @@ def test_an_estimator_looks_the_same_in_all_figures_of_a_run():
 
 
 def test_ninety_estimators_are_told_apart():
+    for others in ([], ["arm"], ["a", "z", "stratified", *map(str, range(9))]):
+        known = looks(["score-function", "pathwise", *others], ["", "float64"])
+        assert (known["pathwise", ""].colour, known["score-function", "float64"].colour) == ("#0072b2", "#d55e00")
+        assert len({(look.colour, look.marker, look.condition) for look in known.values()}) == len(known)
     found = looks((f"estimator-{i}" for i in range(90)), [""])
     assert len({(look.colour, look.marker) for look in found.values()}) == 90
 
@@ -503,8 +507,10 @@ def test_variance_against_another_x():
     for x in ("dim", "k"):
         figure = plots(cells, ["variance"], x=x)["option"]
         assert figure.subfigs[0]._supxlabel.get_text() == x  # pyright: ignore
-    with pytest.raises(ValueError, match=r"'loc' takes no three values .*; x may also be num_samples"):
+    with pytest.raises(ValueError, match=r"'loc' does not take two values .*; x may be num_samples, .*, dim, k"):
         plots(cells, x="loc")
+    two = frame(*(cell(problem=f"gaussian-quadratic:dim={dim}", key=str(dim)) for dim in (2, 8)))
+    assert len(points(axes(plots(two, x="dim")["option"])[0], "pathwise")) == 2, "two values, where they are asked for"
     with pytest.raises(ValueError, match="leave the kind out"):
         plots(cells, ["bias"], x="k")
 
@@ -513,6 +519,12 @@ def test_panels_of_estimators_have_problems_as_curves():
     (pathwise, score) = axes(plots(grid(3, 2).query("estimator != 'exact'"), facet="estimator")["variance"])
     assert [pathwise.get_title(), score.get_title()] == ["pathwise", "score-function"]
     assert all(len(points(pathwise, problem)) == 3 for problem in PROBLEMS[:2])
+
+
+def test_panels_come_in_the_order_of_their_numbers():
+    cells = frame(*(cell(problem=f"gaussian-quadratic:dim={dim}", key=str(dim)) for dim in (2, 16, 4)))
+    titles = [ax.get_title().replace("\n", "") for ax in axes(plots(cells, ["variance"])["variance"])]
+    assert titles == [f"gaussian-quadratic:dim={dim}" for dim in (2, 4, 16)]
 
 
 def test_panels_of_devices_and_what_cannot_be_a_panel():

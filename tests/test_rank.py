@@ -199,10 +199,21 @@ def test_the_reasons_of_the_others_are_told_on_request(few):
 def test_the_lines_of_python_run(spec, learns):
     problem = make_problem("gaussian-quadratic:dim=2").to("cpu", torch.float32)
     params = {name: value.float().requires_grad_() for name, value in problem.initial_params().items()}
-    lines = recipe(spec, 4, learns)
-    assert len(lines) == 4
-    exec("\n".join(lines), {"problem": problem, "params": params})
+    exec("\n".join(recipe(spec, 4, learns)), {"problem": problem, "params": params})
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in params.values())
+
+
+def test_what_is_printed_can_be_pasted(few):
+    code, out, _ = few("rank", *QUADRATIC)
+    advice, lines = out.split("\n\n")
+    assert code == 0 and "\nUse pathwise" in advice
+    names: dict = {"problem": make_problem(QUADRATIC[0]).to("cpu", torch.float32)}
+    names["params"] = {
+        name: value.float().requires_grad_() for name, value in names["problem"].initial_params().items()
+    }
+    for line in lines.splitlines():
+        exec(line, names)
+    assert names["params"]["loc"].grad is not None
 
 
 # Problems whose answer is known

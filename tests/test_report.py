@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Locator, Page
 
 from experiments.report import write_report
+from experiments.report.notes import warnings
+from experiments.report.tables import records
 from experiments.store import Run
 
 HOSTILE = """<script>window.hacked = 1</script>"><img src=x onerror="window.hacked = 1">'{{ 7 * 7 }}-->"""
@@ -38,9 +40,7 @@ CELLS = frame(
     cell("rebar", num_samples=8, status="out-of-memory", error="OutOfMemoryError: 20 GiB", timing_status=""),
     *(cell("arms", num_samples=s, status="skipped", error="arms needs bits", timing_status="") for s in (1, 10)),
     *(
-        cell(
-            name, "digits-vae", reference="measured", work_normalized_variance=(x, x, x), work_normalized_mse=(1, 1, 1)
-        )
+        cell(name, "digits-vae", reference="none", work_normalized_variance=(x, x, x), work_normalized_mse=(None,) * 3)
         for name, x in (("score-function", 3e-3), ("pathwise", 2e-3))
     ),
 )
@@ -151,7 +151,31 @@ def test_what_waits_for_kernels_is_marked(tmp_path: Path, show: Callable[..., Pa
     assert column(region, "time to compile") == ["7.5 s", "7.5 s", "–"]
 
 
-def test_ranking_by_variance_without_an_exact_gradient(written: Path, show: Callable[..., Page]):
+def test_a_measured_gradient_serves_to_rank_by_error(tmp_path: Path, show: Callable[..., Page]):
+    costs = {"pathwise": (2e-4, 1e-4, 3e-4), "score-function": (1e-4, 9e-5, 1.1e-4)}
+    cells = frame(*(cell(name, reference="measured", work_normalized_mse=cost) for name, cost in costs.items()))
+    region = show(write_report(a_run(cells), tmp_path / "report.html")).get_by_role("region", name="Ranking on")
+    assert column(region, "estimator") == ["score-function", "pathwise"]
+    assert column(region, "MSE × time [cost² s/parameter²]")[0] == "0.0001 [9e-05, 0.00011]"
+
+
+def test_estimators_of_another_objective_have_no_place(tmp_path: Path, show: Callable[..., Page]):
+    cells = frame(
+        cell("dreg", work_normalized_mse=(1e-6, 1e-6, 1e-6)),
+        cell("exact", work_normalized_mse=(0.0, 0.0, 0.0)),
+        cell("somebodys-own", work_normalized_mse=(3e-4, 2e-4, 4e-4)),
+        cell("pathwise", work_normalized_mse=(2e-4, 1e-4, 3e-4)),
+    )
+    region = show(write_report(a_run(cells), tmp_path / "report.html")).get_by_role("region", name="Ranking on")
+    assert list(zip(column(region, "place"), column(region, "estimator"), strict=True)) == [
+        ("1", "pathwise"),
+        ("2 ≈", "somebodys-own"),
+        ("other objective", "dreg"),
+        ("yardstick", "exact"),
+    ]
+
+
+def test_ranking_by_variance_without_a_gradient_to_compare_with(written: Path, show: Callable[..., Page]):
     region = show(written).get_by_role("region", name="Ranking on digits-vae")
     assert column(region, "estimator") == ["pathwise", "score-function"]
     assert column(region, "variance × time [cost² s/parameter²]") == ["0.002 [0.002, 0.002]", "0.003 [0.003, 0.003]"]
@@ -174,7 +198,7 @@ def test_cells_have_their_numbers_and_verdicts_their_meaning(written: Path, show
     assert all(len(text) > 40 for text in meanings.locator("dd").all_inner_texts())
 
 
-def test_warnings_failures_and_skips_have_their_reasons(written: Path, show: Callable[..., Page]):
+def test_warnings_name_their_cells(written: Path, show: Callable[..., Page]):
     page = show(written)
     found = page.locator("#warnings details")
     assert found.locator("summary").all_inner_texts() == [
@@ -182,6 +206,18 @@ def test_warnings_failures_and_skips_have_their_reasons(written: Path, show: Cal
         "half-width above 25 %",
     ]
     assert found.nth(1).locator("li").count() == 2
+
+
+def test_warnings_that_differ_in_their_numbers_are_one():
+    told = [f"heavy tails (kurtosis about {k})" for k in (24, 1900)]
+    cells = [cell("spsa", warnings=told[0]), cell("pathwise", warnings=f"{told[1]}\nmore than 5 %")]
+    found = warnings(records(frame(*cells)))
+    assert list(found) == ["heavy tails (kurtosis about …)", "more than 5 %"]
+    assert [text.rpartition(": ")[2] for text in found["heavy tails (kurtosis about …)"]] == ["24", "1900"]
+
+
+def test_failures_and_skips_have_their_reasons(written: Path, show: Callable[..., Page]):
+    page = show(written)
     table = page.get_by_role("region", name="Failed and skipped cells").locator("table")
     assert [[row[0], row[1], row[3], row[-1]] for row in rows(table)] == [
         ["out-of-memory", "rebar", "8", "OutOfMemoryError: 20 GiB"],
@@ -346,17 +382,36 @@ def test_figures_can_be_saved(written: Path, show: Callable[..., Page], tmp_path
         ]
 
 
-def many_cells(folder: Path, estimators: int) -> Path:
+def test_figures_of_very_many_lines_are_pixels(
+    tmp_path: Path, show: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("experiments.report.pictures.LARGEST", 100)
+    page = show(many_cells(tmp_path, 1, {kind: Figure() for kind in ("bias", "variance")}))
+    assert page.locator("figure svg").count() == 0
+    for link in page.get_by_role("link", name="Download as PNG").all():
+        with page.expect_download() as started:
+            link.click()
+        started.value.save_as(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    image = page.get_by_role("img").first
+    assert (image.bounding_box() or {})["width"] > 300 and "1 estimators" in (image.get_attribute("alt") or "")
+
+
+def many_cells(folder: Path, estimators: int, drawings: dict[str, Figure] | None = None) -> Path:
     """A report of 100 cells an estimator."""
     pairs = [(f"spsa:step={i}", f"gaussian-cosine:k={j}") for i in range(estimators) for j in range(20)]
-    cells = frame(*(cell(*pair, s, total_variance=(s, s, s)) for pair in pairs for s in range(1, 6)))
-    return write_report(a_run(cells), folder / "report.html", {"bias": Figure(figsize=(1, 1))})
+    cells = frame(*(cell(*pair, s, total_variance=(s, 0.9 * s, 1.1 * s)) for pair in pairs for s in range(1, 6)))
+    return write_report(a_run(cells), folder / "report.html", drawings)
+
+
+BLANK = {"bias": Figure(figsize=(1, 1))}
 
 
 @pytest.mark.slow
 def test_five_thousand_cells_open_within_two_seconds(tmp_path: Path, show: Callable[..., Page]):
-    """In processor time of the page, which does not depend on what else the machine does."""
+    """With their figures; in processor time of the page, which does not depend on what else the machine does."""
     page = show(many_cells(tmp_path, 50))
+    assert page.get_by_role("img").count() == 5
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.reload(wait_until="load")
@@ -366,7 +421,7 @@ def test_five_thousand_cells_open_within_two_seconds(tmp_path: Path, show: Calla
 
 
 def test_of_very_many_cells_the_first_are_shown(tmp_path: Path, show: Callable[..., Page]):
-    page = show(many_cells(tmp_path, 3))
+    page = show(many_cells(tmp_path, 3, BLANK))
     region = page.get_by_role("region", name="Cells", exact=True)
     shown = region.locator("tbody tr:not([hidden])")
     output, more = page.locator(".filter output"), page.locator(".filter button")
@@ -376,11 +431,13 @@ def test_of_very_many_cells_the_first_are_shown(tmp_path: Path, show: Callable[.
         assert shown.count() == 200 and shown.first.inner_text().startswith(name), "all are sorted, the first shown"
     page.get_by_label("Show cells with").fill("step=2 k=19")
     assert shown.count() == 5 and not more.is_visible()
+    page.get_by_label("Show cells with").fill("step=2 s=5")
+    assert shown.count() == 20 and set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"5"}, "of a column"
     page.get_by_label("Show cells with").fill("")
     more.click()
     assert shown.count() == 300 and output.inner_text() == "300 of 300 cells" and not more.is_visible()
 
 
 def test_without_scripts_all_cells_are_there(tmp_path: Path, show: Callable[..., Page]):
-    page = show(many_cells(tmp_path, 3), java_script_enabled=False)
+    page = show(many_cells(tmp_path, 3, BLANK), java_script_enabled=False)
     assert page.locator("#cells tbody tr:visible").count() == 300 and not page.locator(".filter").is_visible()

@@ -9,11 +9,12 @@ from estimators.interface import Unsupported
 from estimators.registry import components, load_plugin, make_estimator, make_problem
 from experiments.commands.conclusions import COLUMNS, Check
 from experiments.commands.files import given, registered_by
-from experiments.console import narrator, print_table
+from experiments.console import narrator
 from experiments.engine import reason
 from experiments.measuring import estimate
 from experiments.reference import References
 from experiments.sweep import Stop
+from experiments.tables import print_table
 from experiments.validation import check_initial_point
 from experiments.workload import find_device, prepare
 

@@ -8,7 +8,7 @@ import click
 
 from experiments.commands.show import EMPTY, open_run
 from experiments.comparison import POINT, Change, Comparison, Gate, Matched, compare
-from experiments.console import markdown_table, print_table
+from experiments.tables import markdown_table, print_table
 
 __all__ = ["compare_runs"]
 

@@ -12,9 +12,9 @@ import torch
 
 from estimators.registry import components, make_estimator, make_problem
 from experiments.caching import cache_folder
-from experiments.console import print_table
 from experiments.measuring import measure
 from experiments.provenance import provenance
+from experiments.tables import print_table
 
 __all__ = ["examine"]
 

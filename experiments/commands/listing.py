@@ -13,8 +13,8 @@ import click
 from estimators import specs
 from estimators.registry import Kind, components, load_plugin
 from estimators.schemes import SCHEMES
-from experiments.console import print_table
 from experiments.sweep import read_sweep, shipped_sweeps
+from experiments.tables import print_table
 
 __all__ = ["entries", "list_components"]
 

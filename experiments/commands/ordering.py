@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from estimators.interface import Estimator
-from estimators.registry import make_estimator
 from experiments.measurement import Measurement
+from experiments.objectives import has_own_objective
 from experiments.statistics import Interval, relative_half_width
 
 __all__ = ["Ranked", "advice", "in_order", "undecided"]
@@ -29,8 +28,7 @@ class Ranked:
     def of(cls, one: Measurement) -> "Ranked":
         figure = one.work_normalized_mse or one.work_normalized_variance
         assert figure is not None
-        own = type(make_estimator(one.estimator)).target is not Estimator.target
-        return cls(one.estimator, figure, "biased" in (one.verdict, one.claim), own)
+        return cls(one.estimator, figure, "biased" in (one.verdict, one.claim), has_own_objective(one.estimator))
 
     @property
     def finite(self) -> bool:

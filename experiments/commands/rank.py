@@ -13,8 +13,9 @@ from experiments.commands.files import given, registered_by
 from experiments.commands.ordering import Ranked, advice, in_order
 from experiments.commands.recipe import recipe
 from experiments.commands.standings import print_standings, quantity, standings
-from experiments.console import narrator, print_table
+from experiments.console import narrator
 from experiments.engine import reason
+from experiments.tables import print_table
 from experiments.validation import check_initial_point
 from experiments.workload import find_device
 
@@ -77,7 +78,7 @@ def rank_estimators(
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         return FAILED if failed else 0
     print_standings(ranking, measured, f"{made.spec}, num_samples = {num_samples}; ≈: not told apart from the first")
-    for line in (sentence, *([NO_REFERENCE] if by == "variance" else []), *(f"    {line}" for line in code)):
+    for line in (sentence, *([NO_REFERENCE] if by == "variance" else []), *([""] if code else []), *code):
         click.echo(line)
     if reasons:
         print_table(["not supported", "reason"], list(unsupported.items()))

@@ -2,9 +2,11 @@
 
 __all__ = ["recipe"]
 
+GIVEN = "# problem: an object of your class; params: its parameters by name, tensors with requires_grad"
+
 
 def recipe(estimator: str, num_samples: int, learns: bool) -> list[str]:
-    """An import, and three lines; `problem` and `params` (tensors with a gradient, by name) are the user's.
+    """What is given, an import, and three lines.
 
     An estimator that learns is fitted as it was for measuring.
     """
@@ -15,4 +17,4 @@ def recipe(estimator: str, num_samples: int, learns: bool) -> list[str]:
         imports = "from estimators import IID, make_estimator, replicated"
         made += f".fit(problem, replicated(params, 1), {num_samples}, IID(0))  # now and then"
     step = f"loss = estimator.loss(problem, params, num_samples={num_samples})  # every step"
-    return [imports, made, step, "loss.backward()"]
+    return [GIVEN, imports, made, step, "loss.backward()"]

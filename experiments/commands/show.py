@@ -9,9 +9,9 @@ import pandas as pd
 
 from estimators.specs import check_known
 from experiments.commands.summary import PLACES, places, print_cells, summary
-from experiments.console import markdown_table, print_table
 from experiments.milestones import milestones
 from experiments.store import FAILURES, Run, load
+from experiments.tables import markdown_table, print_table
 
 __all__ = ["locate", "open_run", "show_cells"]
 

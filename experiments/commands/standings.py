@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.commands.ordering import Ranked
-from experiments.console import interval, number, percent, print_table, seconds
+from experiments.console import interval, number, percent, seconds
 from experiments.measurement import Measurement
 from experiments.statistics import Interval
+from experiments.tables import print_table
 
 __all__ = ["print_standings", "quantity", "standings"]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.console import interval, percent, print_table, seconds
+from experiments.console import interval, percent, seconds
 from experiments.evaluations import differ_from_samples
 from experiments.store import FAILURES
+from experiments.tables import print_table
 
 __all__ = ["PLACES", "places", "print_cells", "summary"]
 

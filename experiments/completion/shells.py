@@ -15,6 +15,9 @@ from click.shell_completion import (
 
 __all__ = ["SHELLS"]
 
+BREAKS = " \t\n\"'><=;|&(:"
+"""Where bash breaks words by default: a script between it and gradmark does not hand its setting on."""
+
 
 @add_completion_class
 class Bash(BashComplete):
@@ -31,7 +34,8 @@ class Bash(BashComplete):
         incomplete = words.pop() if words and not line[-1].isspace() else ""
         value = incomplete.partition("=")[2] if incomplete.startswith("-") else incomplete
         if not _in_quotes(line):
-            self.breaks = max(value.rfind(sign) + 1 for sign in ":=" if sign in os.environ["COMP_WORDBREAKS"])
+            breaks = os.environ.get("COMP_WORDBREAKS", BREAKS)
+            self.breaks = max((value.rfind(sign) + 1 for sign in ":=" if sign in breaks), default=0)
         return words[1:], incomplete
 
     def format_completion(self, item: CompletionItem) -> str:

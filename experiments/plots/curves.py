@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
@@ -59,12 +60,19 @@ def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_sample
     for key, rows in drawn.groupby(["problem", "estimator", "condition"]):
         problem, estimator, condition = cast(tuple[str, str, str], key)
         facets.setdefault(problem, []).append(Curve(estimator, condition, look[estimator, condition], rows))
+    facets = dict(sorted(facets.items(), key=_by_numbers))
     if done.empty:
         return Selection(facets, "nothing to draw: no cell is done")
     names = " and ".join(name.replace("_", " ") for name in quantities)
     count = len(done) - len(drawn)
     what = "cells" if along == "num_samples" else "points"
     return Selection(facets, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
+
+
+def _by_numbers(facet: tuple[str, object]) -> list[str | float]:
+    """Names in the order of the numbers in them: dim=2 comes before dim=10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", facet[0])
+    return [float(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def in_order(selection: Selection, panels: Sequence[str]) -> Selection:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pandas import DataFrame
 
 from estimators.specs import check_known
-from experiments.series import find_series
+from experiments.series import find_series, varying
 
 __all__ = ["faceted", "kind_against"]
 
@@ -27,9 +27,10 @@ def kind_against(x: str, cells: DataFrame, kinds: Collection[str]) -> str:
         raise ValueError(f"x is what the variance is drawn against, not {', '.join(kinds)}: leave the kind out")
     if x in AGAINST:
         return AGAINST[x]
-    if "problem" not in cells or not find_series(cells["problem"], x):
-        known = ", ".join(AGAINST)
-        raise ValueError(f"'{x}' takes no three values in the problems of this run; x may also be {known}")
+    problems = list(cells.get("problem", ()))  # pyright: ignore
+    if not find_series(problems, x):
+        known = ", ".join([*AGAINST, *varying(problems)])
+        raise ValueError(f"'{x}' does not take two values or more in the problems of this run; x may be {known}")
     return "option"
 
 

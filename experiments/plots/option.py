@@ -86,8 +86,9 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 
 
 def _curved(own: DataFrame) -> DataFrame:
-    """Those at numbers of samples that have curves; all, if none has."""
-    curved = [s for s, found in own.groupby("num_samples") if len(set(found["level"])) >= LEAST_LEVELS]
+    """Those at numbers of samples that have curves, of as many levels as a series has to have; all, if none has."""
+    least = min(LEAST_LEVELS, len(set(own["level"])))
+    curved = [s for s, found in own.groupby("num_samples") if len(set(found["level"])) >= least]
     return own.query("num_samples in @curved") if curved else own
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,13 +13,14 @@ from pandas import DataFrame
 from experiments.plots import legend
 from experiments.plots.curves import Curve
 from experiments.plots.marks import exact_line, ring
-from experiments.plots.scales import log_scale, sample_scale
+from experiments.plots.scales import Limits, log_scale, sample_scale
 from experiments.plots.variance import variance_page
 from experiments.statistics import Interval, PowerLaw, fit_power_law
 from experiments.theory import exact_total_variance
 
 __all__ = ["rates"]
 
+LINE, HEIGHT = 0.14, 1.6  # inches: of a line of the rates, and of what a panel has for curves and rates
 CURVED = 2.0
 """Inflation of the standard error beyond which the points lie on no power law."""
 
@@ -52,8 +55,17 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
             rows.append(legend.entry(_text(law), **curve.look.marks))
             marks += [legend.entry(NOTE)] if law.inflation > CURVED else []
     if rows:
-        ax.legend(handles=rows, loc="lower left", title="rate", borderaxespad=0.2, handletextpad=0.1, labelspacing=0.25)
+        _put_below(ax, rows, limits)
     return marks
+
+
+def _put_below(ax: Axes, rows: list[Line2D], limits: Limits) -> None:
+    """The rates, in room of their own below the data."""
+    columns = 1 if len(rows) <= 3 else 2
+    share = LINE * (1 + math.ceil(len(rows) / columns)) / HEIGHT
+    ax.set_ylim(limits.low / (limits.high / limits.low) ** (share / (1 - share)), limits.high)
+    spacing = {"borderaxespad": 0.2, "handletextpad": 0.1, "labelspacing": 0.25, "columnspacing": 0.8}
+    ax.legend(handles=rows, loc="lower left", title="rate", ncols=columns, **spacing)
 
 
 NOTE = f"* no power law: the points scatter by over {CURVED:g} times their errors, and ± is widened by as much"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from typing import Any, NamedTuple
 
 import matplotlib.style
@@ -16,6 +17,16 @@ INK, GRID = "#24292f", "#d4d9df"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#888888")
 # 7 colours and 13 markers have no common factor: 91 estimators before a pair comes again.
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "p", "h", "d", "*")
+ANCHORS = (
+    "pathwise",
+    "score-function",
+    "score-function:control_variate=leave-one-out",
+    "measure-valued",
+    "stratified",
+    "importance-weighted",
+    "exact",
+)
+"""The place among colours and markers of those that most figures have."""
 LINES = ("-", "--", ":", "-.")
 FILLS = ("full", "none", "left", "right")
 
@@ -74,10 +85,17 @@ class Look(NamedTuple):
 
 
 def looks(estimators: Iterable[str], conditions: Iterable[str]) -> dict[tuple[str, str], Look]:
-    """(estimator, condition) -> look: a function of the run's sorted names, so that all its figures agree."""
+    """(estimator, condition) -> look: a function of the run's names, so that all its figures agree.
+
+    Those of `ANCHORS` look alike in every run; the others take what is left, in the order of their names.
+    """
+    names = sorted(set(estimators))
+    places = {name: ANCHORS.index(name) for name in names if name in ANCHORS}
+    free = (place for place in count() if place not in places.values())
+    places |= {name: next(free) for name in names if name not in places}
     return {
-        (estimator, condition): Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], j)
-        for i, estimator in enumerate(sorted(set(estimators)))
+        (estimator, condition): Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], j)
+        for estimator, place in places.items()
         for j, condition in enumerate(sorted(set(conditions)))
     }
 

@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 
 from experiments.plots import plots_of
 from experiments.plots.files import replacing
-from experiments.report.figures import figures
 from experiments.report.notes import UNFINISHED, unfinished, warnings
+from experiments.report.pictures import figures
 from experiments.report.ranking import rankings
 from experiments.report.tables import CELLS, records
 from experiments.report.training import trainings
@@ -62,5 +62,5 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         unfinished_columns=UNFINISHED,
     )
     with replacing(path) as temporary:
-        temporary.write_text(page, "utf-8")
+        temporary.write_text(page, "utf-8", "backslashreplace")  # a path may hold bytes that are no text
     return path

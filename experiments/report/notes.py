@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from experiments.report.tables import Column, Row
 from experiments.store import FAILURES
 
@@ -16,15 +18,22 @@ UNFINISHED = [
     Column("dtype", "dtype"),
     Column("reason", "error"),
 ]
+NUMBER = re.compile(r"\d[\d,.]*(?:e[+-]?\d+)?(?: %)?")
 GROUP = [column.name for column in UNFINISHED if column.name != "num_samples"]
 
 
 def warnings(rows: list[Row]) -> dict[str, list[str]]:
-    """Warning -> the cells that carry it."""
-    found: dict[str, list[str]] = {}
+    """Warning -> the cells that carry it, with its numbers where those are what differs."""
+    groups: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
         for warning in (row["warnings"] or "").splitlines():
-            found.setdefault(warning, []).append(_name(row))
+            groups.setdefault(NUMBER.sub("…", warning), []).append((warning, _name(row)))
+    found = {}
+    for pattern, pairs in groups.items():
+        if len({warning for warning, _ in pairs}) == 1:
+            found[pairs[0][0]] = [name for _, name in pairs]
+        else:
+            found[pattern] = [f"{name}: {', '.join(NUMBER.findall(warning))}" for warning, name in pairs]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from experiments.objectives import has_own_objective
 from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval
 
 __all__ = ["Ranking", "rankings"]
@@ -21,8 +22,7 @@ class Ranking(NamedTuple):
     quantity: str  # what is multiplied by time: MSE or variance
     columns: list[Column]
     ranked: list[Row]  # best first, with `place`; one row an (estimator, device, dtype), at its best num_samples
-    biased: list[Row]  # likewise, of those whose error no averaging removes: they have no place
-    yardsticks: list[Row]  # likewise, of `exact`
+    others: list[Row]  # likewise, of those that have no place, which `place` says why
     ties: int  # how many others have an interval that overlaps with that of the first
     unranked: dict[str, str]  # estimator -> why it has no place
 
@@ -37,13 +37,13 @@ def rankings(rows: list[Row]) -> list[Ranking]:
 
 
 def _rank(problem: str, rows: list[Row]) -> Ranking:
-    """By MSE × time where there is an exact gradient, else by variance × time."""
-    quantity = "MSE" if any(row["reference"] == "exact" for row in rows) else "variance"
+    """By MSE × time where there is a gradient to compare with, exact or measured, else by variance × time."""
+    quantity = "MSE" if any(row["work_normalized_mse"] is not None for row in rows) else "variance"
     name = f"work_normalized_{quantity.lower()}"
     best: dict[tuple[str, str, str], Row] = {}
-    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: (_is_biased(row), row[name])):
+    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: (_without_place(row), row[name])):
         best.setdefault((row["estimator"], row["device"], row["dtype"]), row)
-    ranked = [row for row in best.values() if not (_is_exact(row) or _is_biased(row))]
+    ranked = [row for row in best.values() if not _without_place(row)]
     ties = [_overlap(row, ranked[0], name) for row in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     known = {row["estimator"] for row in best.values()}
@@ -52,8 +52,7 @@ def _rank(problem: str, rows: list[Row]) -> Ranking:
         quantity,
         _columns(quantity, name),
         [row | {"place": place} for row, place in zip(ranked, places, strict=False)],
-        [row | {"place": "biased"} for row in best.values() if _is_biased(row)],
-        [row | {"place": "yardstick"} for row in best.values() if _is_exact(row)],
+        [row | {"place": _without_place(row)} for row in best.values() if _without_place(row)],
         sum(ties),
         {row["estimator"]: _reason(row, quantity) for row in rows if row["estimator"] not in known},
     )
@@ -72,12 +71,13 @@ def _columns(quantity: str, name: str) -> list[Column]:
     ]
 
 
-def _is_biased(row: Row) -> bool:
-    return "biased" in (row["verdict"], row["claim"])
-
-
-def _is_exact(row: Row) -> bool:
-    return row["estimator"].partition(":")[0] == "exact"
+def _without_place(row: Row) -> str:
+    """Why an estimator has no place, in the order in which they follow the others; '' where it has one."""
+    if "biased" in (row["verdict"], row["claim"]):
+        return "biased"
+    if has_own_objective(row["estimator"]):
+        return "other objective"
+    return "yardstick" if row["estimator"].partition(":")[0] == "exact" else ""
 
 
 def _overlap(row: Row, first: Row, name: str) -> bool:

@@ -43,7 +43,7 @@ def duration(row: Row, name: str) -> str:
     seconds = row[name]
     if seconds is None:
         return MISSING
-    unit, scale = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
+    unit, scale = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
     low, high = (None if row.get(name + end) is None else row[name + end] / scale for end in ("_low", "_high"))
     return f"{_interval(seconds / scale, low, high)} {unit}"
 

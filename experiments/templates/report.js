@@ -30,19 +30,26 @@ function sort(table, heading) {
   table.dispatchEvent(new Event("sorted"));
 }
 
-// Shows the first cells that have all the words and the verdict; all of them once that was asked for.
+// Shows the first cells that have all the words and the verdict; all of them once that was asked for. A word such as S=8
+// asks for the value of the column of that heading.
 for (const bar of document.querySelectorAll(".filter")) {
   const [words, verdict] = bar.querySelectorAll("input, select");
   const more = bar.querySelector(".more");
   const table = bar.nextElementSibling.querySelector("table");
+  const headings = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim().toLowerCase());
   let limit = Number(bar.dataset.shown);
+  const has = (row, text, word) => {
+    const end = word.indexOf("=");
+    const column = end < 0 ? -1 : headings.indexOf(word.slice(0, end));
+    return column < 0 ? text.includes(word) : row.cells[column].textContent.trim().toLowerCase() === word.slice(end + 1);
+  };
   const filter = () => {
     const wanted = words.value.toLowerCase().split(/\s+/);
     let found = 0;
     for (const row of table.tBodies[0].rows) {
       const text = row.textContent.toLowerCase();
       const fits = verdict.value === "" || row.querySelector(".verdict").textContent === verdict.value;
-      const matches = fits && wanted.every((word) => text.includes(word));
+      const matches = fits && wanted.every((word) => has(row, text, word));
       found += matches;
       row.hidden = !matches || found > limit;
     }
@@ -58,7 +65,12 @@ for (const bar of document.querySelectorAll(".filter")) {
 // A figure as a file of its own, in the colours for white paper.
 for (const link of document.querySelectorAll("a.download")) {
   link.addEventListener("click", () => {
-    const source = new XMLSerializer().serializeToString(link.closest("figure").querySelector("svg"));
+    const picture = link.closest("figure").querySelector("svg, img");
+    if (picture.tagName === "IMG") {
+      link.href = picture.src;
+      return;
+    }
+    const source = new XMLSerializer().serializeToString(picture);
     const svg = source.replaceAll("var(--ink)", "#24292f").replaceAll("var(--line)", "#d4d9df");
     link.href = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
   });

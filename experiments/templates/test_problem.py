@@ -19,5 +19,6 @@ def test_unbiased_estimators_find_the_exact_gradient(estimator: str) -> None:
     for name, exact in found.reference_gradient.items():
         standard_error = np.sqrt(found.variance[name] / found.replicates)
         assert (abs(found.mean[name] - exact) < 5 * standard_error).all(), name
-    # `unbiased` says also that a bias of 1 % would have been seen.
-    assert found.verdict == "unbiased"
+    assert found.verdict != "biased"
+    # A bias of 1 % would have been seen.
+    assert found.detectable_bias is not None and found.detectable_bias <= 0.01

@@ -1,7 +1,8 @@
-"""The figures of a report: SVG inside the page, in the page's own colours."""
+"""The figures of a report, inside the page: SVG in the page's own colours, or pixels where that would be too much."""
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Mapping
@@ -86,13 +87,17 @@ TEXTS = {
 
 
 SCALE = 1.4  # a screen is read from further away than a page
+LARGEST = 500_000
+"""Characters of an SVG in the page: with more than a few of a million a browser takes seconds to open it."""
+IN_PIXELS = "In pixels, since it has very many lines; gradmark plot, with --format svg, draws them."
 
 
 class Figure(NamedTuple):
     kind: str
     title: str
     caption: str
-    svg: Markup
+    picture: Markup
+    format: str  # svg or png
 
 
 def figures(cells: DataFrame, drawings: Mapping[str, Drawing]) -> list[Figure]:
@@ -100,18 +105,31 @@ def figures(cells: DataFrame, drawings: Mapping[str, Drawing]) -> list[Figure]:
     done = cells.query("status == 'done'")
     estimators, problems = len(set(done["estimator"])), len(set(done["problem"]))
     content = f"{estimators} estimators on {problems} problems; the numbers are in the table of cells."
-    return [
-        Figure(kind, TEXTS[kind][0], TEXTS[kind][1], _svg(drawing, kind, f"{TEXTS[kind][1]} {content}"))
-        for kind, drawing in drawings.items()
-    ]
+    return [_figure(kind, drawing, content) for kind, drawing in drawings.items()]
 
 
-def _svg(figure: Drawing, prefix: str, alternative: str) -> Markup:
+def _figure(kind: str, drawing: Drawing, content: str) -> Figure:
+    title, caption = TEXTS[kind]
+    alternative = f"{caption} {content}"
     buffer = io.StringIO()
     with paper_style():
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     code = buffer.getvalue()
-    code = code[code.index("<svg") :]
+    if len(code) > LARGEST:
+        return Figure(kind, title, f"{caption} {IN_PIXELS}", _pixels(drawing, alternative), "png")
+    return Figure(kind, title, caption, _svg(code[code.index("<svg") :], kind, alternative), "svg")
+
+
+def _pixels(drawing: Drawing, alternative: str) -> Markup:
+    buffer = io.BytesIO()
+    with paper_style():
+        drawing.savefig(buffer, format="png")
+    width = round(SCALE * 96 * drawing.get_figwidth())
+    source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return Markup('<img alt="{}" width="{}" src="{}">').format(alternative, width, source)
+
+
+def _svg(code: str, prefix: str, alternative: str) -> Markup:
     code = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", code, flags=re.DOTALL)
     # Names are unique within a figure, and a page has several.
     code = re.sub(r'( id="|href="#|url\(#)', rf"\1{prefix}-", code)
