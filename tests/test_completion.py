@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 
 from experiments.caching import cache_folder
 from experiments.cli import cli
+from experiments.completion import shells
 from experiments.completion.remembered import known
 
 SHELLS = ["bash", "zsh", "fish"]
@@ -95,6 +96,22 @@ def test_bash_gets_what_follows_its_last_break(line, expected, monkeypatch):
 def test_zsh_gets_the_option_back(monkeypatch):
     _, value, _ = offered("zsh", "gradmark run --estimator=score-function:control_variate=ta", monkeypatch)
     assert value == "--estimator=score-function:control_variate=taylor"
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_file_that_follows_its_option_is_found(shell, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").touch()
+    (tmp_path / "minor").mkdir()
+    found = "\n".join(offered(shell, "gradmark run --plugin=mi", monkeypatch))
+    assert "--plugin=mine.py" in found and "--plugin=minor/" in found
+
+
+def test_bash_without_its_breaks_has_the_usual_ones(monkeypatch):
+    """A script that starts gradmark, and is asked in its place, hands them not on."""
+    monkeypatch.setattr("os.environ", {**os.environ, "COMP_LINE": "gradmark check pathwise:form=im"})
+    monkeypatch.delitem(os.environ, "COMP_WORDBREAKS", raising=False)
+    assert shells.Bash(cli, {}, "gradmark", "_GRADMARK_COMPLETE").complete() == "plain,implicit"
 
 
 def test_torch_is_imported_once_alone(monkeypatch, tmp_path):

@@ -1,7 +1,9 @@
 """Where click's completion and specs do not get on: words with colons, equals signs and commas."""
 
+import glob
 import os
 import shlex
+from pathlib import Path
 
 from click.shell_completion import (
     BashComplete,
@@ -53,6 +55,11 @@ class WholeWords(ShellComplete):
             self.option = incomplete.partition("=")[0] + "="
         return args, incomplete
 
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        """Files too: the shells look for those whose name begins with the whole word, the option included."""
+        found = super().get_completions(args, incomplete)
+        return [one for item in found for one in (_files(item) if self.option and item.type == "file" else [item])]
+
     def format_completion(self, item: CompletionItem) -> str:
         return super().format_completion(CompletionItem(self.option + item.value, item.type, item.help))
 
@@ -67,6 +74,11 @@ class Fish(WholeWords, FishComplete):
     """Specs have commas, at which click's script would cut them."""
 
     source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+def _files(item: CompletionItem) -> list[CompletionItem]:
+    paths = sorted(glob.glob(glob.escape(item.value) + "*"))
+    return [CompletionItem(path + "/" * Path(path).is_dir()) for path in paths]
 
 
 def _in_quotes(line: str) -> bool:
