@@ -5,7 +5,7 @@ from functools import cache
 from estimators.interface import Estimator
 from estimators.registry import make_estimator
 
-__all__ = ["has_own_objective"]
+__all__ = ["competes", "has_own_objective"]
 
 
 @cache
@@ -18,3 +18,8 @@ def has_own_objective(spec: str) -> bool:
         return type(make_estimator(spec)).target is not Estimator.target
     except ValueError:
         return False
+
+
+def competes(spec: str) -> bool:
+    """Whether an estimator is compared with others: `exact` is the yardstick."""
+    return spec.partition(":")[0] != "exact" and not has_own_objective(spec)

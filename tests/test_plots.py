@@ -435,8 +435,10 @@ def test_the_map_of_work_compares_with_the_best_of_each_problem_at_the_best_numb
         worked("spsa", "b", 1.0),
         worked("arm", "b", 9700.0),
         worked("exact", "a", 1e-30),
+        worked("dreg", "a", 1e-9),
     )
     figure = plot(cells, "work")
+    assert "at the best S" in texts(figure) and "at S = 3" in texts(plot(cells.query("num_samples == 3"), "work"))
     assert numbers_of(figure) == {"spsa": ["2.5", "1.0"], "pathwise": ["1.0", "(40)"], "arm": ["\N{EN DASH}", "10⁴"]}
     assert "found to be biased" in texts(figure) and "not measured" in texts(figure)
     (mesh,) = figure.axes[0].collections

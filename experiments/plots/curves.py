@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 from experiments.plots.style import Look, looks
 
-__all__ = ["ENDS", "Curve", "Selection", "in_order", "select"]
+__all__ = ["ENDS", "Curve", "Selection", "by_numbers", "in_order", "select"]
 
 CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
 ENDS = ("", "_low", "_high")
@@ -60,7 +60,7 @@ def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_sample
     for key, rows in drawn.groupby(["problem", "estimator", "condition"]):
         problem, estimator, condition = cast(tuple[str, str, str], key)
         facets.setdefault(problem, []).append(Curve(estimator, condition, look[estimator, condition], rows))
-    facets = dict(sorted(facets.items(), key=_by_numbers))
+    facets = {problem: facets[problem] for problem in sorted(facets, key=by_numbers)}
     if done.empty:
         return Selection(facets, "nothing to draw: no cell is done")
     names = " and ".join(name.replace("_", " ") for name in quantities)
@@ -69,9 +69,9 @@ def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_sample
     return Selection(facets, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
 
 
-def _by_numbers(facet: tuple[str, object]) -> list[str | float]:
+def by_numbers(name: str) -> list[str | float]:
     """Names in the order of the numbers in them: dim=2 comes before dim=10."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", facet[0])
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
     return [float(part) if index % 2 else part for index, part in enumerate(parts)]
 
 

@@ -9,6 +9,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from experiments.objectives import competes
+from experiments.plots.curves import by_numbers
 from experiments.plots.page import PAGE, notice, settle
 from experiments.plots.scales import number
 from experiments.plots.style import paper_style, wrap
@@ -26,22 +28,22 @@ CHARACTERS, LONGEST = 40, 64
 def work_map(cells: DataFrame, title: str | None = None) -> Figure:
     """MSE × time of each estimator on each problem, at its best S, relative to the best estimator of the problem.
 
-    Without `exact`. By variance × time on a problem where a cell has no reference; such a column says so. In
-    parentheses: found to be biased. Estimators are ordered by their median.
+    Without `exact`, and without estimators of another objective. By variance × time on a problem where a cell has no
+    reference; such a column says so. In parentheses: found to be biased. Estimators are ordered by their median.
     """
-    ratios, biased = _ratios(cells)
+    ratios, biased, where = _ratios(cells)
     with paper_style():
         if ratios.empty:
             return notice("nothing to draw: no cell is done, timed and has a finite error", title)
-        return _draw(ratios, biased, title)
+        return _draw(ratios, biased, _caption(ratios, biased, where), title)
 
 
-def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Two frames, estimators × problems: the ratios, and whether the cell is biased."""
+def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
+    """Two frames, estimators × problems: the ratios, and whether the cell is biased; and at which S."""
     done = cells.query("status == 'done'") if "status" in cells else cells
     if done.empty:
-        return DataFrame(), DataFrame()
-    done = done.loc[done["estimator"].str.partition(":")[0] != "exact"].astype({name: float for name in FIGURES})
+        return DataFrame(), DataFrame(), ""
+    done = done.loc[done["estimator"].map(competes)].astype({name: float for name in FIGURES})
     known = done.loc[np.isfinite(done[FIGURES[1]].to_numpy(float))]
     by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
     panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
@@ -53,15 +55,17 @@ def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame]:
     # A yardstick that is zero would make everything infinite: what is above zero is then compared with the least of it.
     ratios = ratios / ratios.where(ratios > 0).min().fillna(1.0)
     order = ratios.median(axis=1).sort_values(kind="stable").index
-    return ratios.loc[order], wrong.loc[order] == True  # noqa: E712
+    columns = sorted(ratios.columns, key=by_numbers)
+    samples = set(known["num_samples"])
+    where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
+    return ratios.loc[order, columns], wrong.loc[order, columns] == True, where  # noqa: E712
 
 
-def _draw(ratios: DataFrame, biased: DataFrame, title: str | None) -> Figure:
+def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
     rows = [wrap(name, CHARACTERS) for name in ratios.index]
     columns = [wrap(name, LONGEST, max_lines=1) for name in ratios.columns]
     heights = [ROW + LINE * name.count("\n") for name in rows]
     slanted = 0.04 * max(map(len, columns))
-    caption = _caption(ratios, biased)
     width = max(PAGE, NAMES + COLUMN * len(columns))
     figure = Figure(figsize=(width, sum(heights) + slanted + 0.6 + (0.3 if title else 0)), layout="constrained")
     ax = figure.add_subplot()
@@ -85,8 +89,8 @@ def _draw(ratios: DataFrame, biased: DataFrame, title: str | None) -> Figure:
     return figure
 
 
-def _caption(ratios: DataFrame, biased: DataFrame) -> str:
-    found = "MSE × time, as a multiple of the best on the problem"
+def _caption(ratios: DataFrame, biased: DataFrame, where: str) -> str:
+    found = f"MSE × time at {where}, as a multiple of the best on the problem"
     found += "; ( ): found to be biased" if biased.to_numpy().any() else ""
     return found + ("; \N{EN DASH}: not measured" if ratios.isna().to_numpy().any() else "")
 
