@@ -184,12 +184,13 @@ def _limited(seconds: float | None) -> Iterator[None]:
 
 
 @cache
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="gradmark-"))
+def _folder() -> tempfile.TemporaryDirectory:
+    """Removed when the process of the worker ends."""
+    return tempfile.TemporaryDirectory(prefix="gradmark-")
 
 
 def _file(index: int, name: str) -> Path:
-    return _folder() / str(index) / name
+    return Path(_folder().name, str(index), name)
 
 
 def _load(plugins: tuple[Plugin, ...]) -> None:
