@@ -54,15 +54,28 @@ class Compiled(Step):
         noise = None
         while self._ways:
             way, entered = self._ways[0], noise
+            if noise is None:
+                if not self._prepared(way, params):
+                    continue
+                entered = way.enters(params, source)
             try:
-                entered = way.enters(params, source) if noise is None else noise
                 return self._estimates(way, params, entered)
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:
                 self._give_up(error)
-                noise = None if entered is None else way.noise(params, entered)  # the source has moved on
+                noise = way.noise(params, entered)  # the source has moved on
         return self.eager(params, source) if noise is None else self.eager.gradient(params, noise)
+
+    def _prepared(self, way: "_Way", params: Params) -> bool:
+        try:
+            way.prepare(params)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # one of the estimator's own is raised again when it draws for the next way
+            self._give_up(error)
+            return False
+        return True
 
     def _estimates(self, way: "_Way", params: Params, entered: Any) -> Params:
         replicates = _replicates(params)
@@ -85,9 +98,13 @@ class Compiled(Step):
 
 
 class _Way(NamedTuple):
-    """A compiled function, what enters it beside the parameters, and the noise that this stands for."""
+    """A compiled function, what enters it beside the parameters, and the noise that this stands for.
+
+    `prepare` comes first, for parameters of each shape, and raises where this is no way for the estimator.
+    """
 
     compiled: Callable[[Params, Any], Params]
+    prepare: Callable[[Params], object]
     enters: Callable[[Params, IID], Any]
     noise: Callable[[Params, Any], Noise]
 
@@ -108,6 +125,7 @@ def _with_noise(eager: Eager, device: torch.device, dtype: torch.dtype) -> _Way:
 
     return _Way(
         _whole(traced, device),
+        recipe,
         lambda params, source: recipe(params).raw(source),
         lambda params, raw: recipe(params).noise(raw),
     )
@@ -117,7 +135,7 @@ def _without_noise(eager: Eager, device: torch.device) -> _Way:
     def traced(params: Params, noise: Noise) -> Params:
         return eager.estimator.gradient(eager.problem, params, noise)
 
-    return _Way(_whole(traced, device), eager.noise, lambda params, noise: noise)
+    return _Way(_whole(traced, device), lambda params: None, eager.noise, lambda params, noise: noise)
 
 
 def _replicates(params: Params) -> int:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflatten
 
 from estimators.interface import Noise, Params
 from estimators.noise import IID, Shape
@@ -42,13 +42,17 @@ class Recipe:
 
     @classmethod
     def of(cls, eager: Eager, params: Params, device: torch.device, dtype: torch.dtype) -> "Recipe":
-        """Found by drawing once. NotImplementedError: the noise is made in another way, and so not in two halves."""
+        """Found by drawing once, and once more in halves.
+
+        NotImplementedError: the noise is made in another way, and so not in two halves.
+        """
         recorder = _Recorder(iid(0, device, dtype), [])
         leaves, structure = tree_flatten(eager.noise(params, recorder))
-        drawn = [number for number, _ in recorder.record]
-        if len(leaves) != len(drawn) or any(leaf is not number for leaf, number in zip(leaves, drawn, strict=True)):
+        found = cls(tuple(recorder.record), structure)
+        again = tree_leaves(found.noise(found.raw(iid(0, device, dtype)))) if len(found.draws) == len(leaves) else []
+        if len(again) != len(leaves) or not all(map(_same, leaves, again)):
             raise NotImplementedError("the noise is more than its draws")
-        return cls(tuple(draw for _, draw in recorder.record), structure)
+        return found
 
     def raw(self, source: IID) -> list[Tensor]:
         return [draw.raw(source) for draw in self.draws]
@@ -59,25 +63,27 @@ class Recipe:
         return tree_unflatten(leaves, self.structure)
 
 
+def _same(one: object, other: Tensor) -> bool:
+    return isinstance(one, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+
+
 class _Recorder(IID):
     """Draws from a source, and writes down what was asked for."""
 
-    def __init__(self, source: IID, record: list[tuple[Tensor, Draw]], purposes: tuple[str, ...] = ()):
+    def __init__(self, source: IID, record: list[Draw], purposes: tuple[str, ...] = ()):
         self.source, self.record, self.purposes = source, record, purposes
         self.device, self.dtype = source.device, source.dtype
 
     def uniform(self, shape: Shape) -> Tensor:
-        return self._noted(self.source.uniform(shape), "uniform")
+        self.record.append(Draw(self.purposes, "uniform", tuple(shape)))
+        return self.source.uniform(shape)
 
     def normal(self, shape: Shape) -> Tensor:
-        return self._noted(self.source.normal(shape), "normal")
+        self.record.append(Draw(self.purposes, "normal", tuple(shape)))
+        return self.source.normal(shape)
 
     def stream(self, purpose: str) -> "_Recorder":
         return _Recorder(self.source.stream(purpose), self.record, (*self.purposes, purpose))
-
-    def _noted(self, number: Tensor, law: Law) -> Tensor:
-        self.record.append((number, Draw(self.purposes, law, tuple(number.shape))))
-        return number
 
     @property
     def generator(self) -> NoReturn:

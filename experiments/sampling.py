@@ -77,9 +77,9 @@ class Sampling:
         began = time.monotonic()
         if not self.workload.is_compiled:
             self.workload = self.workload.compiled
-        self.workload.gradients(0)
-        if self.workload.compile is True:  # it will be timed at R = 1 too: where that fails, the warning comes now
+        if self.workload.compile is True:  # it will be timed at R = 1 too: what fails there is given up now
             self.workload.one_gradient()
+        self.workload.gradients(0)
         self.compile_seconds = time.monotonic() - began
 
     def within_memory(self, sample: Callable[[], T]) -> T:

@@ -63,7 +63,8 @@ class Workload:
         """In smaller chunks. torch.OutOfMemoryError: there are none."""
         if self.chunk == 1:
             raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
-        return replace(self, halvings=self.halvings + 1)
+        smaller = replace(self, halvings=self.halvings + 1)
+        return smaller.compiled if self.is_compiled else smaller  # anew: torch limits the shapes of one function
 
     @property
     def eager(self) -> "Workload":

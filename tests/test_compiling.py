@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from estimators.interface import Estimator, Params
+from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
 from experiments import compiling, measuring
 from experiments.compiling import Compile, Compiled
@@ -19,6 +20,7 @@ from experiments.double import double, gradient_in_float64
 from experiments.measurement import Measurement
 from experiments.measuring import estimate, extend
 from experiments.reference import find_reference
+from experiments.replay import Draw
 from experiments.sampling import Sampling
 from experiments.statistics import Interval
 from experiments.sweep import Cell, Stop
@@ -265,6 +267,41 @@ def test_what_fails_later_is_given_up_for_every_shape(monkeypatch: pytest.Monkey
     assert calls == [workload.chunk, 1, 1], "inside, and outside"
     assert torch.equal(workload.gradients(1), workload.eager.gradients(1))
     assert len(calls) == 3, "not tried again"
+
+
+def test_the_second_way_is_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At shapes that the first had passed."""
+
+    def failing(function: Any, **options: Any) -> Any:
+        def gradient(params: Params, entered: Any) -> Params:
+            if isinstance(entered, list):
+                if len(params["loc"]) == 1:
+                    raise RuntimeError("no such shape")
+                return function(params, entered)
+            return {name: 1.1 * value for name, value in function(params, entered).items()}
+
+        return gradient
+
+    monkeypatch.setattr(torch, "compile", failing)
+    workload = work("pathwise", compile=True)
+    workload.gradients(0)
+    workload.one_gradient()
+    with pytest.warns(UserWarning, match=r"off by 0\.1"):
+        found = workload.gradients(1)
+    assert torch.equal(found, workload.eager.gradients(1))
+
+
+def test_a_draw_that_fails_is_an_error(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not a reason to draw anew from a source that has moved."""
+    workload = work("rebar", "bernoulli-toy", compile=True)
+    workload.gradients(0)
+
+    def fails(self: Draw, source: IID) -> Tensor:
+        raise MemoryError("numpy")
+
+    monkeypatch.setattr(Draw, "raw", fails)
+    with pytest.raises(MemoryError):
+        workload.gradients(1)
 
 
 @pytest.mark.parametrize("compile", ["sometimes", "always", 1, None])

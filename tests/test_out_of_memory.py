@@ -1,6 +1,6 @@
 """Out of memory on a device: chunks of half the size, and no replicate counted twice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import pytest
@@ -12,8 +12,9 @@ from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments import long_run
 from experiments.measurement import Measurement
-from experiments.measuring import estimate
+from experiments.measuring import estimate, extend
 from experiments.reference import find_reference
+from experiments.sampling import Sampling
 from experiments.statistics import GROUPS
 from experiments.steps import Eager
 from experiments.sweep import Stop
@@ -58,6 +59,18 @@ def test_a_chunk_that_does_not_fit_into_the_memory_is_halved(compile: bool, monk
     assert low < estimated(whole, replicates=2**16).total_variance.value < high
     timed = Timed.of(work(Greedy()))
     assert timed.workload.chunk == 512
+
+
+def test_what_is_compiled_anew_is_timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the memory runs out in a gradient that was compiled by choice."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    monkeypatch.setattr("experiments.compiling.BREAK_EVEN", 1000)
+    clock = iter(range(0, 10**6, 100))
+    monkeypatch.setattr("experiments.sampling.time.monotonic", lambda: float(next(clock)))
+    sampling = Sampling(replace(work(Greedy(16_000)), compile="auto"), None)
+    estimated = extend(sampling, Stop(replicates=2**16))
+    assert sampling.workload.is_compiled and sampling.workload.halvings == 2
+    assert estimated.compile_seconds == 100.0
 
 
 def test_no_replicate_is_counted_twice_where_the_memory_runs_out_late() -> None:

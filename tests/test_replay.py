@@ -29,6 +29,21 @@ def step(estimator: str | Estimator, problem: str) -> Eager:
     return Eager(make_problem(problem), make_estimator(estimator) if isinstance(estimator, str) else estimator, 4)
 
 
+@final
+@dataclass(frozen=True)
+class Several(Estimator):
+    """Draws several times from one source, and from streams of streams."""
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        replicates = len(next(iter(params.values())))
+        shape = (num_samples, replicates)
+        inner = source.stream("a").stream("b")
+        return {"z": source.normal(shape), "a": [source.normal(shape), source.uniform(shape)], "b": inner.normal(shape)}
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+        raise AssertionError
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("estimator", "problem", "purposes"),
@@ -37,6 +52,7 @@ def step(estimator: str | Estimator, problem: str) -> Eager:
         ("pathwise:form=inverse-cdf", "gaussian-quadratic:dim=2", [()]),
         ("rebar", "bernoulli-toy:dim=3", [(), ("conditional",)]),
         ("score-function", "bernoulli-toy:dim=1", [()]),
+        (Several(), "gaussian-quadratic:dim=2", [(), (), (), ("a", "b")]),
     ],
 )
 def test_the_halves_make_the_noise(
@@ -53,6 +69,9 @@ def test_the_halves_make_the_noise(
             assert torch.equal(one, other)
 
 
+ODD = ("swapped", "dropped", "changed", "changed in place", "twice", "half", "number")
+
+
 @final
 @dataclass(frozen=True)
 class Odd(Estimator):
@@ -61,14 +80,22 @@ class Odd(Estimator):
     kind: str
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        one, other = source.uniform((num_samples, 2)), source.stream("other").normal((num_samples, 2))
-        return {
-            "swapped": (other, one),
-            "dropped": (one,),
-            "changed": (one, -other),
-            "twice": (one, other, one),
-            "inner": {"b": one, "a": [source.stream("other").stream("inner").normal((3,))]},
-        }[self.kind]
+        one, other = source.uniform((num_samples, 2)), source.stream("other").uniform((num_samples, 2))
+        match self.kind:
+            case "swapped":
+                return other, one
+            case "dropped":
+                return (one,)
+            case "changed":
+                return one, 1 - other
+            case "changed in place":
+                return one, other.mul_(0.5)
+            case "twice":
+                return one, other, one
+            case "half":
+                return one, other.to(torch.float16)
+            case _:
+                return one, num_samples
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
         raise AssertionError
@@ -77,7 +104,7 @@ class Odd(Estimator):
 @pytest.mark.parametrize(
     ("estimator", "problem"),
     [
-        *((Odd(kind), "gaussian-quadratic") for kind in ("swapped", "dropped", "changed", "twice", "inner")),
+        *((Odd(kind), "gaussian-quadratic") for kind in ODD),
         ("pathwise", "gamma-cost"),
         ("pathwise", "von-mises-cost"),
         ("score-function", "poisson-quadratic"),
