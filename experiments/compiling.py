@@ -10,6 +10,7 @@ from torch import Tensor
 
 from estimators.interface import Noise, Params
 from estimators.noise import IID
+from experiments.agreement import check_agreement
 from experiments.double import gradient_in_float64
 from experiments.replay import Recipe
 from experiments.steps import Eager, Step
@@ -20,10 +21,6 @@ Compile = bool | Literal["auto"]
 
 BREAK_EVEN = 2**30
 """Element-samples (replicates × samples × event size): compiled, each takes 10 ns less, and compiling takes 10 s."""
-ROUNDING, MARGIN = {torch.float32: 1e-5, torch.float64: 1e-9}, 4.0
-"""By how much of its size rounding may move an entry in any case, and by how many times what it moves the eager one."""
-MANY, FEW = 64, 1_000
-"""Replicates from which each entry is judged by itself, and entries below which one replicate is not."""
 MODES = {"cuda": "reduce-overhead"}
 """CUDA graphs, where launching kernels may take longer than running them."""
 
@@ -85,7 +82,7 @@ class Compiled(Step):
             found = way.compiled(params, entered)
         noise = way.noise(params, entered)
         exact = partial(gradient_in_float64, self.eager.problem, self.eager.estimator, params, noise)
-        _check(found, self.eager.gradient(params, noise), exact)
+        check_agreement(found, self.eager.gradient(params, noise), exact)
         self._seen.add(replicates)
         return found
 
@@ -147,31 +144,3 @@ def _whole(traced: Any, device: torch.device) -> Any:
     traced.__code__ = traced.__code__.replace()
     # A part that runs eagerly inside a compiled gradient makes it slower than either, and is an error here.
     return torch.compile(traced, fullgraph=True, dynamic=False, mode=MODES.get(device.type))
-
-
-def _check(found: Params, eager: Params, in_float64: Callable[[], Params]) -> None:
-    """ArithmeticError: compiled gradients differ from the eager ones by more than rounding explains.
-
-    torch 2.13 compiles expm1 and erf to formulas that have no correct digit near 0. Of a few entries of one gradient it
-    is not asked how far off they are: where costs cancel, rounding may be all that there is.
-    """
-    for name, expected in eager.items():
-        same = (found[name] == expected) | (found[name].isnan() & expected.isnan())
-        finite = found[name].isfinite() & expected.isfinite()
-        if not (same | finite).all():
-            raise ArithmeticError(f"compiled, the gradient of {name} is not finite where it is, or the reverse")
-        if len(expected) == 1 and expected.numel() < FEW:
-            continue
-        allowed = ROUNDING[expected.dtype] * _sum(expected, finite)
-        if (_sum(found[name] - expected, finite) > allowed).any():
-            exact = in_float64()[name]
-            off, own = (_sum(one - exact, finite) for one in (found[name], expected))
-            if not (off <= MARGIN * own + allowed).all():
-                share = float((off / _sum(expected, finite)).max())
-                raise ArithmeticError(f"compiled, the gradient of {name} is off by {share:.1g} of its size")
-
-
-def _sum(values: Tensor, where: Tensor) -> Tensor:
-    """Of the magnitudes of each entry over the replicates; of few replicates over all entries."""
-    magnitudes = values.double().abs().where(where, 0.0)
-    return magnitudes.sum(0) if len(values) >= MANY else magnitudes.sum()
