@@ -61,16 +61,31 @@ def test_a_chunk_that_does_not_fit_into_the_memory_is_halved(compile: bool, monk
     assert timed.workload.chunk == 512
 
 
-def test_what_is_compiled_anew_is_timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the memory runs out in a gradient that was compiled by choice."""
-    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+def test_what_was_compiled_is_compiled_anew_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the memory runs out in a gradient that was compiled by choice, at several looks."""
+    calls: list[int] = []
+    compiled: list[int] = []
+
+    def counting(function: Any, **options: Any) -> Any:
+        def gradient(*arguments: Any) -> Any:
+            calls.append(len(arguments[0]["loc"]))
+            if len(calls) == 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return function(*arguments)
+
+        return gradient
+
+    def compile(self: Sampling) -> None:
+        compiled.append(self.workload.chunk)
+        whole_compile(self)
+
+    whole_compile = Sampling.compile
+    monkeypatch.setattr(Sampling, "compile", compile)
+    monkeypatch.setattr(torch, "compile", counting)
     monkeypatch.setattr("experiments.compiling.BREAK_EVEN", 1000)
-    clock = iter(range(0, 10**6, 100))
-    monkeypatch.setattr("experiments.sampling.time.monotonic", lambda: float(next(clock)))
-    sampling = Sampling(replace(work(Greedy(16_000)), compile="auto"), None)
-    estimated = extend(sampling, Stop(replicates=2**16))
-    assert sampling.workload.is_compiled and sampling.workload.halvings == 2
-    assert estimated.compile_seconds == 100.0
+    sampling = Sampling(replace(work("pathwise"), compile="auto"), None)
+    extend(sampling, Stop(rtol=1e-6, max_replicates=2**17))
+    assert compiled == [2**15, 2**14] and sampling.replicates == 2**17
 
 
 def test_no_replicate_is_counted_twice_where_the_memory_runs_out_late() -> None:
