@@ -204,7 +204,7 @@ def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str
     from experiments.plots import plots_of, save_plots
 
     folder, loaded = open_run(run_)
-    asked = "".join(f"-{word}" for word in (x and f"against-{x}", facet != "problem" and f"by-{facet}") if word)
+    asked = (f"-against-{x}" if x else "") + (f"-by-{facet}" if facet != "problem" else "")
     drawings = {f"{kind}{asked}": figure for kind, figure in plots_of(loaded, kinds, x, facet).items()}
     for file in save_plots(drawings, folder / "plots", form):
         click.echo(file)

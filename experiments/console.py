@@ -17,7 +17,10 @@ __all__ = [
     "number",
     "percent",
     "seconds",
+    "time_unit",
 ]
+
+UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 PLAIN_LINES = 10
 """Lines that a phase prints where stderr is no terminal."""
@@ -38,10 +41,13 @@ def seconds(value: float | None) -> str:
     """A duration with its unit."""
     if value is None or math.isnan(value):
         return ""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= 0.9995 * size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-9:.3g} ns"
+    unit, size = time_unit(value)
+    return f"{value / size:.3g} {unit}"
+
+
+def time_unit(value: float) -> tuple[str, float]:
+    """The unit of a duration and its seconds, for three digits: 999.7 µs are 1 ms."""
+    return next((pair for pair in UNITS if value >= 0.9995 * pair[1]), UNITS[-1])
 
 
 def duration(value: float) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 from estimators.interface import Estimator
 from estimators.registry import make_estimator
 
-__all__ = ["competes", "has_own_objective"]
+__all__ = ["aside", "has_own_objective"]
 
 
 @cache
@@ -20,6 +20,8 @@ def has_own_objective(spec: str) -> bool:
         return False
 
 
-def competes(spec: str) -> bool:
-    """Whether an estimator is compared with others: `exact` is the yardstick."""
-    return spec.partition(":")[0] != "exact" and not has_own_objective(spec)
+def aside(spec: str) -> str:
+    """Why an estimator is not compared with others; '' where it is."""
+    if has_own_objective(spec):
+        return "other objective"
+    return "yardstick" if spec.partition(":")[0] == "exact" else ""

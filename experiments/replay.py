@@ -49,10 +49,11 @@ class Recipe:
         recorder = _Recorder(iid(0, device, dtype), [])
         leaves, structure = tree_flatten(eager.noise(params, recorder))
         found = cls(tuple(recorder.record), structure)
-        again = tree_leaves(found.noise(found.raw(iid(0, device, dtype)))) if len(found.draws) == len(leaves) else []
-        if len(again) != len(leaves) or not all(map(_same, leaves, again)):
-            raise NotImplementedError("the noise is more than its draws")
-        return found
+        if len(found.draws) == len(leaves):
+            again = tree_leaves(found.noise(found.raw(iid(0, device, dtype))))
+            if all(map(_same, leaves, again)):
+                return found
+        raise NotImplementedError("the noise is more than its draws")
 
     def raw(self, source: IID) -> list[Tensor]:
         return [draw.raw(source) for draw in self.draws]

@@ -39,7 +39,7 @@ def find_series(problems: Iterable[str], along: str | None = None) -> list[Serie
 def varying(problems: Iterable[str]) -> list[str]:
     """The numeric options of which a run's problems have two values or more, while the others agree."""
     options = [_candidates({problem: _options(problem) for problem in specs}) for _, specs in _by_name(problems)]
-    return [option for option in sorted({*(key for keys in options for key in keys)}) if find_series(problems, option)]
+    return [option for option in sorted({key for keys in options for key in keys}) if find_series(problems, option)]
 
 
 def within(cells: DataFrame, series: Series) -> DataFrame:

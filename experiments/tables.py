@@ -27,13 +27,13 @@ def text_table(
 ) -> str:
     """A table in lines of at most `width` characters, where that is not None; `right` names columns of numbers."""
     widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
-    if width is not None:
+    gaps = len(GAP) * (len(columns) - 1)
+    if width is not None and sum(widths) + gaps > width:
         columnwise = zip(columns, *rows, strict=True)
         least = [max(cell_len(piece.strip()) for text in column for piece in _pieces(text)) for column in columnwise]
-        room = width - len(GAP) * (len(columns) - 1)
-        if sum(least) > room:
+        if sum(least) + gaps > width:
             return "\n".join([*([title] if title else []), *(_paragraph(columns, row, width) for row in rows)])
-        while sum(widths) > room:
+        while sum(widths) + gaps > width:
             slack = [one - other for one, other in zip(widths, least, strict=True)]
             widths[slack.index(max(slack))] -= 1
     flush = [column in right for column in columns]

@@ -20,7 +20,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.plots import plot, plots, save_plots
+from experiments.kinds import KIND_NAMES
+from experiments.plots import KINDS, plot, plots, save_plots
 from experiments.plots.scales import number
 from experiments.plots.style import looks, wrap
 from experiments.plots.variance_work import pareto_front
@@ -146,6 +147,10 @@ def test_one_facet_a_problem():
     for problems in (1, 2, 4, 5):
         titles = [ax.get_title().replace("\n", "") for ax in axes(plot(grid(2, problems, (1,)), "variance"))]
         assert titles == sorted(set(grid(2, problems, (1,))["problem"]))
+
+
+def test_the_names_that_need_no_matplotlib_are_those_of_the_figures():
+    assert tuple(KINDS) == KIND_NAMES
 
 
 def test_an_estimator_looks_the_same_in_all_figures_of_a_run():

@@ -27,7 +27,7 @@ def kind_against(x: str, cells: DataFrame, kinds: Collection[str]) -> str:
         raise ValueError(f"x is what the variance is drawn against, not {', '.join(kinds)}: leave the kind out")
     if x in AGAINST:
         return AGAINST[x]
-    problems = list(cells.get("problem", ()))  # pyright: ignore
+    problems = list(cells["problem"]) if "problem" in cells else []
     if not find_series(problems, x):
         known = ", ".join([*AGAINST, *varying(problems)])
         raise ValueError(f"'{x}' does not take two values or more in the problems of this run; x may be {known}")

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from experiments.objectives import competes
+from experiments.objectives import aside
 from experiments.plots.curves import by_numbers
 from experiments.plots.page import PAGE, notice, settle
 from experiments.plots.scales import number
@@ -43,7 +43,7 @@ def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
     done = cells.query("status == 'done'") if "status" in cells else cells
     if done.empty:
         return DataFrame(), DataFrame(), ""
-    done = done.loc[done["estimator"].map(competes)].astype({name: float for name in FIGURES})
+    done = done.loc[done["estimator"].map(aside) == ""].astype({name: float for name in FIGURES})
     known = done.loc[np.isfinite(done[FIGURES[1]].to_numpy(float))]
     by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
     panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
@@ -58,7 +58,7 @@ def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
     columns = sorted(ratios.columns, key=by_numbers)
     samples = set(known["num_samples"])
     where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
-    return ratios.loc[order, columns], wrong.loc[order, columns] == True, where  # noqa: E712
+    return ratios.loc[order, columns], wrong.loc[order, columns].eq(True), where
 
 
 def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:

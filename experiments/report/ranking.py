@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from experiments.objectives import has_own_objective
+from experiments.objectives import aside
 from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval
 
 __all__ = ["Ranking", "rankings"]
@@ -41,9 +41,10 @@ def _rank(problem: str, rows: list[Row]) -> Ranking:
     quantity = "MSE" if any(row["work_normalized_mse"] is not None for row in rows) else "variance"
     name = f"work_normalized_{quantity.lower()}"
     best: dict[tuple[str, str, str], Row] = {}
-    for row in sorted((row for row in rows if row[name] is not None), key=lambda row: (_without_place(row), row[name])):
+    measured = [row | {"place": _without_place(row)} for row in rows if row[name] is not None]
+    for row in sorted(measured, key=lambda row: (row["place"], row[name])):
         best.setdefault((row["estimator"], row["device"], row["dtype"]), row)
-    ranked = [row for row in best.values() if not _without_place(row)]
+    ranked = [row for row in best.values() if not row["place"]]
     ties = [_overlap(row, ranked[0], name) for row in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     known = {row["estimator"] for row in best.values()}
@@ -52,7 +53,7 @@ def _rank(problem: str, rows: list[Row]) -> Ranking:
         quantity,
         _columns(quantity, name),
         [row | {"place": place} for row, place in zip(ranked, places, strict=False)],
-        [row | {"place": _without_place(row)} for row in best.values() if _without_place(row)],
+        [row for row in best.values() if row["place"]],
         sum(ties),
         {row["estimator"]: _reason(row, quantity) for row in rows if row["estimator"] not in known},
     )
@@ -73,11 +74,7 @@ def _columns(quantity: str, name: str) -> list[Column]:
 
 def _without_place(row: Row) -> str:
     """Why an estimator has no place, in the order in which they follow the others; '' where it has one."""
-    if "biased" in (row["verdict"], row["claim"]):
-        return "biased"
-    if has_own_objective(row["estimator"]):
-        return "other objective"
-    return "yardstick" if row["estimator"].partition(":")[0] == "exact" else ""
+    return "biased" if "biased" in (row["verdict"], row["claim"]) else aside(row["estimator"])
 
 
 def _overlap(row: Row, first: Row, name: str) -> bool:

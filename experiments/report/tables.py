@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from pandas import DataFrame
 
+from experiments.console import time_unit
+
 __all__ = ["CELLS", "Column", "Row", "duration", "interval", "number", "records", "text"]
 
 Row = dict[str, Any]  # a row of the `cells` frame; None where it has no value
@@ -15,7 +17,6 @@ Row = dict[str, Any]  # a row of the `cells` frame; None where it has no value
 MISSING = "\N{EN DASH}"
 LAUNCH_BOUND = 2.0
 """Wall time over the time of the kernels, above which a gradient mostly waits for its kernels to be launched."""
-UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
 def records(frame: DataFrame) -> list[Row]:
@@ -43,7 +44,7 @@ def duration(row: Row, name: str) -> str:
     seconds = row[name]
     if seconds is None:
         return MISSING
-    unit, scale = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
+    unit, scale = time_unit(seconds)
     low, high = (None if row.get(name + end) is None else row[name + end] / scale for end in ("_low", "_high"))
     return f"{_interval(seconds / scale, low, high)} {unit}"
 
