@@ -61,7 +61,7 @@ class Seeded:
 
 
 def numbers(estimator: str, problem: str) -> Numbers:
-    from experiments.measuring import estimate
+    from benchmarks.homes import estimate
     from experiments.sweep import Stop
 
     work = workload(estimator, problem)

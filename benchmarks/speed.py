@@ -19,9 +19,9 @@ from benchmarks.peers import work
 from benchmarks.peers.torch_loop import loop, one_gradient
 from benchmarks.peers.work import Moments
 from estimators.registry import make_estimator, make_problem
-from experiments.reference import find_reference
-from experiments.sampling import Sampling
-from experiments.workload import prepare
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.moments import Sampling
 
 PROBLEM = "gaussian-quadratic:dim=10"
 NUM_SAMPLES = 10

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks.cases import CASES, NUM_SAMPLES
 
 if TYPE_CHECKING:
-    from experiments.workload import Workload
+    from experiments.gradients.workload import Workload
 
 __all__ = ["Step", "require", "steps", "workload"]
 
@@ -31,9 +31,9 @@ def workload(estimator: str, problem: str, device: str = "cpu") -> Workload:
     import torch
     from torch.distributions import Distribution
 
+    from benchmarks.homes import prepare
     from estimators.interface import Unsupported
     from estimators.registry import make_estimator, make_problem
-    from experiments.workload import prepare
 
     torch.set_num_threads(1)
     Distribution.set_default_validate_args(False)

@@ -97,7 +97,7 @@ class Memory:
 
     def peakmem_measure(self, estimator: str) -> None:
         """Several chunks of replicates."""
-        from experiments.measuring import estimate
+        from benchmarks.homes import estimate
         from experiments.sweep import Stop
 
         work = workload(estimator, home(estimator))

@@ -16,10 +16,10 @@ from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 from estimators.registry import components
-from experiments.commands.listing import KINDS, entries
-from experiments.console import interval, seconds
+from experiments.commands.list import KINDS, entries
 from experiments.store import load
-from experiments.tables import markdown_table
+from experiments.terminal.numbers import interval, seconds
+from experiments.terminal.tables import markdown_table
 
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)

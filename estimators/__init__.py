@@ -1,7 +1,19 @@
 """Monte Carlo gradient estimators behind one interface. Start with `estimators.interface`."""
 
-from estimators.interface import ControlVariate, Estimator, Params, Problem, Unsupported, learned, replicated
-from estimators.latent import LatentVariableProblem
+from estimators.interface import (
+    Claim,
+    ControlVariate,
+    Estimator,
+    LatentVariableProblem,
+    Noise,
+    Params,
+    Problem,
+    ScoredSamples,
+    Unsupported,
+    learned,
+    replicated,
+)
+from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.registry import (
     load_plugin,
@@ -11,21 +23,29 @@ from estimators.registry import (
     register_estimator,
     register_problem,
 )
+from estimators.sampling.families import log_prob, sample, values
 
 __all__ = [
     "IID",
+    "Claim",
     "ControlVariate",
     "Estimator",
     "LatentVariableProblem",
+    "Noise",
     "Params",
     "Problem",
+    "ReplicatedModule",
+    "ScoredSamples",
     "Unsupported",
     "learned",
     "load_plugin",
+    "log_prob",
     "make_estimator",
     "make_problem",
     "register_control_variate",
     "register_estimator",
     "register_problem",
     "replicated",
+    "sample",
+    "values",
 ]

@@ -1,30 +1,20 @@
-"""Importing this module registers the estimators and control variates of gradmark (entry point `estimators`)."""
+"""Importing this module registers the estimators and control variates of gradmark (entry point `estimators`).
 
-from estimators import (  # noqa: F401
-    arms,
-    bounds,
-    coupled,
-    discrete_stein,
-    double,
-    exact,
-    finite_differences,
-    gumbel_softmax,
-    importance_weighted,
-    lax,
-    learned_baselines,
-    measure_valued,
-    muprop,
-    neural_baseline,
-    pathwise,
-    per_data_point,
-    random_directions,
-    rao_blackwellized,
-    rebar,
-    regression,
-    sample_baselines,
-    score_function,
-    stratified,
-    taylor,
-    vargrad,
-    without_replacement,
-)
+The modules of the algorithm rooms are found by walking them, so that a new one is a new file and nothing else.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from estimators import bounds, control_variates, discrete, measure_valued, wrappers, zeroth_order
+
+__all__ = ["ROOMS"]
+
+ROOMS = (control_variates, zeroth_order, measure_valued, discrete, bounds, wrappers)
+"""The packages in which an estimator or a control variate is one file."""
+
+for name in ("exact", "pathwise", "score_function"):
+    import_module(f"estimators.{name}")
+for room in ROOMS:
+    for module in iter_modules(room.__path__, f"{room.__name__}."):
+        import_module(module.name)

@@ -6,10 +6,10 @@ from typing import Literal, final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators import families
 from estimators.interface import Claim, Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
+from estimators.sampling import families
 
 __all__ = ["Pathwise"]
 

@@ -7,11 +7,11 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators import families
+from estimators.control_variates.none import Zero
 from estimators.interface import Claim, ControlVariate, Estimator, Noise, Params, Problem, ScoredSamples
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
-from estimators.sample_baselines import Zero
+from estimators.sampling import families
 
 __all__ = ["ScoreFunction"]
 

@@ -1,30 +1,29 @@
 """Measuring gradient estimators: `measure` for one, sweeps and their store for many."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.measurement import Measurement
-    from experiments.measuring import measure
-    from experiments.store import load
-    from experiments.sweep import Train
-    from experiments.training import Trained, train
+    from experiments.measuring.loop import measure as measure
+    from experiments.measuring.measurement import Measurement as Measurement
+    from experiments.store import load as load
+    from experiments.training.loop import Trained as Trained
+    from experiments.training.loop import train as train
+    from experiments.training.settings import Train as Train
 
-__all__ = ["Measurement", "Train", "Trained", "load", "measure", "train"]
-
-_HOMES = {
-    "Measurement": "experiments.measurement",
-    "Train": "experiments.sweep",
-    "Trained": "experiments.training",
+HOMES = {
+    "Measurement": "experiments.measuring.measurement",
+    "Train": "experiments.training.settings",
+    "Trained": "experiments.training.loop",
     "load": "experiments.store",
-    "measure": "experiments.measuring",
-    "train": "experiments.training",
+    "measure": "experiments.measuring.loop",
+    "train": "experiments.training.loop",
 }
+__all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: the command line starts without torch and pandas."""
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(HOMES[name]), name)

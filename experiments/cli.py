@@ -7,13 +7,19 @@ from typing import Any
 
 import click
 
-from experiments.completion import SHELLS, complete_component, complete_file, complete_run, complete_sweep, script
+from experiments.commands.exits import FAILED, INTERRUPTED, USAGE
 from experiments.kinds import KIND_NAMES
+from experiments.terminal.completion import (
+    SHELLS,
+    complete_component,
+    complete_file,
+    complete_run,
+    complete_sweep,
+    script,
+)
 
 __all__ = ["cli", "main"]
 
-GATE_FAILED = 3
-INTERRUPTED = 130
 LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
 COMPILE = {"always": True, "auto": "auto", "never": False}
 CREATED = ("estimator", "problem", "control-variate")
@@ -30,7 +36,7 @@ def main() -> None:
         sys.stdout.flush()
     except click.ClickException as error:
         hint = f"; see '{error.ctx.command_path} --help'" if isinstance(error, click.UsageError) and error.ctx else ""
-        code = _fail(error.format_message().rstrip(".") + hint, 2)
+        code = _fail(error.format_message().rstrip(".") + hint, USAGE)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted; what was finished is kept, repeat the command to go on", INTERRUPTED)
     except BrokenPipeError:  # who reads has seen enough
@@ -43,13 +49,13 @@ def main() -> None:
     except OSError as error:
         _reraise_for_debugging()
         path = f"{error.filename}: " if error.filename else ""
-        code = _fail(f"{path}{error.strerror or error}; check the path, its permissions and the space left", 2)
+        code = _fail(f"{path}{error.strerror or error}; check the path, its permissions and the space left", USAGE)
     except ValueError as error:
         _reraise_for_debugging()
-        code = _fail(str(error), 2)
+        code = _fail(str(error), USAGE)
     except Exception as error:
         _reraise_for_debugging()
-        code = _fail(f"unexpected {type(error).__name__}: {error} (gradmark --debug … shows where)", 1)
+        code = _fail(f"unexpected {type(error).__name__}: {error} (gradmark --debug … shows where)", FAILED)
     sys.exit(code or 0)
 
 
@@ -111,7 +117,7 @@ fixed_seed_option = click.option("--seed", type=SEED, metavar="N", default=0, sh
 @plugin_option
 def list_(what: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
     """What there is, with options and their defaults."""
-    from experiments.commands.listing import list_components
+    from experiments.commands.list import list_components
 
     list_components((what,) if what else LISTED, as_json, plugins)
 
@@ -200,7 +206,7 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
 def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
     """Draw the figures of a RUN into its folder."""
-    from experiments.commands.show import open_run
+    from experiments.commands.arguments import open_run
     from experiments.plots import plots_of, save_plots
 
     folder, loaded = open_run(run_)
@@ -214,7 +220,7 @@ def plot(run_: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str
 @click.argument("run_", metavar="RUN", shell_complete=complete_run)
 def report(run_: str) -> None:
     """Write the report of a RUN: one HTML file that needs nothing else."""
-    from experiments.commands.show import open_run
+    from experiments.commands.arguments import open_run
     from experiments.report import write_report
 
     folder, loaded = open_run(run_)
@@ -232,8 +238,8 @@ def report(run_: str) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
 def compare(before: str, after: str, fail_on: str | None, threshold: float, significance: float, form: str) -> int:
     """Compare the cells of two RUNs: ratios of variance, bias and time with intervals."""
+    from experiments.analysis.comparison import Gate
     from experiments.commands.compare import compare_runs
-    from experiments.comparison import Gate
 
     return compare_runs(before, after, form, Gate(threshold, significance), fail_on is not None)
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from estimators import registry, variance_gradient
+from estimators.learning import variance_gradient
+from estimators.registry import registration as registry
 from experiments.cli import main
 
 torch.set_num_threads(1)
@@ -44,7 +45,8 @@ def browser() -> Iterator[Browser]:
 def own_registry(monkeypatch):
     """What is installed is loaded for good, what a test's plug-in registers is not."""
     registry.components("estimator")
-    monkeypatch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
+    for kind, table in registry.tables.items():
+        monkeypatch.setitem(registry.tables, kind, dict(table))
 
 
 @pytest.fixture

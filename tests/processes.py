@@ -42,7 +42,7 @@ rounds = 1
 DRIVER = """
 import sys
 from pathlib import Path
-from experiments.console import narrator
+from experiments.terminal.progress import narrator
 from experiments.engine import choose_executor, run
 from experiments.sweep import read_sweep
 

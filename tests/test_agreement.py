@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from estimators.registry import make_estimator, make_problem
-from experiments.agreement import MANY, ROUNDING, check_agreement
-from experiments.double import gradient_in_float64
-from experiments.workload import prepare
+from experiments.gradients.agreement import MANY, ROUNDING, check_agreement
+from experiments.gradients.float64 import gradient_in_float64
+from experiments.gradients.prepare import prepare
 
 
 def test_what_rounding_explains_is_no_failure() -> None:

@@ -6,8 +6,7 @@ import torch
 from cases import PROBLEMS, problem
 from scipy import integrate, special, stats
 
-from estimators.interface import Params, Problem, replicated
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Params, Problem, replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
 from experiments.problems.digits import Digits

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from estimators.bounds.bound import samples
 from estimators.bounds.vimco import OVIS, VIMCO, _log_sum_of_others
-from estimators.interface import Estimator, Params, derivative, replicated
-from estimators.latent import LatentVariableProblem
+from estimators.interface import Estimator, LatentVariableProblem, Params, derivative, replicated
 from estimators.registry import make_estimator, make_problem
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import Workload, prepare
 
 FAR = "linear-gaussian:dim=2,perturbation=1,points=2"
 NEAR = "linear-gaussian:dim=2,points=2"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from experiments.bulk import BLOCK, LARGE, Bulk, finished
-from experiments.workload import prepare
+from experiments.gradients.bulk import BLOCK, LARGE, Bulk, finished
+from experiments.gradients.prepare import prepare
 
 DTYPES = [torch.float32, torch.float64]
 RARE = 1e-4

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import reference
+from experiments.measuring import find_reference as reference
 
 QUADRATIC = ("-p", "gaussian-quadratic:dim=2", "--seconds", "2")
 
@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch.distributions import Independent, Normal
 
-from estimators import Estimator, Problem, register_estimator, register_problem
-from estimators.families import sample
+from estimators import Estimator, Problem, register_estimator, register_problem, sample
 """
 
 ESTIMATOR = """

@@ -18,7 +18,7 @@ ESTIMATOR = '''
 from dataclasses import dataclass
 
 from estimators import Estimator, register_estimator
-from estimators.families import sample
+from estimators import sample
 
 
 @register_estimator("scaled-pathwise")

@@ -17,12 +17,12 @@ from processes import assert_same_results, driver, finished, write_sweep
 from test_hostile import PLUGIN
 
 from estimators import registry
-from experiments.console import narrator
 from experiments.engine import ExecutorLost, choose_executor, run
 from experiments.engine import cluster as cluster_module
 from experiments.engine.cluster import Cluster
 from experiments.store import load
 from experiments.sweep import sweep_from_flags
+from experiments.terminal.progress import narrator
 
 
 @dataclass

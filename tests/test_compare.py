@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 from frames import cell, frame
 
-from experiments.comparison import Change, Comparison, Gate, compare, runs
+from experiments.analysis.comparison import Change, Comparison, Gate, compare, runs
 from experiments.store import Run
 
 NAMES = ("pathwise", "score-function", "spsa", "exact", "finite-differences")
 MINE = """
 from dataclasses import dataclass
 from estimators import Estimator, register_estimator
-from estimators.families import sample
+from estimators import sample
 
 @register_estimator("mine")
 @dataclass(frozen=True)

@@ -14,18 +14,20 @@ from torch import Tensor
 from estimators.interface import Estimator, Params
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from experiments import compiling, measuring
-from experiments.compiling import Compile, Compiled
-from experiments.double import double
-from experiments.measurement import Measurement
-from experiments.measuring import estimate, extend
-from experiments.reference import find_reference
-from experiments.replay import Draw
-from experiments.sampling import Sampling
+from experiments.gradients import compiling
+from experiments.gradients.compiling import Compile, Compiled
+from experiments.gradients.float64 import double
+from experiments.gradients.prepare import prepare
+from experiments.gradients.replay import Draw
+from experiments.gradients.workload import Workload
+from experiments.measuring import loop as measuring
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate, extend
+from experiments.measuring.measurement import Measurement
+from experiments.measuring.moments import Sampling
 from experiments.statistics import Interval
 from experiments.sweep import Cell, Stop
-from experiments.timing import Timed, Timing
-from experiments.workload import Workload, prepare
+from experiments.timing.rounds import Timed, Timing
 
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
 QUADRATIC = "gaussian-quadratic:dim=2"
@@ -68,11 +70,11 @@ from torch.distributions import Distribution
 
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments.measuring import estimate
-from experiments import compiling
+from experiments.measuring.loop import estimate
+from experiments.gradients import compiling
 from experiments.sweep import Stop
-from experiments.timing import Timed, time_gradients
-from experiments.workload import prepare
+from experiments.timing.rounds import Timed, time_gradients
+from experiments.gradients.prepare import prepare
 
 torch.set_num_threads(1)
 validation = Distribution._validate_args
@@ -318,7 +320,7 @@ def test_what_is_compiled_by_choice_is_timed_as_it_would_be_without(given: Given
 
 def test_the_time_to_compile_is_no_time_of_the_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 100_000, 100))
-    monkeypatch.setattr("experiments.sampling.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("experiments.measuring.moments.time.monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(torch, "compile", lambda function, **options: function)
     found = estimated(work("pathwise", compile=True), replicates=2048)
     assert found.compile_seconds == 100.0 and found.statistics_seconds == 200.0

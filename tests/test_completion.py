@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.shell_completion import get_completion_class
 
-from experiments.caching import cache_folder
 from experiments.cli import cli
-from experiments.completion import shells
-from experiments.completion.remembered import known
+from experiments.machine.caching import cache_folder
+from experiments.terminal.completion import shells
+from experiments.terminal.completion.remembered import known
 
 SHELLS = ["bash", "zsh", "fish"]
 
@@ -116,9 +116,8 @@ def test_bash_without_its_breaks_has_the_usual_ones(monkeypatch):
 
 def test_torch_is_imported_once_alone(monkeypatch, tmp_path):
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
-    script = (
-        "import sys; from experiments.completion.remembered import known; print(len(known()), 'torch' in sys.modules)"
-    )
+    imports = "import sys; from experiments.terminal.completion.remembered import known"
+    script = f"{imports}; print(len(known()), 'torch' in sys.modules)"
 
     def told() -> str:
         return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.strip()

@@ -7,11 +7,11 @@ import torch
 from cases import ESTIMATORS, problem
 
 from estimators.registry import components, make_estimator, make_problem
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import prepare
 
 pytestmark = pytest.mark.usefixtures("short_fits")
 

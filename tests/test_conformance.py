@@ -21,18 +21,18 @@ from cases import (
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from estimators import families
 from estimators.bounds.bound import Bound
-from estimators.interface import Noise, Params, Problem, Unsupported, replicated
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Noise, Params, Problem, Unsupported, replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from estimators.transforms import DiscreteFallback, Fallback
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
+from estimators.sampling import families
+from estimators.sampling.transforms import DiscreteFallback, Fallback
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import Workload, prepare
 
 pytestmark = pytest.mark.usefixtures("short_fits")
 

@@ -9,20 +9,21 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from estimators import families
+from estimators.control_variates.lax import Lax
+from estimators.control_variates.muprop import MuProp
+from estimators.control_variates.regression import Regression
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, replicated
-from estimators.lax import Lax
-from estimators.muprop import MuProp
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from estimators.regression import Regression
+from estimators.sampling import families
 from estimators.score_function import ScoreFunction
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
-from experiments.steps import Eager
+from experiments.gradients.prepare import prepare
+from experiments.gradients.steps import Eager
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import Workload, prepare
 
 COSINE = "gaussian-cosine:dim=1,k=2"
 

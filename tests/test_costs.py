@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from frames import cell, frame
 
-from experiments.costs import fitted_costs
+from experiments.analysis.costs import fitted_costs
 
 ROUNDS = np.exp(0.01 * np.linspace(-1, 1, 7))
 Timed = tuple[dict, np.ndarray]

@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
-from estimators import families
-from estimators.interface import Params, Unsupported, replicated
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Params, Unsupported, replicated
 from estimators.noise import IID
 from estimators.registry import components, make_estimator, make_problem
-from experiments import trained
+from estimators.sampling import families
+from experiments.measuring.find_reference import cache_folder
 from experiments.problems import digits_vae
+from experiments.problems import trained_start as trained
 from experiments.problems.digits import EVALUATION_SAMPLES, PIXELS, Digits
 from experiments.problems.digits_sbn import TwoLayers
-from experiments.reference import cache_folder
 
 VAE, SBN, STACK = (
     "digits-vae:hidden=3,latent=2,points=3",

@@ -9,23 +9,25 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, OneHotCategorical
 
-from estimators import families, variance_gradient
-from estimators.arms import ARMS
-from estimators.coupled import ARM, DisARM
-from estimators.gumbel_top_k import most_probable, without_replacement
+from estimators.discrete.arm import ARM, DisARM
+from estimators.discrete.arms import ARMS
+from estimators.discrete.gumbel_top_k import most_probable, without_replacement
+from estimators.discrete.rebar import Rebar, Relax
+from estimators.discrete.relaxations import relaxation
+from estimators.discrete.set_probabilities import leave_out_ratios, remainder
+from estimators.discrete.without_replacement import ReinforceWithoutReplacement, UnorderedSet
 from estimators.interface import Estimator, Params, Problem, ScoredSamples, replicated
+from estimators.learning import variance_gradient
 from estimators.noise import IID
-from estimators.rebar import Rebar, Relax
 from estimators.registry import make_estimator, make_problem
-from estimators.relaxations import relaxation
-from estimators.set_probabilities import leave_out_ratios, remainder
-from estimators.without_replacement import ReinforceWithoutReplacement, UnorderedSet
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
-from experiments.steps import Eager
+from estimators.sampling import families
+from experiments.gradients.prepare import prepare
+from experiments.gradients.steps import Eager
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import Workload, prepare
 
 TOY = "bernoulli-toy:dim=3,logit=0.5,t=0.1"
 TOYS = (TOY, "bernoulli-shared-logit", "bernoulli-shared-logit:logit=-4", "categorical-toy")
@@ -192,7 +194,7 @@ def test_arms_with_two_samples_is_disarm() -> None:
 
 
 def test_arms_samples_are_bernoulli_and_antithetic() -> None:
-    from estimators.arms import _correlation, _events
+    from estimators.discrete.arms import _correlation, _events
 
     p = torch.tensor([1e-3, 0.05, 0.2, 0.3, 0.5], dtype=torch.float64)
     exponential = -IID(0, dtype=torch.float64).uniform((4, 400_000, 5)).log()
@@ -205,7 +207,7 @@ def test_arms_samples_are_bernoulli_and_antithetic() -> None:
 
 
 def test_sticks_make_the_categories() -> None:
-    from estimators.coupled import _states, _sticks
+    from estimators.discrete.arm import _states, _sticks
 
     q = OneHotCategorical(logits=torch.tensor([[0.7, -1.2, 0.1, 2.0]], dtype=torch.float64))
     sticks = Bernoulli(logits=_sticks(q))

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from estimators.registry import make_estimator, make_problem
 from experiments.engine import coordinator, remaining, run
-from experiments.measurement import Measurement
-from experiments.measuring import measure
+from experiments.measuring.loop import measure
+from experiments.measuring.measurement import Measurement
 from experiments.store import Store, StoreError, load
 from experiments.sweep import Exclude, Sweep, sweep_from_flags
 
@@ -21,7 +21,7 @@ from itertools import count
 from typing import ClassVar
 
 from estimators import Estimator, register_estimator
-from estimators.families import sample
+from estimators import sample
 
 
 @register_estimator("broken")

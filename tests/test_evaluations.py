@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from frames import cell, frame
 
-from experiments.evaluations import differ_from_samples
+from experiments.analysis.evaluations import differ_from_samples
 
 
 def test_the_variance_at_equal_evaluations_carries_its_interval():

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.console import narrator
 from experiments.engine import run
 from experiments.engine.pool import LocalPool
 from experiments.store import load
 from experiments.sweep import sweep_from_flags
+from experiments.terminal.progress import narrator
 
 PLUGIN = '''
 """Estimators that no sweep should have."""
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 
 from estimators import Estimator, register_estimator
-from estimators.families import sample
+from estimators import sample
 
 
 class Strange(BaseException):

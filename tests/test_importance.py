@@ -6,8 +6,8 @@ import warnings
 import pytest
 import torch
 
-from estimators.pareto import pareto_shape
 from estimators.registry import make_estimator, make_problem
+from estimators.wrappers.pareto import pareto_shape
 from experiments import measure
 
 

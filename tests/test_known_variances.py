@@ -8,15 +8,15 @@ import pytest
 import torch
 from scipy import stats
 
-from estimators import families
 from estimators.interface import replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from experiments.measurement import Measurement
-from experiments.measuring import estimate, measure
-from experiments.reference import find_reference
+from estimators.sampling import families
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate, measure
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import prepare
 
 
 def measured(

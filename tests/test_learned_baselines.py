@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators import families
+from estimators.control_variates.moving_average import MovingAverage
+from estimators.control_variates.optimal_baseline import OptimalBaseline
+from estimators.control_variates.regression import Regression
 from estimators.interface import ScoredSamples
-from estimators.learned_baselines import MovingAverage, OptimalBaseline
 from estimators.noise import IID
 from estimators.registry import make_problem
-from estimators.regression import Regression
+from estimators.sampling import families
 
 S, R = 4, 3
 

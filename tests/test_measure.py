@@ -18,15 +18,18 @@ from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
 from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import Measurement, long_run, measure, reference, statistics
-from experiments.caching import cache_folder
-from experiments.measuring import estimate
-from experiments.memory import peak_memory
-from experiments.reference import find_reference
+from experiments import Measurement, measure, statistics
+from experiments.gradients.prepare import prepare
+from experiments.gradients.steps import Step
+from experiments.gradients.workload import Workload, flatten
+from experiments.machine.caching import cache_folder
+from experiments.measuring import find_reference as reference
+from experiments.measuring import long_run
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
 from experiments.statistics import GROUPS
-from experiments.steps import Step
 from experiments.sweep import Stop
-from experiments.workload import Workload, flatten, prepare
+from experiments.timing.memory import peak_memory
 
 QUADRATIC = "gaussian-quadratic:dim=2"
 

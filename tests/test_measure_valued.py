@@ -13,17 +13,17 @@ from cases import MovingTarget
 from scipy import stats
 from torch import Tensor
 
-from estimators import weak_derivatives
-from estimators.decompositions import WEAK_DERIVATIVES
 from estimators.interface import Estimator, Params, Problem, Unsupported
+from estimators.measure_valued import weak_derivatives
+from estimators.measure_valued.decompositions import WEAK_DERIVATIVES
+from estimators.measure_valued.weak_derivatives import Pair
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from estimators.weak_derivatives import Pair
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import prepare
 
 COUPLINGS = [True, False]
 

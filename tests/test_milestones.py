@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from frames import cell, frame
 
-from experiments.milestones import milestones
+from experiments.analysis.milestones import milestones
 from experiments.plots import plots
-from experiments.plots.choice import suitable
+from experiments.plots.kinds.choice import suitable
 from experiments.report import write_report
 from experiments.store import Run
 

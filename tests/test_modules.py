@@ -13,8 +13,8 @@ from estimators.interface import Params, Problem, replicated
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.registry import make_estimator
-from experiments import long_run
-from experiments.measuring import measure
+from experiments.measuring import long_run
+from experiments.measuring.loop import measure
 
 
 def network(inputs: int, outputs: int) -> nn.Module:

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from estimators import families
 from estimators.interface import ControlVariate, Estimator, Problem, ScoredSamples
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
+from estimators.sampling import families
 from estimators.score_function import ScoreFunction
-from estimators.stratified import Stratified
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
-from experiments.reference import find_reference
+from estimators.wrappers.stratified import Stratified
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import prepare
 
 
 @dataclass(frozen=True)

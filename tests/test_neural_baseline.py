@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from estimators.data_points import DataPoints
-from estimators.interface import Estimator, Params, Problem, ScoredSamples
-from estimators.latent import LatentVariableProblem
-from estimators.neural_baseline import NeuralBaseline, _guess
+from estimators.control_variates.neural_baseline import NeuralBaseline, _guess
+from estimators.interface import Estimator, LatentVariableProblem, Params, Problem, ScoredSamples
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from experiments.measuring import measure
+from estimators.wrappers.data_points import DataPoints
+from experiments.measuring.loop import measure
 
 SPEC = "score-function:control_variate=neural-baseline"
 LOCAL = f"per-data-point:base=({SPEC})"

@@ -9,8 +9,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from estimators.noise import IID, NoiseSource, Shape, derive_seed, open_interval
-from estimators.quantiles import gamma_quantile, poisson_quantile
+from estimators.noise import IID, NoiseSource, derive_seed, open_interval
+from estimators.noise.quantiles import gamma_quantile, poisson_quantile
+from estimators.noise.source import Shape
 
 DTYPES = [torch.float32, torch.float64]
 RARE = 1e-4

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.commands.ordering import Ranked, advice, in_order
+from experiments.ranking.order import Ranked, advice, in_order
 from experiments.statistics import Interval
 
 

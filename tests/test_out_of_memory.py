@@ -10,16 +10,17 @@ from torch import Tensor
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import long_run
-from experiments.measurement import Measurement
-from experiments.measuring import estimate, extend
-from experiments.reference import find_reference
-from experiments.sampling import Sampling
+from experiments.gradients.prepare import prepare
+from experiments.gradients.steps import Eager
+from experiments.gradients.workload import Workload
+from experiments.measuring import long_run
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate, extend
+from experiments.measuring.measurement import Measurement
+from experiments.measuring.moments import Sampling
 from experiments.statistics import GROUPS
-from experiments.steps import Eager
 from experiments.sweep import Stop
-from experiments.timing import Timed
-from experiments.workload import Workload, prepare
+from experiments.timing.rounds import Timed
 
 QUADRATIC = "gaussian-quadratic:dim=2"
 
@@ -82,7 +83,7 @@ def test_what_was_compiled_is_compiled_anew_once(monkeypatch: pytest.MonkeyPatch
     whole_compile = Sampling.compile
     monkeypatch.setattr(Sampling, "compile", compile)
     monkeypatch.setattr(torch, "compile", counting)
-    monkeypatch.setattr("experiments.compiling.BREAK_EVEN", 1000)
+    monkeypatch.setattr("experiments.gradients.compiling.BREAK_EVEN", 1000)
     sampling = Sampling(replace(work("pathwise"), compile="auto"), None)
     extend(sampling, Stop(rtol=1e-6, max_replicates=2**17))
     assert compiled == [2**15, 2**14] and sampling.replicates == 2**17

@@ -11,8 +11,8 @@ from benchmarks.peers.figure import throughput
 from benchmarks.peers.targets import TARGETS
 from benchmarks.peers.work import CASES, Case, Moments
 from estimators.registry import make_estimator, make_problem
-from experiments.reference import find_reference
-from experiments.workload import prepare
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
 
 SMALL = [
     Case("A pathwise", "gaussian-quadratic:dim=3", "pathwise", 4),

@@ -9,16 +9,15 @@ from cases import problem
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from estimators.data_points import Flattened, flattened
-from estimators.distributions import TruncatedNormal
-from estimators.families import unwrap
-from estimators.interface import Estimator, Noise, Params, Problem
-from estimators.latent import LatentVariableProblem
+from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem
 from estimators.noise import IID
 from estimators.pathwise import Pathwise
-from estimators.per_data_point import PerDataPoint
 from estimators.registry import make_estimator, make_problem
-from experiments.measuring import measure
+from estimators.sampling.families import unwrap
+from estimators.sampling.missing import TruncatedNormal
+from estimators.wrappers.data_points import Flattened, flattened
+from estimators.wrappers.per_data_point import PerDataPoint
+from experiments.measuring.loop import measure
 
 pytestmark = pytest.mark.usefixtures("short_fits")
 

@@ -20,12 +20,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.analysis.series import find_series
 from experiments.kinds import KIND_NAMES
 from experiments.plots import KINDS, plot, plots, save_plots
-from experiments.plots.scales import number
-from experiments.plots.style import looks, wrap
-from experiments.plots.variance_work import pareto_front
-from experiments.series import find_series
+from experiments.plots.drawing.scales import number
+from experiments.plots.drawing.style import looks, wrap
+from experiments.plots.kinds.variance_work import pareto_front
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
 EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")

@@ -9,8 +9,8 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from estimators.distributions import Logistic
-from estimators.proposals import SHIFTED, WIDENED, shifted, widened
+from estimators.sampling.missing import Logistic
+from estimators.wrappers.proposals import SHIFTED, WIDENED, shifted, widened
 
 FACTOR, DEVIATIONS = 1.5, 0.7
 

@@ -8,14 +8,15 @@ import pytest
 import torch
 from test_check import PROBLEM, estimator, plugin
 
-from estimators import Estimator, registry
+from estimators import Estimator
 from estimators.registry import components, make_problem
-from experiments import reference
-from experiments.commands import contest
-from experiments.commands.recipe import recipe
-from experiments.measuring import extend
-from experiments.reference import find_reference
-from experiments.timing import ROUNDS, Timed, Timing
+from estimators.registry.registration import tables
+from experiments.measuring import find_reference as reference
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import extend
+from experiments.ranking import contest
+from experiments.ranking.recipe import recipe
+from experiments.timing.rounds import ROUNDS, Timed, Timing
 
 FEW = ("pathwise", "score-function")
 QUADRATIC = ("gaussian-quadratic:dim=2", "-n", "4", "--seconds", "2")
@@ -25,8 +26,8 @@ QUADRATIC = ("gaussian-quadratic:dim=2", "-n", "4", "--seconds", "2")
 def few(gradmark, monkeypatch):
     """The command line with two estimators beside those of plug-ins."""
     table = {name: cls for name, cls in components("estimator").items() if name in FEW}
-    monkeypatch.setitem(registry._tables, "estimator", table)
-    monkeypatch.setitem(registry._tables, "control variate", {"none": components("control variate")["none"]})
+    monkeypatch.setitem(tables, "estimator", table)
+    monkeypatch.setitem(tables, "control variate", {"none": components("control variate")["none"]})
     monkeypatch.setattr(Estimator, "measured_by", FEW)
     return gradmark
 
@@ -260,7 +261,7 @@ def check_ranking(run, problem, seed, seconds):
 def test_the_best_of_some_is_known_by_theory(gradmark, monkeypatch, problem):
     names = ("pathwise", "score-function", "stratified", "measure-valued", "importance-weighted", "rao-blackwellized")
     table = {name: cls for name, cls in components("estimator").items() if name in (*names, "exact")}
-    monkeypatch.setitem(registry._tables, "estimator", table)
+    monkeypatch.setitem(tables, "estimator", table)
     check_ranking(gradmark, problem, seed=0, seconds=4)
 
 

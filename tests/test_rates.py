@@ -8,7 +8,7 @@ import pytest
 from frames import cell, frame
 from scipy import stats
 
-from experiments.rates import fitted_rates
+from experiments.analysis.rates import fitted_rates
 from experiments.statistics import Interval, fit_power_law
 
 SAMPLES = 2.0 ** np.arange(1, 11)

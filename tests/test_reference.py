@@ -14,11 +14,12 @@ from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from estimators.score_function import ScoreFunction
-from experiments import reference
-from experiments.measuring import estimate
-from experiments.reference import References, find_reference
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload, flatten
+from experiments.measuring import find_reference as reference
+from experiments.measuring.find_reference import References, find_reference
+from experiments.measuring.loop import estimate
 from experiments.sweep import Stop
-from experiments.workload import Workload, flatten, prepare
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from estimators.registry import (
     source_digest,
     source_is_known,
 )
+from estimators.registry.registration import tables
 
 ESTIMATOR = """
     from dataclasses import dataclass
@@ -58,9 +59,9 @@ NEEDED = {
 def unchanged_registry() -> Iterator[None]:
     """What a test registers is forgotten after it."""
     components("estimator")  # loads what is installed
-    before = {kind: dict(table) for kind, table in registry._tables.items()}
+    before = {kind: dict(table) for kind, table in tables.items()}
     yield
-    for kind, table in registry._tables.items():
+    for kind, table in tables.items():
         table.clear()
         table.update(before[kind])
 

@@ -11,9 +11,9 @@ from torch.utils._pytree import tree_leaves
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import IID, NoiseSource
 from estimators.registry import make_estimator, make_problem
-from experiments.bulk import LARGE, Bulk, finished, iid
-from experiments.replay import Draw, Recipe
-from experiments.steps import Eager
+from experiments.gradients.bulk import LARGE, Bulk, finished, iid
+from experiments.gradients.replay import Draw, Recipe
+from experiments.gradients.steps import Eager
 
 CPU = torch.device("cpu")
 REPLICATES = LARGE // 4

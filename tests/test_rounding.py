@@ -13,15 +13,16 @@ from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments.console import narrator
 from experiments.engine import run
-from experiments.measuring import estimate
-from experiments.reference import find_reference
-from experiments.rounding import rounding
-from experiments.sampling import _safe_moments
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.moments import _safe_moments
+from experiments.measuring.rounding import rounding
 from experiments.store import load
 from experiments.sweep import Stop, read_sweep
-from experiments.workload import Workload, prepare
+from experiments.terminal.progress import narrator
 
 
 def workload(problem: str, estimator: str | Estimator = "pathwise", dtype: str = "float32") -> Workload:

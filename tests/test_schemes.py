@@ -9,8 +9,8 @@ from scipy import stats
 from torch import Tensor
 
 from estimators.noise import IID
-from estimators.schemes import SCHEMES, Scheme
-from estimators.sobol import MAX_DIMENSIONS
+from estimators.noise.schemes import SCHEMES, Scheme
+from estimators.noise.sobol import MAX_DIMENSIONS
 
 RARE = 1e-4
 """A p-value below this, at a fixed seed, is a fault."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators import specs
+from estimators.interface import specs
 from estimators.registry import make_estimator, make_problem
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.provenance import provenance
+from experiments.machine.provenance import provenance
 from experiments.store import CELL_COLUMNS, Run, Store, StoreError, load
 from experiments.store.schema import POINT_COLUMNS, STATE_COLUMNS, TABLES, TIMING_COLUMNS
 from experiments.sweep import Cell

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators import registry
+from estimators.registry.registration import tables
 from experiments.sweep import Cell, Stop, Sweep, Train, files, grid, read_sweep, shipped_sweeps, sweep_from_flags
 from experiments.sweep.convert import convert
 
@@ -55,7 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (path / "mine.py").write_text(PLUGIN)
     registry.components("estimator")  # what is installed is loaded for good
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_tables", {kind: dict(table) for kind, table in registry._tables.items()})
+        for kind, table in tables.items():
+            patch.setitem(tables, kind, dict(table))
         yield path
 
 

@@ -3,8 +3,8 @@
 import pytest
 from rich.cells import cell_len
 
-from experiments.console import percent, seconds
-from experiments.tables import text_table
+from experiments.terminal.numbers import percent, seconds
+from experiments.terminal.tables import text_table
 
 COLUMNS = ["", "estimator", "verdict", "total variance", "bias/‖g‖", "time", "MSE × s [95 %]", "ratio"]
 SPEC = "score-function:control_variate=(regression:control=muprop)"

@@ -8,13 +8,13 @@ import pytest
 from scipy import stats
 
 from estimators.registry import make_estimator, make_problem
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
+from experiments.gradients.prepare import prepare
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop, read_sweep
 from experiments.theory import exact_variances
 from experiments.theory.formulas import FORMULAS
 from experiments.theory.marginal import marginal, normal_rule, uniform_rule
-from experiments.workload import prepare
 
 PARAMETERS = ("loc", "log_scale")
 OPTIMAL = "score-function:control_variate=optimal-baseline"

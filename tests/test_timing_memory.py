@@ -12,12 +12,13 @@ from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
-from experiments import timing
-from experiments.memory import peak_memory
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
 from experiments.statistics import Interval
-from experiments.timing import Timed, Timing, device_name, interval_columns
-from experiments.timing import time_gradients as time_warm
-from experiments.workload import Workload, prepare
+from experiments.timing import rounds as timing
+from experiments.timing.memory import peak_memory
+from experiments.timing.rounds import Timed, Timing, device_name, interval_columns
+from experiments.timing.rounds import time_gradients as time_warm
 
 CPU = torch.device("cpu")
 SECONDS = 0.004

@@ -15,15 +15,16 @@ import pytest
 import torch
 from scipy import stats
 
-from estimators.interface import Unsupported
-from estimators.latent import LatentVariableProblem
-from estimators.learned_state import learned_state, with_learned_state
+from estimators.interface import LatentVariableProblem, Unsupported
+from estimators.learning.state import learned_state, with_learned_state
 from estimators.registry import components, make_estimator, make_problem
-from experiments import Train, load, optimisation, train, training
+from experiments import Train, load, train
 from experiments.engine.work import Measured, Skipped, measure_cell
-from experiments.optimisation import Optimisation
+from experiments.gradients.prepare import prepare, prepare_unlearned
 from experiments.sweep import Cell
-from experiments.workload import prepare, prepare_unlearned
+from experiments.training import loop as training
+from experiments.training import optimisation
+from experiments.training.optimisation import Optimisation
 
 QUADRATIC = "gaussian-quadratic:dim=2"
 AVERAGED = "score-function:control_variate=moving-average"

@@ -11,10 +11,10 @@ import torch.distributions as td
 from scipy import special, stats
 from torch import Tensor
 
-from estimators import families
-from estimators.distributions import Logistic, TruncatedNormal
 from estimators.noise import IID, open_interval
-from estimators.schemes import SCHEMES
+from estimators.noise.schemes import SCHEMES
+from estimators.sampling import families
+from estimators.sampling.missing import Logistic, TruncatedNormal
 
 RARE = 1e-4
 """A p-value below this, at a fixed seed, is a fault."""
@@ -479,7 +479,7 @@ def test_mixture_in_the_plane(structured: bool) -> None:
 
 def test_mixture_noise_is_the_ancestral_sample_and_its_inverse() -> None:
     """The conditional distribution functions of a sample are independent uniforms (Rosenblatt 1952)."""
-    from estimators.rosenblatt import _conditionals, _mixture
+    from estimators.sampling.rosenblatt import _conditionals, _mixture
 
     bells = TwoBells(1)
     with torch.no_grad():

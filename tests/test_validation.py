@@ -10,12 +10,12 @@ from test_check import HEAD, PROBLEM
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.families import sample
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_problem
-from experiments.workload import prepare
+from estimators.sampling.families import sample
+from experiments.gradients.prepare import prepare
 
 QUADRATIC = make_problem("gaussian-quadratic:dim=3")
 

@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from estimators.families import log_prob
-from estimators.interface import Params
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Params
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
+from estimators.sampling.families import log_prob
 
 VARGRAD, LOO = (f"score-function:control_variate={name}" for name in ("vargrad", "leave-one-out"))
 PROBLEMS = ["linear-gaussian:dim=2,perturbation=1,points=3", "digits-sbn:latent=2,points=3"]

@@ -12,15 +12,16 @@ import torch.distributions as td
 from cases import MovingTarget
 from torch import Tensor
 
-from estimators import finite_differences
 from estimators.interface import Params, Problem, Unsupported
 from estimators.noise import IID
-from estimators.perturbations import flatten, outside_the_domain, perturbed
 from estimators.registry import make_estimator, make_problem
-from experiments.measurement import Measurement
-from experiments.measuring import estimate
+from estimators.zeroth_order import finite_differences
+from estimators.zeroth_order.perturbations import flatten, outside_the_domain, perturbed
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
-from experiments.workload import Workload, prepare
 
 NAMES = ["finite-differences", "spsa", "evolution-strategies"]
 

@@ -25,11 +25,11 @@ from benchmarks.peers.targets import TARGETS
 from benchmarks.peers.work import CASES, Block, Case, Moments
 from benchmarks.speed import seconds_per_call, use_one_core
 from estimators.registry import make_estimator, make_problem
-from experiments.provenance import provenance
-from experiments.reference import find_reference
-from experiments.sampling import Sampling
-from experiments.tables import markdown_table
-from experiments.workload import prepare
+from experiments.gradients.prepare import prepare
+from experiments.machine.provenance import provenance
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.moments import Sampling
+from experiments.terminal.tables import markdown_table
 
 PEERS = {"torch_loop": "torch", "pyro_elbo": "pyro", "storch_expectation": "storch", "jax_vmap": "jax", "ours": "torch"}
 """By module of this folder: the package that it needs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.plots.style import COLOURS, paper_style
+from experiments.plots.drawing.style import COLOURS, paper_style
 
 __all__ = ["throughput"]
 

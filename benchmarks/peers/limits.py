@@ -10,7 +10,7 @@ import torch
 from benchmarks.peers.work import Case
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
-from experiments.workload import prepare
+from experiments.gradients.prepare import prepare
 
 __all__ = ["limits"]
 

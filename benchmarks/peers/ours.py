@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks.peers.work import Block, Case, Moments
 from estimators.registry import make_estimator, make_problem
-from experiments.sampling import Sampling
-from experiments.workload import prepare
+from experiments.gradients.prepare import prepare
+from experiments.measuring.moments import Sampling
 
 __all__ = ["block", "blocks"]
 

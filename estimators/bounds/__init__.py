@@ -1,3 +1,1 @@
-"""Estimators of importance-weighted bounds on the evidence; importing this package registers them."""
-
-from . import doubly_reparameterized, iwae, renyi, reweighted_wake_sleep, sticking_the_landing, vimco  # noqa: F401
+"""Bounds of K samples: they need the log-weights of a latent-variable problem, and num_samples is K."""

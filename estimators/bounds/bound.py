@@ -10,9 +10,8 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators import families
-from estimators.interface import Estimator, Noise, Params, Problem
-from estimators.latent import LatentVariableProblem
+from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem
+from estimators.sampling import families
 
 __all__ = ["Bound", "log_mean_weight", "parted", "relative_weights", "samples"]
 

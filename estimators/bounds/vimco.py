@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, samples
-from estimators.interface import Noise, Params, Problem
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Noise, Params, Problem
 from estimators.registry import register_estimator
 
 __all__ = ["OVIS", "VIMCO"]

@@ -7,22 +7,20 @@ import torch
 
 from estimators.interface import Unsupported
 from estimators.registry import components, load_plugin, make_estimator, make_problem
+from experiments.commands.arguments import given, registered_by
 from experiments.commands.conclusions import COLUMNS, Check
-from experiments.commands.files import given, registered_by
-from experiments.console import narrator
-from experiments.engine import reason
-from experiments.measuring import estimate
-from experiments.reference import References
+from experiments.commands.exits import FAILED, NOTHING, REFUTED
+from experiments.gradients.prepare import find_device, prepare
+from experiments.gradients.validation import check_initial_point
+from experiments.machine.errors import reason
+from experiments.measuring.find_reference import References
+from experiments.measuring.loop import estimate
 from experiments.sweep import Stop
-from experiments.tables import print_table
-from experiments.validation import check_initial_point
-from experiments.workload import find_device, prepare
+from experiments.terminal.progress import narrator
+from experiments.terminal.tables import print_table
 
 __all__ = ["check_claims"]
 
-NOTHING = 4
-REFUTED = 3
-FAILED = 1
 MAX_REPLICATES = 10**9
 REMEDY = "give the problem an expected_cost or an exact_gradient"
 

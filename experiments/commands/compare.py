@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from experiments.commands.show import EMPTY, open_run
-from experiments.comparison import POINT, Change, Comparison, Gate, Matched, compare
-from experiments.tables import markdown_table, print_table
+from experiments.analysis.comparison import POINT, Change, Comparison, Gate, Matched, compare
+from experiments.commands.arguments import open_run
+from experiments.commands.exits import NOTHING, REFUTED
+from experiments.terminal.tables import markdown_table, print_table
 
 __all__ = ["compare_runs"]
 
-REGRESSION = 3
 QUANTITIES = ("variance", "bias", "time", "evaluations")
 COLUMNS = [
     "",
@@ -48,8 +48,8 @@ def compare_runs(before: str, after: str, form: str, gate: Gate, fail: bool) -> 
     else:
         _tell(found, gate, form)
     if not found.matched:
-        return EMPTY
-    return REGRESSION if fail and regressions else 0
+        return NOTHING
+    return REFUTED if fail and regressions else 0
 
 
 def _tell(found: Comparison, gate: Gate, form: str) -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from experiments.console import percent
-from experiments.measurement import Measurement
+from experiments.measuring.measurement import Measurement
+from experiments.terminal.numbers import percent
 
 __all__ = ["COLUMNS", "Check"]
 

@@ -11,10 +11,10 @@ import click
 import torch
 
 from estimators.registry import components, make_estimator, make_problem
-from experiments.caching import cache_folder
-from experiments.measuring import measure
-from experiments.provenance import provenance
-from experiments.tables import print_table
+from experiments.machine.caching import cache_folder
+from experiments.machine.provenance import provenance
+from experiments.measuring.loop import measure
+from experiments.terminal.tables import print_table
 
 __all__ = ["examine"]
 

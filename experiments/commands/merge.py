@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from experiments.commands.show import locate
+from experiments.commands.arguments import locate
 from experiments.store import merge
 from experiments.sweep.keys import check_name
 

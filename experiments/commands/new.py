@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from estimators.registry import NAME, Kind, components
+from estimators.registry import Kind, components
+from estimators.registry.registration import NAME
 
 __all__ = ["write_skeleton"]
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).with_name("templates")
 NEXT = {
     "estimator": "gradmark check {file}",
     "problem": "gradmark rank {file}",

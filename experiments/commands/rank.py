@@ -8,21 +8,20 @@ import torch
 
 from estimators.interface import Problem
 from estimators.registry import components, load_plugin, make_estimator, make_problem
-from experiments.commands.contest import Contest
-from experiments.commands.files import given, registered_by
-from experiments.commands.ordering import Ranked, advice, in_order
-from experiments.commands.recipe import recipe
-from experiments.commands.standings import print_standings, quantity, standings
-from experiments.console import narrator
-from experiments.engine import reason
-from experiments.tables import print_table
-from experiments.validation import check_initial_point
-from experiments.workload import find_device
+from experiments.commands.arguments import given, registered_by
+from experiments.commands.exits import FAILED, NOTHING
+from experiments.gradients.prepare import find_device
+from experiments.gradients.validation import check_initial_point
+from experiments.machine.errors import reason
+from experiments.ranking.contest import Contest
+from experiments.ranking.order import Ranked, advice, in_order
+from experiments.ranking.recipe import recipe
+from experiments.ranking.standings import print_standings, quantity, standings
+from experiments.terminal.progress import narrator
+from experiments.terminal.tables import print_table
 
 __all__ = ["rank_estimators"]
 
-FAILED = 1
-NOTHING = 4
 NO_REFERENCE = (
     "By variance, which does not see a bias: the exact gradient is unknown, and no estimator that claims to be "
     "unbiased could be checked against the plain score function."

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from experiments.commands.show import EMPTY, REASONS
-from experiments.commands.summary import print_cells
-from experiments.console import duration, narrator
+from experiments.commands.arguments import REASONS
+from experiments.commands.exits import FAILED, NOTHING
 from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
 from experiments.engine.coordinator import EVERYTHING
 from experiments.engine.executor import Interrupts
@@ -16,6 +15,9 @@ from experiments.plots import plots_of, save_plots
 from experiments.report import write_report
 from experiments.store import FAILURES, load
 from experiments.sweep import Sweep, read_sweep, sweep_from_flags
+from experiments.terminal.numbers import duration
+from experiments.terminal.progress import narrator
+from experiments.terminal.summary import print_cells
 
 __all__ = ["run_sweep"]
 
@@ -41,7 +43,7 @@ def run_sweep(
     cells = sweep.cells()
     if not cells:
         click.echo(f"gradmark: sweep '{sweep.name}' has no cells: everything is excluded", err=True)
-        return EMPTY
+        return NOTHING
     redo = EVERYTHING if fresh else FAILURES if retry else frozenset()
     executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=sweep.plugins)
     if dry_run:
@@ -51,7 +53,7 @@ def run_sweep(
             outcome = run(sweep, folder, progress, executor=executor, retry=redo)
         except ExecutorLost as lost:
             click.echo(f"gradmark: {lost}", err=True)
-            return 1
+            return FAILED
         if outcome.interrupted:
             raise KeyboardInterrupt
         results = load(folder)
@@ -63,7 +65,7 @@ def run_sweep(
         progress.advance("report")
     print_cells(results.cells)
     click.echo(_summary(outcome, folder), err=True)
-    return 1 if outcome.failed else EMPTY if not outcome.done else 0
+    return FAILED if outcome.failed else NOTHING if not outcome.done else 0
 
 
 def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor) -> int:

@@ -1,40 +1,27 @@
 """`gradmark show`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 import pandas as pd
 
-from estimators.specs import check_known
-from experiments.commands.summary import PLACES, places, print_cells, summary
-from experiments.milestones import milestones
-from experiments.store import FAILURES, Run, load
-from experiments.tables import markdown_table, print_table
+from estimators.interface.specs import check_known
+from experiments.analysis.milestones import milestones
+from experiments.commands.arguments import REASONS, open_run
+from experiments.commands.exits import NOTHING
+from experiments.store import FAILURES, Run
+from experiments.terminal.summary import PLACES, places, print_cells, summary
+from experiments.terminal.tables import markdown_table, print_table
 
-__all__ = ["locate", "open_run", "show_cells"]
+__all__ = ["show_cells"]
 
-EMPTY = 4
-REASONS = "estimator,problem,status,timing_status,error"
 NOTHING_FITTED = {
     "rates": "no rates: they need three numbers of samples or more, as in -n 1,10,100",
     "costs": "no costs to fit: they need times at three numbers of samples or more, or levels of a problem's option",
     "signals": "no signals to fit: they need three numbers of samples or more, as in -n 1,10,100",
     "milestones": 'no milestones: they are of runs of experiment = "train"',
 }
-
-
-def open_run(name: str) -> tuple[Path, Run]:
-    """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
-    path = locate(name)
-    return (path.parent if path.is_file() else path), load(path)
-
-
-def locate(name: str) -> Path:
-    """Where a run is, if it is: its folder or its store file."""
-    path = Path(name)
-    return path if path.exists() or path.parent != Path() else Path("results") / name
 
 
 def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **options: Any) -> int:
@@ -68,13 +55,13 @@ def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **o
     if fit and not len(cells) and "done" in set(found["status"]):
         click.echo(NOTHING_FITTED[fit], err=True)
     click.echo(_left_out(loaded, name), err=True, nl=False)
-    return 0 if len(cells) else EMPTY
+    return 0 if len(cells) else NOTHING
 
 
 def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None) -> pd.DataFrame:
-    from experiments.costs import fitted_costs  # scipy takes a second, and other tables do without
-    from experiments.rates import fitted_rates
-    from experiments.signals import fitted_signals
+    from experiments.analysis.costs import fitted_costs  # scipy takes a second, and other tables do without
+    from experiments.analysis.rates import fitted_rates
+    from experiments.analysis.signals import fitted_signals
 
     if fit == "milestones":
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]

@@ -6,6 +6,5 @@
 from experiments.engine.choice import choose_executor
 from experiments.engine.coordinator import Outcome, Progress, remaining, run
 from experiments.engine.executor import Executor, ExecutorLost
-from experiments.engine.work import reason
 
-__all__ = ["Executor", "ExecutorLost", "Outcome", "Progress", "choose_executor", "reason", "remaining", "run"]
+__all__ = ["Executor", "ExecutorLost", "Outcome", "Progress", "choose_executor", "remaining", "run"]

@@ -12,11 +12,11 @@ from pandas import DataFrame
 from experiments.engine.executor import Executor, Interrupts, Task
 from experiments.engine.serial import Serial
 from experiments.engine.work import Failure, Measured, Skipped, measure_cell, time_cells
-from experiments.provenance import provenance
+from experiments.machine.provenance import provenance
 from experiments.statistics import Interval
 from experiments.store import FAILURES, States, Store, load, states
 from experiments.sweep import Cell, Sweep
-from experiments.timing import Timing
+from experiments.timing.rounds import Timing
 
 __all__ = ["Outcome", "Progress", "remaining", "run"]
 

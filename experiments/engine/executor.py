@@ -11,8 +11,8 @@ from types import FrameType
 from typing import Any, NamedTuple, final
 
 from experiments.engine.work import Failure
+from experiments.gradients.prepare import find_device
 from experiments.sweep import Cell
-from experiments.workload import find_device
 
 __all__ = [
     "INTERRUPTED",

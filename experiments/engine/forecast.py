@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from experiments.engine.executor import Concurrent, Executor, Interrupts, Task
 from experiments.engine.work import Failure, Measured, measure_with_clock
-from experiments.measuring import FIRST_REPLICATES
+from experiments.measuring.loop import FIRST_REPLICATES
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
-from experiments.timing import BLOCK_SECONDS
+from experiments.timing.rounds import BLOCK_SECONDS
 
 __all__ = ["forecast"]
 

@@ -13,16 +13,18 @@ import torch
 
 from estimators.interface import Estimator, Problem, Unsupported
 from estimators.registry import make_estimator, make_problem
-from experiments.measuring import extend
-from experiments.reference import cache_folder, find_reference
-from experiments.rounding import rounding
-from experiments.sampling import Sampling
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.machine.errors import reason
+from experiments.measuring.find_reference import cache_folder, find_reference
+from experiments.measuring.loop import extend
+from experiments.measuring.moments import Sampling
+from experiments.measuring.rounding import rounding
 from experiments.sweep import Cell, Train
-from experiments.timing import Timed, Timing, time_gradients
-from experiments.training import timed_step, train
-from experiments.workload import Workload, prepare
+from experiments.timing.rounds import Timed, Timing, time_gradients
+from experiments.training.loop import timed_step, train
 
-__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "measure_with_clock", "reason", "time_cells"]
+__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "measure_with_clock", "time_cells"]
 
 TRACEBACK = 10_000
 """Characters of a traceback that are kept, the last ones."""
@@ -84,16 +86,6 @@ def time_cells(cells: Sequence[Cell], rounds: int) -> list[Timing | Failure]:
         timings = [_attempt(_timing, timed, rounds) for timed in ready.values()]
     answers = {**found, **dict(zip(ready, timings, strict=True))}
     return [answers[cell] for cell in cells]
-
-
-def reason(error: BaseException) -> str:
-    """An exception in one line."""
-    try:
-        text = str(error)
-    except Exception:  # somebody's own exception
-        text = ""
-    first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
 def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from estimators.specs import check_known
-from experiments.plots.bias import bias
-from experiments.plots.choice import suitable
-from experiments.plots.facets import faceted, kind_against
-from experiments.plots.files import FORMATS, save
-from experiments.plots.option import option, with_parameters
-from experiments.plots.parameters import parameter_variance
-from experiments.plots.rates import rates
-from experiments.plots.rounding import gradient_range, rounding_error
-from experiments.plots.snr import parameter_signals, signal_to_noise
-from experiments.plots.training import training_steps, training_time, with_curves
-from experiments.plots.variance import variance
-from experiments.plots.variance_work import variance_evaluations, variance_time
-from experiments.plots.work import work_map
+from estimators.interface.specs import check_known
+from experiments.plots.drawing.facets import faceted, kind_against
+from experiments.plots.drawing.files import FORMATS, save
+from experiments.plots.kinds.bias import bias
+from experiments.plots.kinds.choice import suitable
+from experiments.plots.kinds.option import option, with_parameters
+from experiments.plots.kinds.parameters import parameter_variance
+from experiments.plots.kinds.rates import rates
+from experiments.plots.kinds.rounding import gradient_range, rounding_error
+from experiments.plots.kinds.snr import parameter_signals, signal_to_noise
+from experiments.plots.kinds.training import training_steps, training_time, with_curves
+from experiments.plots.kinds.variance import variance
+from experiments.plots.kinds.variance_work import variance_evaluations, variance_time
+from experiments.plots.kinds.work import work_map
 
 if TYPE_CHECKING:
     from experiments.store import Run

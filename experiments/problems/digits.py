@@ -11,10 +11,9 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from estimators import families
-from estimators.interface import Params
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Params
 from estimators.noise import NoiseSource
+from estimators.sampling import families
 from experiments.problems.options import check_options
 
 __all__ = ["PIXELS", "Digits", "bernoulli_log_prob", "dense", "random_dense"]
@@ -57,7 +56,7 @@ class Digits(LatentVariableProblem):
         """At random, with a fixed seed."""
 
     def initial_params(self) -> Params:
-        from experiments.trained import trained_params
+        from experiments.problems.trained_start import trained_params
 
         if self.steps == 0:
             return self.untrained_params()

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.interface import Params
-from estimators.latent import LatentVariableProblem
+from estimators.interface import LatentVariableProblem, Params
 from estimators.registry import register_problem
 from experiments.problems.options import check_options
 

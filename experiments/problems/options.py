@@ -3,8 +3,7 @@
 import math
 from typing import Literal, get_args, get_origin
 
-from estimators import specs
-from estimators.interface import Problem
+from estimators.interface import Problem, specs
 
 __all__ = ["MAX_SIZE", "check_options"]
 

@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from experiments.machine.files import replacing
 from experiments.plots import plots_of
-from experiments.plots.files import replacing
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.pictures import figures
 from experiments.report.ranking import rankings
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = None) -> Path:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure as Drawing
 from pandas import DataFrame
 
-from experiments.plots.style import GRID, INK, paper_style
+from experiments.plots.drawing.style import GRID, INK, paper_style
 
 __all__ = ["Figure", "figures"]
 

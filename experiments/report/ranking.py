@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from experiments.objectives import aside
+from experiments.analysis.objectives import aside
 from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval
 
 __all__ = ["Ranking", "rankings"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pandas import DataFrame
 
-from experiments.console import time_unit
+from experiments.terminal.numbers import time_unit
 
 __all__ = ["CELLS", "Column", "Row", "duration", "interval", "number", "records", "text"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from experiments.milestones import milestones
+from experiments.analysis.milestones import milestones
 from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval, number, records
 from experiments.store import Run
 

@@ -1,11 +1,19 @@
 """From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
 
-from .bias import mean_squared_error, signal_to_noise, squared_bias
-from .groups import GROUPS, Groups, Interval
-from .power_law import PowerLaw, fit_logarithms, fit_power_law
-from .rates import cosine, log_median_standard_error, log_standard_error, ratio, relative_half_width, work_normalized
-from .variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
-from .verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
+from experiments.statistics.bias import mean_squared_error, signal_to_noise, squared_bias
+from experiments.statistics.derived import (
+    cosine,
+    log_median_standard_error,
+    log_standard_error,
+    ratio,
+    relative_half_width,
+    work_normalized,
+)
+from experiments.statistics.groups import GROUPS, Groups
+from experiments.statistics.interval import Interval
+from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
+from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
+from experiments.statistics.verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
 
 __all__ = [
     "ALPHA",

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from .groups import Groups, Interval, distinct_pairs
-from .variance import log_jackknife, total_variance
+from experiments.statistics.groups import Groups, distinct_pairs
+from experiments.statistics.interval import Interval
+from experiments.statistics.variance import log_jackknife, total_variance
 
 __all__ = ["Deviation", "bias_bounds", "mean_squared_error", "noise_traces", "signal_to_noise", "squared_bias"]
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["GROUPS", "Groups", "Interval", "distinct_pairs", "jackknife_error", "rounding"]
+__all__ = ["GROUPS", "Groups", "distinct_pairs", "jackknife_error", "rounding"]
 
 GROUPS = 64
-
-
-class Interval(NamedTuple):
-    """An estimate with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .groups import Interval
-from .rates import log_standard_error
+from experiments.statistics.derived import log_standard_error
+from experiments.statistics.interval import Interval
 
 __all__ = ["PowerLaw", "fit_logarithms", "fit_power_law"]
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from .bias import Deviation, noise_traces
-from .groups import Groups, distinct_pairs, jackknife_error, rounding
+from experiments.statistics.bias import Deviation, noise_traces
+from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error, rounding
 
 __all__ = ["Standardised", "gradient", "squared_norm"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from .groups import Groups, Interval, jackknife_error, rounding
+from experiments.statistics.groups import Groups, jackknife_error, rounding
+from experiments.statistics.interval import Interval
 
 __all__ = ["kurtosis", "leave_one_out_log_variance", "log_jackknife", "parameter_variances", "total_variance"]
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from .bias import Deviation, bias_bounds, noise_traces
-from .groups import Groups
-from .standardised import Standardised, gradient, squared_norm
+from experiments.statistics.bias import Deviation, bias_bounds, noise_traces
+from experiments.statistics.groups import Groups
+from experiments.statistics.standardised import Standardised, gradient, squared_norm
 
 __all__ = ["ALPHA", "TOLERANCE", "BiasTest", "bias_test", "rounding_floor", "undecided"]
 

@@ -1,7 +1,9 @@
 """Sweeps: which cells to measure, and when each has enough replicates. Start with `experiments.sweep.keys`."""
 
-from experiments.sweep.cell import Cell, Stop, Train
+from experiments.measuring.stop import Stop
+from experiments.sweep.cell import Cell
 from experiments.sweep.files import read_sweep, shipped_sweeps, sweep_from_flags
 from experiments.sweep.keys import Exclude, Sweep, Timing
+from experiments.training.settings import Train
 
 __all__ = ["Cell", "Exclude", "Stop", "Sweep", "Timing", "Train", "read_sweep", "shipped_sweeps", "sweep_from_flags"]

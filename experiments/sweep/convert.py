@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from estimators.specs import nearest
+from estimators.interface.specs import nearest
 
 __all__ = ["convert", "one_line"]
 

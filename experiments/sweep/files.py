@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from estimators.specs import nearest
+from estimators.interface.specs import nearest
 from experiments.sweep.convert import convert, one_line
 from experiments.sweep.keys import Sweep
 
@@ -40,7 +40,7 @@ def shipped_sweeps() -> list[str]:
 
 
 def _shipped() -> dict[str, Path]:
-    folder = Path(str(importlib.resources.files("experiments"))) / "sweeps"
+    folder = Path(str(importlib.resources.files("experiments"))) / "sweep" / "shipped"
     return {path.stem: path for path in folder.glob("*.toml")}
 
 

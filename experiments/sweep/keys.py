@@ -39,10 +39,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from estimators.specs import check_known
+from estimators.interface.specs import check_known
+from experiments.measuring.stop import Stop
 from experiments.sweep import grid
-from experiments.sweep.cell import Cell, Optimizer, Stop, Train
+from experiments.sweep.cell import Cell
 from experiments.sweep.convert import convert
+from experiments.training.settings import Optimizer, Train
 
 __all__ = ["Exclude", "Sweep", "Timing", "Training", "check_name"]
 
@@ -120,7 +122,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: bool = True
     """Compare with the exact gradient or, where it is not known, with a measured one; else there are no biases."""
     rounding: bool = False
-    """Compare the first gradients of each cell with float64 on the same noise; see `experiments.rounding`."""
+    """Compare the first gradients of each cell with float64 on the same noise; see `experiments.measuring.rounding`."""
     timing: Timing = Timing()
     train: Training | None = None
 

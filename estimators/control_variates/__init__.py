@@ -1,0 +1,1 @@
+"""One file a control variate, named as its spec: each subtracts a term of zero expected gradient."""

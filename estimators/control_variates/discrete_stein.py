@@ -1,0 +1,87 @@
+"""RODEO: control variates of expectation zero made by a Stein operator for binary variables."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.control_variates.expansions import cost_slopes, others
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.learning.least_variance import least_variance
+from estimators.noise import NoiseSource
+from estimators.registry import register_control_variate
+from estimators.sampling.families import unwrap
+
+__all__ = ["DiscreteStein"]
+
+
+@final
+@register_control_variate("discrete-stein")
+@dataclass(frozen=True)
+class DiscreteStein(ControlVariate):
+    r"""Adds what a Stein operator makes of the cost, of expectation zero, to the baseline and to the gradient:
+
+    $$\frac1S \sum_s \Big(f_s - \frac{1}{S-1} \sum_{r \ne s} \big(f_r + \alpha (\mathcal A h_r)(x_r)\big)\Big)
+      \nabla \log q(x_s) + \frac{\beta}{S} \sum_s (\mathcal A \tilde h_s)(x_s), \qquad
+      \tilde h_s = h_s \nabla \log q.$$
+
+    The Gibbs operator is $(\mathcal A h)(x) = \sum_i \mathbb{E}[h(x) \mid x_{-i}] - h(x)$, and $h_s$ expands the cost
+    at the other samples, $h_s(y) = \frac{1}{S-1} \sum_{r \ne s} f_r + \nabla f_r^\top (y - x_r)$; the general form
+    learns a network of these. `fit` learns $\alpha$ and $\beta$, which are zero before. Unbiased for independent
+    samples; S of at least 2, binary x and a cost differentiable in x, whose slopes count as S more evaluations.
+    Shi, Zhou, Hwang, Titsias & Mackey 2022.
+    """
+
+    coefficients: Tensor | None = learned()
+    """α and β."""
+    uses_other_samples: ClassVar[bool] = True
+    needs_samples_of_q: ClassVar[bool] = True
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        kind = type(unwrap(problem.initial_distribution))
+        if kind is not td.Bernoulli:
+            return f"discrete-stein needs binary variables (Bernoulli), not {kind.__name__}"
+        if not problem.differentiable:
+            return "discrete-stein needs a cost that is differentiable in x"
+        return None if num_samples >= 2 else f"discrete-stein needs num_samples of at least 2, not {num_samples}"
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return num_samples
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        alpha, beta = (0.0, 0.0) if self.coefficients is None else self.coefficients
+        baseline, gradient = _stein_terms(samples)
+        return others(samples.cost) * samples.score - alpha * baseline - beta * gradient
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "DiscreteStein":
+        def terms(samples: ScoredSamples) -> tuple[Tensor, ...]:
+            plain = samples.direct + (samples.cost - others(samples.cost)) * samples.score
+            return plain, *_stein_terms(samples)
+
+        return replace(self, coefficients=least_variance(terms, problem, params, num_samples, source))
+
+
+def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S R"]]:
+    """What is added for α = 1, and for β = 1."""
+    q: Any = unwrap(samples.q)
+    x, p = samples.x, q.probs.detach()
+    event = tuple(range(2, x.ndim))
+    slope = cost_slopes(samples)
+    intercept = others(samples.cost - (slope * x).sum(event))
+    slope = others(slope)
+    h = _wide(intercept + (slope * x).sum(event), x)
+    odds = torch.where(x > 0.5, 1 - p, p)  # of the flip of a bit, given the others
+    step = slope * (1 - 2 * x)  # the change of h when it flips
+    change = odds * step
+    total = change.sum(event)
+    score, flipped = x - p, 1 - x - p
+    # The score of bit i changes with its own flip alone; h changes with every flip.
+    vector = score * (_wide(total, x) - change) + odds * ((h + step) * flipped - h * score)
+    return -others(total) * samples.score, (vector * (q.logits - q.logits.detach())).sum(event)
+
+
+def _wide(value: Float[Tensor, "S R"], like: Tensor) -> Tensor:
+    return value.reshape(*value.shape, *[1] * (like.ndim - 2))

@@ -1,0 +1,60 @@
+"""Double control variates: the leave-one-out estimator with linear expansions at the other samples."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.control_variates.expansions import cost_slopes, others, without_mean
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.learning.least_variance import least_variance
+from estimators.noise import NoiseSource
+from estimators.registry import register_control_variate
+
+__all__ = ["Double"]
+
+
+@final
+@register_control_variate("double")
+@dataclass(frozen=True)
+class Double(ControlVariate):
+    r"""Adds a linear term with the mean slope at the other samples to each cost, $h_s = \alpha\, g_s^\top (x_s - \mu)$:
+
+    $$\frac1S \sum_s \Big(f_s + h_s - \frac{1}{S-1} \sum_{r \ne s} (f_r + h_r)\Big) \nabla \log q(x_s)
+      - \frac{\alpha}{S} \sum_s g_s^\top \nabla_\theta \mu,$$
+
+    $\mu(\theta)$ the mean of x. Both uses of h have a known expectation, that in the baseline zero. `fit` learns
+    $\alpha$, which is −1 before. Unbiased for independent samples; S of at least 2, a q with a known mean and a cost
+    differentiable in x, whose slopes count as S more evaluations. Titsias & Shi 2022.
+    """
+
+    coefficient: Tensor | None = learned()
+    uses_other_samples: ClassVar[bool] = True
+    needs_samples_of_q: ClassVar[bool] = True
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        if num_samples < 2:
+            return f"double needs num_samples of at least 2, not {num_samples}"
+        return without_mean(problem, "double")
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return num_samples
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        scale = -1.0 if self.coefficient is None else self.coefficient
+        return others(samples.cost) * samples.score - scale * _correction(samples)
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Double":
+        def terms(samples: ScoredSamples) -> tuple[Tensor, Tensor]:
+            return samples.direct + (samples.cost - others(samples.cost)) * samples.score, _correction(samples)
+
+        return replace(self, coefficient=least_variance(terms, problem, params, num_samples, source)[0])
+
+
+def _correction(samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    """What is added for α = 1."""
+    slope, mean = others(cost_slopes(samples)), samples.q.mean
+    event = tuple(range(2, slope.ndim))
+    h = (slope * (samples.x - mean.detach())).sum(event)
+    return (h - others(h)) * samples.score - (slope * (mean - mean.detach())).sum(event)

@@ -1,0 +1,39 @@
+"""Expansions of the cost, at the other samples or at the mean."""
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import Problem, ScoredSamples
+from estimators.sampling.families import unwrap
+
+__all__ = ["cost_slopes", "others", "without_mean"]
+
+
+def others(value: Float[Tensor, "S *any"]) -> Float[Tensor, "S *any"]:
+    """The mean over the other samples."""
+    return (value.sum(0) - value) / (len(value) - 1)
+
+
+def cost_slopes(samples: ScoredSamples) -> Float[Tensor, "S R *E"]:
+    """The derivative of the cost in x at each sample, detached: S more evaluations."""
+    constant = {name: value.detach() for name, value in samples.params.items()}
+    return torch.func.grad(lambda x: samples.problem.cost(x, constant).sum())(samples.x).detach()
+
+
+def without_mean(problem: Problem, name: str) -> str | None:
+    """Why an expansion around the mean of x cannot be made, as a sentence; None: it can."""
+    if not problem.differentiable:
+        return f"{name} needs a cost that is differentiable in x"
+    q = problem.initial_distribution
+    return None if _has_mean(q) else f"{name} needs the mean of x, which {type(unwrap(q)).__name__} does not give"
+
+
+def _has_mean(q: td.Distribution) -> bool:
+    if isinstance(unwrap(q), td.VonMises):  # its `mean` is a direction, not the mean of x
+        return False
+    try:
+        return bool(q.mean.isfinite().all())
+    except NotImplementedError:
+        return False

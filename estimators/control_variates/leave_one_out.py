@@ -1,0 +1,34 @@
+"""The mean cost of the other samples as baseline."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.registry import register_control_variate
+
+__all__ = ["LeaveOneOut"]
+
+
+@final
+@register_control_variate("leave-one-out")
+@dataclass(frozen=True)
+class LeaveOneOut(ControlVariate):
+    r"""The mean cost of the other samples as baseline, $b_s = \frac{1}{S-1} \sum_{r \neq s} f(x_r)$.
+
+    The estimate is $\frac{1}{S-1} \sum_s (f_s - \bar f)\, \nabla \log q(x_s)$.
+    Unbiased for independent samples; S of at least 2.
+
+    Salimans & Knowles 2014; Kool, van Hoof & Welling 2019.
+    """
+
+    uses_other_samples: ClassVar[bool] = True
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return None if num_samples >= 2 else f"leave-one-out needs num_samples of at least 2, not {num_samples}"
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        cost = samples.cost
+        return (cost.sum(0) - cost) / (len(cost) - 1) * samples.score

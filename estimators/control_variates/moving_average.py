@@ -1,0 +1,42 @@
+"""An exponential moving average of earlier costs as baseline."""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.learning.fresh_samples import fresh_samples
+from estimators.learning.moving_averages import check_decay, moved
+from estimators.noise import NoiseSource
+from estimators.registry import register_control_variate
+
+__all__ = ["MovingAverage"]
+
+
+@final
+@register_control_variate("moving-average")
+@dataclass(frozen=True)
+class MovingAverage(ControlVariate):
+    r"""An exponential moving average of earlier costs as baseline, $b \leftarrow \beta b + (1-\beta) \bar f$.
+
+    Unbiased, since it never contains the current samples: `update` follows the use. An average that includes them
+    shrinks the gradient by $1 - (1-\beta)/S$. Before the first update the baseline is zero. Mnih & Gregor 2014.
+    """
+
+    decay: float = 0.9
+    average: Tensor | None = learned()
+
+    def __post_init__(self) -> None:
+        check_decay(self.decay)
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "MovingAverage":
+        return replace(self, average=fresh_samples(problem, params, source).cost.mean(0))
+
+    def update(self, samples: ScoredSamples) -> "MovingAverage":
+        return replace(self, average=moved(self.average, samples.cost.mean(0), self.decay))

@@ -1,0 +1,54 @@
+"""MuProp: the first-order mean-field expansion as a control variate."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.control_variates.expansions import without_mean
+from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.registry import register_control_variate
+
+__all__ = ["MuProp"]
+
+
+@final
+@register_control_variate("muprop")
+@dataclass(frozen=True)
+class MuProp(ControlVariate):
+    r"""The cost's first-order expansion around the mean $\mu(\theta)$ of q,
+
+    $$h(x) = f(\mu) + \nabla f(\mu)^\top (x - \mu), \qquad
+      \nabla_\theta \mathbb{E}[h] = \nabla f(\mu)^\top \nabla_\theta \mu(\theta).$$
+
+    Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, for discrete x too; needs a q whose
+    mean is known and a cost that is differentiable there. One more evaluation of the cost. Gu et al. 2016.
+    """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return without_mean(problem, "muprop")
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return 1
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        value, slope = self._expansion(samples)
+        mean = samples.q.mean
+        event = tuple(range(mean.ndim)[1:])
+        h = value + (slope * (samples.x - mean.detach())).sum(tuple(axis + 1 for axis in event))
+        expected = (slope * mean).sum(event)
+        return h * samples.score - (expected - expected.detach())
+
+    @staticmethod
+    def _expansion(samples: ScoredSamples) -> tuple[Tensor, Tensor]:
+        """f `[R]` and its gradient `[R, *E]` at the mean; R = 1 where all replicates are at one point."""
+
+        def total(x: Tensor) -> tuple[Tensor, Tensor]:
+            cost = samples.problem.cost(x, samples.point)
+            return cost.sum(), cost
+
+        mean = samples.problem.distribution(samples.point).mean.detach()
+        slope, cost = torch.func.grad(total, has_aux=True)(mean.unsqueeze(0))
+        return cost[0].detach(), slope[0].detach()

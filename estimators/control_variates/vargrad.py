@@ -1,0 +1,42 @@
+"""VarGrad: the gradient of the variance of the log-ratio."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.control_variates.expansions import others
+from estimators.interface import ControlVariate, LatentVariableProblem, Problem, ScoredSamples
+from estimators.registry import register_control_variate
+from estimators.wrappers.data_points import DataPoints
+
+__all__ = ["VarGrad"]
+
+
+@final
+@register_control_variate("vargrad")
+@dataclass(frozen=True)
+class VarGrad(ControlVariate):
+    r"""The encoder follows $\nabla_\phi \tfrac12 \widehat{\mathrm{Var}}_s[f_s]$, $f = \log q(z|x) - \log p(x, z)$, at
+    fixed samples:
+
+    $$\frac{1}{S-1} \sum_s (f_s - \bar f)\, \nabla_\phi \log q(z_s|x).$$
+
+    That is `leave-one-out` without the direct term $\frac1S \sum_s \nabla_\phi f_s = \frac1S \sum_s \nabla_\phi \log
+    q(z_s|x)$, of mean zero: one more in every baseline. The model's gradient is the same in both. Where q is the
+    posterior, $f_s$ is constant and the encoder has no noise, of which the direct term leaves `leave-one-out` some.
+    Unbiased for independent samples; S of at least 2, and a latent-variable problem.
+    Richter, Boustati, Nüsken, Ruiz & Akyildiz 2020.
+    """
+
+    uses_other_samples: ClassVar[bool] = True
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        if not isinstance(problem, LatentVariableProblem | DataPoints):
+            return "vargrad needs a latent-variable problem, whose cost is a log-ratio"
+        return None if num_samples >= 2 else f"vargrad needs num_samples of at least 2, not {num_samples}"
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        assert isinstance(samples.problem, LatentVariableProblem | DataPoints)
+        return (others(samples.cost) + samples.problem.data_weight) * samples.score

@@ -1,0 +1,124 @@
+"""Estimators for binary x from coupled samples: ARM and DisARM, which takes categorical x by binary sticks too."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import Estimator, Noise, Params, Problem, attached
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+from estimators.sampling.families import unwrap
+
+__all__ = ["ARM", "DisARM", "binary_pairs_only"]
+
+
+def binary_pairs_only(problem: Problem, num_samples: int, name: str) -> str | None:
+    """Why an estimator of antithetic pairs of binary x cannot be used; None: it can."""
+    kind = type(unwrap(problem.initial_distribution))
+    if kind is not td.Bernoulli:
+        return f"{name} needs binary variables (Bernoulli), not {kind.__name__}"
+    return None if num_samples % 2 == 0 else f"{name} draws antithetic pairs and needs an even S, not {num_samples}"
+
+
+def _pairs(problem: Problem, params: Params, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The costs of both sides `[S/2, R]`, detached, and the mean cost `[R]` with its direct gradient."""
+    cost = problem.cost(torch.cat([first, second]), params)
+    one, other = cost.detach().chunk(2)
+    return one, other, cost.mean(0)
+
+
+def _spread(cost: Tensor, like: Tensor) -> Tensor:
+    return cost.reshape(*cost.shape, *[1] * (like.ndim - cost.ndim))
+
+
+@final
+@register_estimator("arm")
+@dataclass(frozen=True)
+class ARM(Estimator):
+    r"""Augment-REINFORCE-merge, in the logits $\ell$ of binary x, $p = \sigma(\ell)$, u uniform:
+
+    $$\nabla_\ell \mathbb{E}[f] = \mathbb{E}\big[(f(1[u > 1-p]) - f(1[u < p]))\, (u - \tfrac12)\big].$$
+
+    An antithetic pair takes two of the S samples.
+    Unbiased for any cost. Yin & Zhou 2019.
+    """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return binary_pairs_only(problem, num_samples, "arm")
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        q = problem.distribution(params)
+        return source.uniform((num_samples // 2, *q.batch_shape, *q.event_shape))
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        logits = _logits(problem, params)
+        p = logits.detach().sigmoid()
+        above, below = (noise > 1 - p).to(noise.dtype), (noise < p).to(noise.dtype)
+        one, other, mean = _pairs(problem, params, above, below)
+        return mean + attached((_spread(one - other, noise) * (noise - 0.5)).mean(0), logits)
+
+
+@final
+@register_estimator("disarm")
+@dataclass(frozen=True)
+class DisARM(Estimator):
+    r"""ARM integrated over the uniforms given the antithetic pair $b, \tilde b$ (U2G is the same estimator):
+
+    $$\tfrac12 (f(b) - f(\tilde b))\, (-1)^{\tilde b}\, 1[b \ne \tilde b]\, \sigma(|\ell|).$$
+
+    Categorical x is made of K − 1 binary sticks, $x = k$ at the first stick that is 1, whose logits are
+    $\log p_k - \log \sum_{j > k} p_j$; sticks beyond both samples are left out, as they have mean zero.
+    Unbiased for any cost, never more variance than ARM. A pair takes two of the S samples.
+    Dong, Mnih & Tucker 2020; Yin, Ho, Yan, Qian & Zhou 2020; categorical: Dong, Mnih & Tucker 2021.
+    """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        if isinstance(unwrap(problem.initial_distribution), td.OneHotCategorical):
+            return None if num_samples % 2 == 0 else f"disarm draws pairs and needs an even S, not {num_samples}"
+        return binary_pairs_only(problem, num_samples, "disarm")
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        return source.uniform((num_samples // 2, *_sticks(unwrap(problem.distribution(params))).shape))
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        q = unwrap(problem.distribution(params))
+        logits = _sticks(q)
+        p = logits.detach().sigmoid()
+        b, mirrored = (noise < p).to(noise.dtype), (1 - noise < p).to(noise.dtype)
+        categorical = isinstance(q, td.OneHotCategorical)
+        sides = (_states(b), _states(mirrored)) if categorical else (b, mirrored)
+        one, other, mean = _pairs(problem, params, *sides)
+        factor = (b - mirrored) * logits.detach().abs().sigmoid() / 2
+        if categorical:
+            factor = factor * torch.maximum(_reached(b), _reached(mirrored))
+        return mean + attached((_spread(one - other, noise) * factor).mean(0), logits)
+
+
+def _logits(problem: Problem, params: Params) -> Tensor:
+    q: Any = unwrap(problem.distribution(params))
+    return q.logits
+
+
+def _sticks(q: Any) -> Tensor:
+    """The logits of the binary variables: of x itself, or of the sticks `[…, K − 1]` that make a category."""
+    if isinstance(q, td.Bernoulli):
+        return q.logits
+    log_p = q.logits.log_softmax(-1)
+    rest = log_p.flip(-1).logcumsumexp(-1).flip(-1)[..., 1:]
+    return log_p[..., :-1] - rest
+
+
+def _reached(b: Tensor) -> Tensor:
+    """1 for the sticks up to the first that is 1."""
+    before = torch.cat([torch.zeros_like(b[..., :1]), b[..., :-1]], -1)
+    return (before.cumsum(-1) == 0).to(b.dtype)
+
+
+def _states(b: Tensor) -> Tensor:
+    """The category of the first stick that is 1, or the last category, one-hot."""
+    first = b * _reached(b)
+    return torch.cat([first, 1 - first.sum(-1, keepdim=True)], -1)

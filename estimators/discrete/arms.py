@@ -1,0 +1,67 @@
+"""ARMS: more than two samples of binary x, pairwise antithetic."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import Estimator, Noise, Params, Problem, attached
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+from estimators.sampling.families import unwrap
+
+__all__ = ["ARMS"]
+
+
+@final
+@register_estimator("arms")
+@dataclass(frozen=True)
+class ARMS(Estimator):
+    r"""Leave-one-out over S mutually antithetic samples, corrected for their correlation $\rho$:
+
+    $$\frac{1}{S-1} \sum_s (f(b_s) - \bar f)\, \frac{b_s - p}{1 - \rho}.$$
+
+    The bits come from uniforms of a Dirichlet copula, $u_s = (1 - d_s)^{S-1}$, d uniform on the simplex, mirrored where
+    that makes $\rho$ smaller (p above one half). Unbiased for any cost; S of at least 2, and with two it is DisARM.
+    Dimitriev & Zhou 2021.
+    """
+
+    structured: ClassVar[bool] = False
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        kind = type(unwrap(problem.initial_distribution))
+        if kind is not td.Bernoulli:
+            return f"arms needs binary variables (Bernoulli), not {kind.__name__}"
+        return None if num_samples >= 2 else f"arms needs num_samples of at least 2, not {num_samples}"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        q = problem.distribution(params)
+        exponential = -source.stream("simplex").uniform((num_samples, *q.batch_shape, *q.event_shape)).log()
+        return exponential / exponential.sum(0)
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
+        # The rarer of the two values of a bit; of one that never comes the slope is zero.
+        rare = (-logits.detach().abs()).sigmoid().clamp(min=torch.finfo(logits.dtype).tiny)
+        event = _events(noise, rare)
+        b = torch.where(logits.detach() > 0, 1 - event, event)
+        direct = problem.cost(b, params)
+        cost = direct.detach()
+        centred = (cost - cost.mean(0)).reshape(*cost.shape, *[1] * (b.ndim - 2))
+        slopes = (centred * (event - rare)).sum(0) / (len(b) - 1) / (1 - _correlation(rare, len(b)))
+        return direct.mean(0) + attached(slopes * torch.where(logits.detach() > 0, -1.0, 1.0), logits)
+
+
+def _events(d: Tensor, rare: Tensor) -> Tensor:
+    """1[u < rare] of u = (1 − d)^(S−1): large d, of which few fit on the simplex."""
+    return ((len(d) - 1) * torch.log1p(-d) < rare.log()).to(d.dtype)
+
+
+def _correlation(rare: Tensor, num_samples: int) -> Tensor:
+    """Of two of the events: P(both) = max(0, 1 − 2 t)^(S−1), where P(one) = (1 − t)^(S−1)."""
+    t = -torch.expm1(rare.log() / (num_samples - 1))
+    both = (1 - 2 * t).clamp(min=0) ** (num_samples - 1)
+    return (both - rare**2) / (rare * (1 - rare))

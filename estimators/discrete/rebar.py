@@ -1,0 +1,147 @@
+"""REBAR and RELAX: a relaxed sample, and the same given the discrete one, as a control variate."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
+from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
+from estimators.learning.fresh_samples import fresh_samples
+from estimators.learning.network import check_hidden, initial_network, network_value
+from estimators.learning.variance_gradient import Coefficients, minimise_variance
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+from estimators.sampling.families import unwrap
+
+__all__ = ["Rebar", "Relax", "RelaxedControl"]
+
+
+@dataclass(frozen=True)
+class RelaxedControl(Estimator, ABC):
+    r"""A control c of the relaxed sample z, and of $\tilde z \sim p(z \mid x)$, drawn again given x:
+
+    $$\hat g = (f(x) - c(\tilde z))\, \nabla \log q(x) + \nabla c(z) - \nabla c(\tilde z).$$
+
+    Unbiased for any control c, since z and $\tilde z$ have the same distribution; both paths carry their gradient.
+    `fit` learns the coefficients of c by the gradient of the variance, on noise of its own, and freezes them; before
+    that they are those given. Three evaluations of the cost a sample, which must be differentiable in x.
+    """
+
+    temperature: float = 0.5
+    coefficients: Coefficients | None = learned()
+
+    def __post_init__(self) -> None:
+        check_temperature(self.temperature)
+
+    @abstractmethod
+    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
+        """The coefficients to start from; those that are learned require a gradient."""
+
+    @abstractmethod
+    def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
+        """c(z)."""
+
+    def given(self, params: Params) -> Coefficients:
+        """Scale one and the temperature of the spec, in the dtype of the parameters."""
+        some = next(iter(params.values()))
+        return {"scale": some.new_tensor(1.0), "log_temperature": some.new_tensor(math.log(self.temperature))}
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return unrelaxed(problem)
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        return 3 * num_samples
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        q = problem.distribution(params)
+        shape = (num_samples, *q.batch_shape, *q.event_shape)
+        return {"u": source.uniform(shape), "v": source.stream("conditional").uniform(shape)}
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        coefficients = self.given(params) if self.coefficients is None else self.coefficients
+        z, given, samples = self._relaxed(problem, params, noise)
+        free, conditional = (self.control(problem, params, at, coefficients) for at in (z, given))
+        return _combine(samples, conditional.detach(), free - conditional)
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "RelaxedControl":
+        def surrogate(point: Params, coefficients: Coefficients) -> Tensor:
+            with torch.no_grad():
+                noise = self.draw(problem, point, 1, source)
+            z, given, samples = self._relaxed(problem, point, noise)
+            # The coefficients are differentiated in all three places, the parameters in the last two.
+            at = [self.control(problem, point, place, coefficients) for place in (given.detach(), z, given)]
+            return _combine(samples, at[0], at[1] - at[2])
+
+        start = self.initial(problem, params, source.stream("initial"))
+        return replace(self, coefficients=minimise_variance(surrogate, params, start))
+
+    @staticmethod
+    def _relaxed(problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor, ScoredSamples]:
+        q = problem.distribution(params)
+        relax, inner = relaxation(q), unwrap(q)
+        z = relax.perturbed(inner, noise["u"])
+        x = relax.hard(z)
+        return z, relax.conditional(inner, x, noise["v"]), ScoredSamples.of(problem, params, x)
+
+
+def _combine(samples: ScoredSamples, fixed: Tensor, path: Tensor) -> Float[Tensor, " R"]:
+    return (samples.direct + (samples.cost - fixed) * samples.score + path - path.detach()).mean(0)
+
+
+def _relaxed_cost(problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
+    constant = {name: value.detach() for name, value in params.items()}
+    soft = relaxation(problem.distribution(constant)).soft(z, coefficients["log_temperature"].exp())
+    return coefficients["scale"] * problem.cost(soft, constant)
+
+
+@final
+@register_estimator("rebar")
+@dataclass(frozen=True)
+class Rebar(RelaxedControl):
+    r"""The score function with a relaxed cost as control variate.
+
+    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau))$; `fit` learns $\eta$ and $\tau$.
+
+    Tucker et al. 2017.
+    """
+
+    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
+        return {name: value.requires_grad_() for name, value in self.given(params).items()}
+
+    def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
+        return _relaxed_cost(problem, params, z, coefficients)
+
+
+@final
+@register_estimator("relax")
+@dataclass(frozen=True)
+class Relax(RelaxedControl):
+    r"""REBAR with a neural network added to the relaxed cost.
+
+    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau)) + r_\phi(z)$.
+
+    Grathwohl et al. 2018.
+    """
+
+    hidden: int = 32
+
+    def __post_init__(self) -> None:
+        RelaxedControl.__post_init__(self)
+        check_hidden(self.hidden)
+
+    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
+        samples = fresh_samples(problem, params, source)
+        q = problem.distribution(params)
+        z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
+        network = initial_network(z.reshape(samples.cost.numel(), -1), samples.cost.flatten(), self.hidden, source)
+        network["level"] = torch.zeros_like(network["level"]).requires_grad_()
+        return network | {name: value.requires_grad_() for name, value in self.given(params).items()}
+
+    def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
+        relaxed = _relaxed_cost(problem, params, z, coefficients)
+        return relaxed + network_value(coefficients, z) if "inner" in coefficients else relaxed

@@ -1,0 +1,81 @@
+"""What a control variate is."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface.component import Component
+from estimators.interface.estimator import Claim
+from estimators.interface.params import Params, distinct
+from estimators.interface.problem import Problem
+from estimators.noise import NoiseSource
+from estimators.sampling import families
+
+__all__ = ["ControlVariate", "ScoredSamples"]
+
+
+@dataclass(frozen=True)
+class ScoredSamples:
+    """Samples with their costs and scores, as a control variate sees them."""
+
+    problem: Problem
+    params: Params
+    q: Distribution
+    point: Params
+    """`distinct(params)`: where derivatives of the cost are taken."""
+    path: Shaped[Tensor, "S R *E"]
+    """The samples: functions of the parameters where the control variate asks for that, else constants."""
+    x: Shaped[Tensor, "S R *E"]
+    """The samples, detached."""
+    direct: Float[Tensor, "S R"]
+    """The costs, with the gradient of their own dependence on the parameters."""
+    cost: Float[Tensor, "S R"]
+    """The costs, detached."""
+    score: Float[Tensor, "S R"]
+    """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
+
+    @classmethod
+    def of(cls, problem: Problem, params: Params, path: Tensor) -> "ScoredSamples":
+        """Samples `[S, R, *E]` with their costs and scores."""
+        q, x = problem.distribution(params), path.detach()
+        log_q, direct = families.log_prob(q, x), problem.cost(x, params)
+        return cls(problem, params, q, distinct(params), path, x, direct, direct.detach(), log_q - log_q.detach())
+
+
+class ControlVariate(Component, ABC):
+    """A term of known, zero expected gradient that `score-function` subtracts from its surrogate."""
+
+    uses_other_samples: ClassVar[bool] = False
+    """The term of a sample depends on the other samples, so that its zero mean needs independent samples."""
+    needs_samples_of_q: ClassVar[bool] = False
+    """The mean of the term is zero only where the other samples are from q too, not from a proposal."""
+    differentiates_samples: ClassVar[bool] = False
+    """The term needs the samples as differentiable functions of the parameters (`ScoredSamples.path`)."""
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        """Why it cannot be used here, as a sentence; None: it can."""
+        return None
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        """Whether the expected gradient of the term really is zero."""
+        return "unbiased"
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        """Evaluations of the cost beyond those of the samples."""
+        return 0
+
+    @abstractmethod
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+        """What is subtracted, for each sample: value zero, and a gradient of mean zero under q given the others."""
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ControlVariate":
+        """See `Estimator.fit`."""
+        return self
+
+    def update(self, samples: ScoredSamples) -> "ControlVariate":
+        """See `Estimator.update`."""
+        return self

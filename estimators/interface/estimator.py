@@ -1,0 +1,122 @@
+"""The interface of gradmark: what a problem, an estimator and a control variate are. Read this first.
+
+Every estimator is a deterministic, differentiable function of parameters and noise. Noise is drawn first, without
+gradients; then `surrogate` turns parameters and noise into one scalar per replicate, whose gradient with respect to the
+parameters *is* the gradient estimate and whose value is an estimate of the cost (or zero: `Estimator.estimates_cost`).
+
+Shapes: R replicates, S samples per gradient, event shape E. Samples are `[S, R, *E]`, costs `[S, R]`, surrogates `[R]`,
+parameters `[R, *shape]`. R replicates cost one backward pass; a training loop has R = 1. Costs are minimised.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface.component import Component
+from estimators.interface.params import Params, replicated
+from estimators.interface.problem import Problem
+from estimators.noise import IID, NoiseSource
+from estimators.sampling import families
+
+__all__ = ["Claim", "Estimator", "Noise", "Unsupported"]
+
+Noise = Any
+"""A pytree of tensors, detached."""
+
+
+Claim = Literal["unbiased", "biased"]
+
+
+class Unsupported(ValueError):
+    """An estimator cannot be used on a problem; the message says why."""
+
+
+class Estimator(Component, ABC):
+    """A gradient estimator: `draw` the noise, then differentiate `surrogate`."""
+
+    structured: ClassVar[bool] = True
+    """The samples are draws from one distribution, one by one, so that a structured source can place them."""
+    measured_by: ClassVar[tuple[str, ...]] = (
+        "pathwise",
+        "score-function:control_variate=leave-one-out",
+        "score-function",
+    )
+    """Unbiased estimators of the same target, which measure it where it is unknown: the best that agrees with the last,
+    the plainest. Who overrides `target` says here what measures it, or nothing does."""
+    target_depends_on_samples: ClassVar[bool] = False
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        """Why the estimator cannot be used here, as a sentence; None: it can."""
+        return None
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        """Whether E[estimate] is the gradient. Tested, not trusted."""
+        return "unbiased"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        """The noise of one gradient for each replicate, detached; by default the base noise of x."""
+        return families.noise(problem.distribution(params), num_samples, source)
+
+    @abstractmethod
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        """The function whose gradient is the estimate; pure."""
+
+    def gradient(self, problem: Problem, params: Params, noise: Noise) -> Params:
+        """The gradient estimates, one for each replicate, shaped like the parameters."""
+        return torch.func.grad(lambda point: self.surrogate(problem, point, noise).sum())(params)
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        """Evaluations of the cost for one gradient."""
+        return num_samples
+
+    def needs_independent_samples(self) -> bool:
+        """Whether the claim holds for independent samples only, so that a structured source makes it biased."""
+        return False
+
+    def estimates_cost(self, problem: Problem) -> bool:
+        """Whether the value of the surrogate estimates the cost; if not, it is zero."""
+        return True
+
+    def target(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        """The gradient that is estimated, in float64; None: unknown."""
+        return problem.exact_gradient(params)
+
+    def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
+        """Health figures of the estimate, e.g. an effective sample size, one for each replicate."""
+        return {}
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Estimator":
+        """An estimator whose coefficients were learned at `params` (R = 1) on noise of its own, and are frozen."""
+        return self
+
+    def update(self, problem: Problem, params: Params, noise: Noise) -> "Estimator":
+        """In training, after a step: an estimator that has learned from the noise of that step."""
+        return self
+
+    def require_support(self, problem: Problem, num_samples: int) -> None:
+        """Raise `Unsupported` with the reason, if there is one."""
+        reason = f"num_samples must be at least 1, not {num_samples}" if num_samples < 1 else None
+        if reason := reason or self.unsupported(problem, num_samples):
+            raise Unsupported(reason)
+
+    def loss(
+        self, problem: Problem, params: Params, num_samples: int, source: NoiseSource | None = None
+    ) -> Float[Tensor, ""]:
+        """A scalar for any training loop: `loss.backward()` leaves the gradient estimate in the parameters.
+
+        `params` are as in `problem.initial_params()`, without the replicate axis. Without a source the noise follows
+        torch's global seed.
+        """
+        self.require_support(problem, num_samples)
+        batched = replicated(params, 1)
+        if source is None:
+            some = next(iter(params.values()))
+            source = IID(int(torch.randint(2**62, ())), some.device, some.dtype)
+        with torch.no_grad():
+            noise = self.draw(problem, batched, num_samples, source)
+        # A cost without a path to some parameter gives it the gradient zero, and not none at all.
+        connection = sum((0 * value).sum() for value in params.values())
+        return self.surrogate(problem, batched, noise).squeeze(0) + connection

@@ -1,0 +1,78 @@
+"""Latent-variable models: problems whose cost is the negative evidence lower bound."""
+
+import copy
+from abc import abstractmethod
+from typing import ClassVar, final
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.distributions import Distribution, Independent
+
+from estimators.interface.params import Params
+from estimators.interface.problem import Problem
+from estimators.sampling import families
+
+__all__ = ["LatentVariableProblem"]
+
+
+class LatentVariableProblem(Problem):
+    r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
+
+    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
+    log-weights log p(x, z) − log q(z|x), which are theirs alone.
+    """
+
+    observation: Tensor
+    """x, `[N, X]`, the same for all replicates; in a batch `[R, N, X]`."""
+    data_weight: float = 1.0
+    """What a data point counts in the cost: N/B in a batch of B."""
+
+    cost_depends_on_params: ClassVar[bool] = True
+    encoder: ClassVar[tuple[str, ...]]
+    """The names of the parameters of q; the others are the model's. None is in both."""
+
+    @abstractmethod
+    def posterior(self, params: Params) -> Distribution:
+        """q(z|x), with batch shape `[R, N]` and event shape D."""
+
+    @abstractmethod
+    def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log p(x, z) of samples `[S, R, N, *D]`."""
+
+    def log_marginal(self, params: Params) -> Float[Tensor, "R N"] | None:
+        """log p(x); None: unknown."""
+        return None
+
+    @property
+    def num_data(self) -> int:
+        return self.observation.shape[-2]
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> "LatentVariableProblem":
+        return self.conditioned(self.observation[indices], self.num_data / indices.shape[1])
+
+    @final
+    def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
+        """The same model and encoder on other data."""
+        other = copy.copy(self)
+        vars(other).pop("initial_distribution", None)  # of other data
+        object.__setattr__(other, "observation", observation)
+        object.__setattr__(other, "data_weight", data_weight)
+        return other
+
+    @final
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(self.posterior(params), 1)
+
+    @final
+    def log_q(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log q(z|x) of samples `[S, R, N, *D]`."""
+        return families.log_prob(self.posterior(params), z)
+
+    @final
+    def log_weights(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+        """log p(x, z) − log q(z|x)."""
+        return self.log_joint(z, params) - self.log_q(z, params)
+
+    @final
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return -self.data_weight * self.log_weights(x, params).sum(-1)

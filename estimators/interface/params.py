@@ -1,0 +1,36 @@
+"""Named parameters with a replicate axis, and derivatives in them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Params", "attached", "derivative", "distinct", "replicated"]
+
+Params = dict[str, Tensor]
+"""Named parameters, each `[R, *shape]`."""
+
+
+def replicated(params: Params, replicates: int) -> Params:
+    """Parameters without a replicate axis as `[R, *shape]`, without copying."""
+    return {name: value.expand(replicates, *value.shape) for name, value in params.items()}
+
+
+def distinct(params: Params) -> Params:
+    """One replicate where all are the same point by construction (`replicated`: stride 0), else all, detached."""
+    return {name: (value[:1] if value.stride(0) == 0 else value).detach() for name, value in params.items()}
+
+
+def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -> Params:
+    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, be it all of them.
+
+    With `differentiable` the gradient can be differentiated in turn, e.g. in coefficients that `fit` learns.
+    """
+    if not total.requires_grad:
+        return {name: torch.zeros_like(value) for name, value in params.items()}
+    gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True, create_graph=differentiable)
+    return dict(zip(params, gradients, strict=True))
+
+
+def attached(slopes: Tensor, y: Tensor) -> Float[Tensor, " R"]:
+    """Zero, with the constant slopes `[R, *shape]` as its gradient in y `[R, *shape]`."""
+    return (slopes * (y - y.detach())).reshape(len(y), -1).sum(1)

@@ -1,0 +1,126 @@
+"""What a problem is: a distribution, a cost, and a point."""
+
+import copy
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface.component import Component
+from estimators.interface.params import Params, derivative, replicated
+from estimators.noise import NoiseSource
+from estimators.sampling import families
+
+__all__ = ["Problem"]
+
+ENUMERATED = 2**14
+"""States whose probabilities are differentiated at a time."""
+
+
+EVALUATION_SAMPLES = 1_000
+
+
+class Problem(Component, ABC):
+    """The objective E_{x ~ q(x; params)}[cost(x, params)], whose gradient is estimated.
+
+    Data and constants are tensors among the attributes (dataclass fields with `init=False`), in float64 where they are
+    floating point; `to` moves them.
+    """
+
+    differentiable: ClassVar[bool] = True
+    """The cost is differentiable in x, with no jumps."""
+    cost_depends_on_params: ClassVar[bool] = False
+
+    @abstractmethod
+    def initial_params(self) -> Params:
+        """The point where gradients are measured: named tensors without the replicate axis."""
+
+    @abstractmethod
+    def distribution(self, params: Params) -> Distribution:
+        """q(x; params), with batch shape `[R]` and event shape E."""
+
+    @cached_property
+    def initial_distribution(self) -> Distribution:
+        """q at the initial parameters, R = 1, float64: what kind of x there is, for `unsupported`."""
+        params = {name: value.detach().cpu().double() for name, value in self.initial_params().items()}
+        return self.to("cpu", torch.float64).distribution(replicated(params, 1))
+
+    @abstractmethod
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        """The costs of samples `[S, R, *E]`."""
+
+    def support(self, params: Params) -> Tensor | None:
+        """All K states of x, `[K, R, *E]`, where there are few enough; categorical states are one-hot."""
+        return None
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"] | None:
+        """E[cost] as a differentiable function of float64 parameters: a formula, a quadrature, or by default the
+        sum over `support`; None: unknown."""
+        states = self.support(params)
+        return None if states is None else self._sum_over(states, params)
+
+    def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
+        return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
+
+    def exact_gradient(self, params: Params) -> Params | None:
+        """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`.
+
+        ValueError: `expected_cost` is not `[R]`.
+        """
+        exact = {name: value.detach().double().requires_grad_() for name, value in params.items()}
+        moved = self.to(next(iter(exact.values())).device, torch.float64)
+        with torch.enable_grad():
+            if type(self).expected_cost is Problem.expected_cost:
+                return moved._enumerated_gradient(exact)
+            value = moved.expected_cost(exact)
+            if value is None:
+                return None
+            wanted, shape = tuple(next(iter(exact.values())).shape[:1]), getattr(value, "shape", None)
+            if shape != wanted:
+                found = type(value).__name__ if shape is None else list(shape)
+                raise ValueError(f"expected_cost of {self.spec} must be a tensor [R] = {list(wanted)}, not {found}")
+            return derivative(value.sum(), exact)
+
+    def _enumerated_gradient(self, params: Params) -> Params | None:
+        """Over blocks of states, so that memory does not grow with their number."""
+        states = self.support(params)
+        if states is None:
+            return None
+        blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]
+        return {name: torch.stack([block[name] for block in blocks]).sum(0) for name in params}
+
+    @property
+    def num_data(self) -> int:
+        """The data points that `batch` chooses from; 0: the cost is not a sum over data."""
+        return 0
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> "Problem":
+        """The problem on a mini-batch of data points for each replicate: R parameters, each with data of its own.
+
+        Scaled, so that over uniformly drawn indices the expected cost is that of all data.
+        ValueError: there is no data.
+        """
+        raise ValueError(f"{self.spec} has no data to draw mini-batches from")
+
+    def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
+        """How good parameters are, for each replicate: the `objective`, exact or from many samples, and what else
+        training should report, e.g. that of data held out."""
+        expected = self.expected_cost(params)
+        if expected is None:
+            q = self.distribution(params)
+            x = families.values(q, families.noise(q, EVALUATION_SAMPLES, source))
+            expected = self.cost(x, params).mean(0)
+        return {"objective": expected}
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
+        """This problem with its tensors on a device and its floating-point ones in a dtype."""
+        moved = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                kind = dtype if value.is_floating_point() else value.dtype
+                object.__setattr__(moved, name, value.to(device, kind))
+        return moved

@@ -1,0 +1,1 @@
+"""Coefficients from noise of their own: knows no particular control variate."""

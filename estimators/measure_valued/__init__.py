@@ -1,0 +1,1 @@
+"""Differences between the parts of weak derivatives."""

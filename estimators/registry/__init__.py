@@ -1,0 +1,29 @@
+"""Names of components, and building them from specs. Plug-ins come by entry point (`gradmark.plugins`) or by file."""
+
+from estimators.registry.building import expand, make_control_variate, make_estimator, make_problem
+from estimators.registry.plugins import load_plugin, source_digest, source_is_known, unload_plugin
+from estimators.registry.registration import (
+    BASES,
+    Kind,
+    components,
+    register_control_variate,
+    register_estimator,
+    register_problem,
+)
+
+__all__ = [
+    "BASES",
+    "Kind",
+    "components",
+    "expand",
+    "load_plugin",
+    "make_control_variate",
+    "make_estimator",
+    "make_problem",
+    "register_control_variate",
+    "register_estimator",
+    "register_problem",
+    "source_digest",
+    "source_is_known",
+    "unload_plugin",
+]

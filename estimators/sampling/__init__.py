@@ -1,0 +1,1 @@
+"""From (distribution, noise) to x: knows no cost."""

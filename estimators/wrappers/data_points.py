@@ -1,0 +1,114 @@
+"""A latent-variable problem seen data point by data point."""
+
+import inspect
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, ClassVar, final
+
+import torch
+import torch.distributions as td
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from estimators.interface import LatentVariableProblem, Params, Problem
+from estimators.sampling import families
+
+__all__ = ["DataPoints", "Flattened", "flattened"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DataPoints(Problem):
+    """R·N replicates, each with the cost of one data point: samples are `[S, R·N, *D]`, costs `[S, R·N]`.
+
+    The N costs of a replicate share its parameters, which stay `[R, *shape]`: what an estimator makes of them has to
+    go through `distribution` and `cost`.
+    """
+
+    whole: LatentVariableProblem
+    cost_depends_on_params: ClassVar[bool] = True
+
+    @property
+    def differentiable(self) -> bool:  # pyright: ignore
+        return self.whole.differentiable
+
+    @property
+    def observation(self) -> Shaped[Tensor, "*R N X"]:
+        return self.whole.observation
+
+    @property
+    def data_weight(self) -> float:
+        return self.whole.data_weight
+
+    @cached_property
+    def initial_distribution(self) -> td.Distribution:
+        """Of the first data point."""
+        one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
+        return flattened(_posterior(one.initial_distribution))
+
+    def initial_params(self) -> Params:
+        return self.whole.initial_params()
+
+    def distribution(self, params: Params) -> td.Distribution:
+        return flattened(self.whole.posterior(params))
+
+    def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        z = x.unflatten(1, (-1, self.observation.shape[-2]))
+        return -self.data_weight * self.whole.log_weights(z, params).flatten(1)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> "DataPoints":
+        return DataPoints(self.whole.to(device, dtype))  # type: ignore[arg-type]
+
+
+def _posterior(q: td.Distribution) -> td.Distribution:
+    """What `LatentVariableProblem.distribution` wraps."""
+    assert isinstance(q, td.Independent)
+    inner, left = q.base_dist, q.reinterpreted_batch_ndims - 1
+    return td.Independent(inner, left, validate_args=False) if left else inner
+
+
+def flattened(q: td.Distribution) -> td.Distribution:
+    """The distribution with batch `[R, N]` as one of batch `[R·N]`: of its own kind, where estimators know that."""
+    if isinstance(q, td.Independent):
+        return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
+    if type(q) not in families.FORMS:
+        return Flattened(q)
+    parts = {name: getattr(q, name).flatten(0, 1) for name in _parameters(type(q))}
+    return type(q)(**parts, validate_args=False)
+
+
+@cache
+def _parameters(kind: type[td.Distribution]) -> list[str]:
+    """One of each set of parameters that say the same."""
+    redundant = {"self", "validate_args", "probs", "covariance_matrix", "precision_matrix"}
+    return [name for name in inspect.signature(kind.__init__).parameters if name not in redundant]
+
+
+class Flattened(td.Distribution):
+    """Any distribution with batch `[R, N, …]` as one of batch `[R·N, …]`, by its own sampler and density."""
+
+    arg_constraints = {}  # noqa: RUF012 # pyright: ignore
+
+    def __init__(self, q: td.Distribution):
+        self.q: Any = q
+        self.has_rsample = q.has_rsample
+        replicates, points, *rest = q.batch_shape
+        super().__init__(torch.Size([replicates * points, *rest]), q.event_shape, validate_args=False)
+
+    @property
+    def support(self):  # pyright: ignore
+        return self.q.support
+
+    @property
+    def mean(self) -> Tensor:
+        return self.q.mean.flatten(0, 1)
+
+    def sample(self, sample_shape=()) -> Tensor:
+        return self.q.sample(sample_shape).flatten(len(sample_shape), len(sample_shape) + 1)
+
+    def rsample(self, sample_shape=()) -> Tensor:
+        return self.q.rsample(sample_shape).flatten(len(sample_shape), len(sample_shape) + 1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        axis = value.ndim - len(self.batch_shape) - len(self.event_shape)
+        return self.q.log_prob(value.unflatten(axis, self.q.batch_shape[:2])).flatten(axis, axis + 1)

@@ -1,0 +1,122 @@
+"""Zeroth-order estimators along random directions in the parameters: SPSA and evolution strategies."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.noise import NoiseSource
+from estimators.registry import register_estimator
+from estimators.sampling import families
+from estimators.zeroth_order.perturbations import (
+    STEP,
+    attach,
+    check_step,
+    flatten,
+    outside_the_domain,
+    perturbed,
+    reusable_noise,
+)
+
+__all__ = ["SPSA", "EvolutionStrategies", "RandomDirections"]
+
+
+@dataclass(frozen=True)
+class RandomDirections(Estimator, ABC):
+    r"""The cost at parameters moved along random directions $\Delta$ of identity covariance, h = `step`.
+
+    `antithetic` takes both sides of each of S/2 directions, two of the S draws from q: S must be even,
+
+    $$\frac{2}{S} \sum_{s \le S/2} \frac{f(x_s^+, \theta + h\Delta_s) - f(x_s^-, \theta - h\Delta_s)}{2h}\, \Delta_s,$$
+
+    where both sides share the noise of x, unless that depends on the parameters; else one side of each of S,
+    $\frac1S \sum_s f(x_s, \theta + h\Delta_s)\, \Delta_s / h$, whose variance grows with $1 / h^2$. S evaluations.
+
+    The value of the surrogate is the mean cost over all points.
+    """
+
+    step: float = STEP
+    antithetic: bool = True
+    structured: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_step(self.step)
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [cls.name, f"{cls.name}:antithetic=false"]
+
+    @abstractmethod
+    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        """Independent directions with mean zero and identity covariance."""
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        if self.antithetic and num_samples % 2:
+            return f"{self.name} draws pairs and needs an even num_samples, not {num_samples}; or antithetic=false"
+        entries = sum(value.numel() for value in problem.initial_params().values())
+        corner = torch.ones(1, entries, dtype=torch.float64)
+        return outside_the_domain(problem, torch.cat([corner, -corner]), self.step)
+
+    def claim(self, problem: Problem, num_samples: int) -> Claim:
+        return "biased"
+
+    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        number = num_samples // 2 if self.antithetic else num_samples
+        directions = self.directions((number, *flatten(params).shape), source.stream("directions"))
+        q = problem.distribution(params)
+        if reusable_noise(q):
+            x = families.noise(q, number, source)
+            x = torch.cat([x, x]) if self.antithetic else x
+        else:
+            moved = problem.distribution(perturbed(params, self._shifts(directions)))
+            x = families.noise(moved, 1, source)
+            x = x.reshape(num_samples, -1, *x.shape[2:]) if families.find(q).structured else x
+        return {"directions": directions, "x": x}
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        directions, x = noise["directions"], noise["x"]
+        with torch.no_grad():
+            moved = perturbed(params, self._shifts(directions))
+            x = families.values(problem.distribution(moved), x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x)
+            cost = problem.cost(x, moved).reshape(-1, directions.shape[1])
+            rise = (cost[: len(directions)] - cost[len(directions) :]) / 2 if self.antithetic else cost
+            slopes = (rise.unsqueeze(-1) * directions).mean(0) / self.step
+        return cost.mean(0) + attach(params, slopes)
+
+    def _shifts(self, directions: Float[Tensor, "N R P"]) -> Float[Tensor, "S R P"]:
+        return self.step * (torch.cat([directions, -directions]) if self.antithetic else directions)
+
+
+@final
+@register_estimator("spsa")
+@dataclass(frozen=True)
+class SPSA(RandomDirections):
+    r"""Simultaneous perturbation: differences along directions with entries of ±1.
+
+    `RandomDirections` with $\Delta_j = 1 / \Delta_j$. Two-sided by definition (Spall 1992); `antithetic=false` is its
+    form with one measurement (Spall 1997).
+    Biased by $\frac{h^2}{6} \big(\partial_j^3 F + 3 \sum_{k \ne j} \partial_j \partial_k^2 F\big) + O(h^4)$, F = E[f].
+    Spall 1992; Spall 1997.
+    """
+
+    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        return torch.where(source.uniform(shape) < 0.5, -1.0, 1.0).to(source.dtype)
+
+
+@final
+@register_estimator("evolution-strategies")
+@dataclass(frozen=True)
+class EvolutionStrategies(RandomDirections):
+    r"""Differences along Gaussian directions: the exact gradient of a smoothed cost.
+
+    `RandomDirections` for the gradient of $\mathbb{E}\, F(\theta + h\Delta)$, F = E[f].
+    Biased by $\frac{h^2}{2} \partial_j \sum_k \partial_k^2 F + O(h^4)$ where F is not quadratic.
+    Salimans et al. 2017; Nesterov & Spokoiny 2017.
+    """
+
+    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        return source.normal(shape)

@@ -1,0 +1,1 @@
+"""Frames of a run in, frames out: draws and prints nothing."""

@@ -1,0 +1,197 @@
+"""The cells that two runs have in common."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from estimators.registry import make_estimator, make_problem, source_digest
+from experiments.analysis.comparison.change import Change, Gate, counted, positive
+from experiments.analysis.comparison.times import Drift, drifts, relative, times
+from experiments.statistics import GROUPS, Interval, log_standard_error
+from experiments.store import FAILURES, Run
+
+__all__ = ["POINT", "Comparison", "Matched", "compare"]
+
+POINT = ["problem", "estimator", "num_samples", "device", "dtype", "training"]
+MACHINE = ("cpu", "gpu", "torch", "python", "gradmark", "git_commit")
+EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
+FLOOR = 64
+"""Of the dtype's precision: a deviation from a gradient that may be rounding."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A cell that both runs have."""
+
+    point: tuple[Any, ...]
+    """As named by `POINT`."""
+    failure: str
+    """Why it fails in the second run, where it does and did not in the first; ''."""
+    states: tuple[str, str]
+    """The verdict of a cell that was measured, else its status, before and after."""
+    changes: dict[str, Change]
+    """By quantity: variance, bias, time, evaluations; those that both runs know."""
+
+    def worse(self, gate: Gate) -> list[str]:
+        """What got worse. Evaluations have no noise: one more is one too many."""
+        exactly = gate._replace(threshold=1.0)
+        changed = [
+            name for name, change in self.changes.items() if change.worse(exactly if name == "evaluations" else gate)
+        ]
+        return ["fails", *changed] if self.failure else changed
+
+    def better(self, gate: Gate) -> list[str]:
+        """What got better."""
+        return [name for name, change in self.changes.items() if change.better(gate)]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs have in common, and what they have not."""
+
+    matched: list[Matched]
+    new: list[tuple[Any, ...]]
+    vanished: list[tuple[Any, ...]]
+    missing: list[tuple[Any, ...]]
+    """Of the first run, while the second is not complete."""
+    machines: list[str]
+    """How the machines or versions of the two runs differ."""
+    drifts: list[Drift]
+
+    def regressions(self, gate: Gate) -> list[Matched]:
+        return [cell for cell in self.matched if cell.worse(gate)]
+
+
+def compare(before: Run, after: Run) -> Comparison:
+    """The cells of two runs, matched by problem, estimator, number of samples, device, dtype and training settings.
+
+    What is skipped on both sides is left out. Intervals take the errors of both sides for independent, which is
+    cautious: with the same seed both have met the same noise. Where some cells have the same code on both sides, as the
+    baselines of an estimator that was changed, their times tell how much slower the machine was: ratios of times are
+    relative to theirs.
+
+    Raises:
+        ValueError: a run has several cells of one point, as after a merge of runs with different seeds.
+    """
+    one, two = _by_point(before), _by_point(after)
+    both = [point for point in one if point in two and {one[point]["status"], two[point]["status"]} != {"skipped"}]
+    taken = {point: these for point in both if (these := times(one[point], two[point], before, after))}
+    same = {point for point in both if _same_code(before, after) and one[point]["key"] == two[point]["key"]}
+    unchanged = {point for point in same if _is_shipped(*point[:2])}
+    slower = drifts([these for point, these in taken.items() if point in unchanged])
+    time = {point: relative(these, slower, judged=point not in unchanged) for point, these in taken.items()}
+    matched = [_matched(point, one[point], two[point], time.get(point)) for point in both]
+    new, gone = ([point for point in a if point not in b] for a, b in ((two, one), (one, two)))
+    missing = gone if after.planned > len(after.cells) else []
+    vanished = [] if missing else gone
+    return Comparison(matched, new, vanished, missing, list(_machines(before, after)), list(slower.values()))
+
+
+def _by_point(run: Run) -> dict[tuple[Any, ...], dict[str, Any]]:
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in run.cells.to_dict("records"):
+        point = tuple(cell[name] for name in POINT)
+        if point in found:
+            problem, estimator, num_samples, *_ = point
+            where = f"{estimator} on {problem}, S={num_samples}"
+            raise ValueError(f"a run has several cells of {where}; compare runs of one seed, compiled or not")
+        found[point] = cell
+    return found
+
+
+def _same_code(before: Run, after: Run) -> bool:
+    """Whether equal keys mean equal code: a key holds gradmark's version, within which a checkout may have changed."""
+    one, two = (run.provenance.get("git_commit", "") for run in (before, after))
+    merged = any("merged_from" in run.provenance for run in (before, after))
+    return one == two and not one.endswith("-dirty") and not merged
+
+
+def _is_shipped(problem: str, estimator: str) -> bool:
+    """A plug-in may import what its key does not hold."""
+    try:
+        return not (source_digest(make_problem(problem)) or source_digest(make_estimator(estimator)))
+    except ValueError:
+        return False
+
+
+def _machines(before: Run, after: Run) -> Iterator[str]:
+    for name in MACHINE:
+        one, two = before.provenance.get(name, ""), after.provenance.get(name, "")
+        if one != two:
+            yield f"{name}: {one or 'none'} → {two or 'none'}"
+
+
+def _matched(point: tuple[Any, ...], one: dict[str, Any], two: dict[str, Any], time: Change | None) -> Matched:
+    states = _state(one), _state(two)
+    if not one["status"] == two["status"] == "done":
+        return Matched(point, _failure(one, two), states, {})
+    evaluations = counted(one["evaluations"], two["evaluations"]) if _known(one, two, "evaluations") else None
+    found = {"variance": _variance(one, two), "bias": _bias(one, two), "time": time, "evaluations": evaluations}
+    changes = {name: change for name, change in found.items() if change is not None}
+    return Matched(point, _failure(one, two), states, changes)
+
+
+def _known(one: dict[str, Any], two: dict[str, Any], name: str) -> bool:
+    return not (pd.isna(one[name]) or pd.isna(two[name]))
+
+
+def _state(cell: dict[str, Any]) -> str:
+    return cell["verdict"] or "" if cell["status"] == "done" else cell["status"]
+
+
+def _failure(one: dict[str, Any], two: dict[str, Any]) -> str:
+    """What the first run had and the second does not, though it tried."""
+    if one["status"] != "done" or two["status"] == "interrupted":
+        return ""
+    if two["status"] != "done":
+        return f"{two['status']}: {two['error']}"
+    if one["timing_status"] == "done" and two["timing_status"] in FAILURES:
+        return f"timing, {two['timing_status']}: {two['error']}"
+    if _known(one, two, "nonfinite") and two["nonfinite"] > 0 == one["nonfinite"]:
+        return f"{two['nonfinite']:,} of {two['replicates']:,} gradients are not finite"
+    if _known(one, two, "diverged") and two["diverged"] > one["diverged"]:
+        return f"{two['diverged']} of {two['replicates']} seeds diverged"
+    return ""
+
+
+def _variance(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
+    """Below what rounding makes of an exact gradient, variances are all alike."""
+    a, b = (Interval(*(cell[f"total_variance{end}"] for end in ("", "_low", "_high"))) for cell in (one, two))
+    if not (math.isfinite(a.value) and math.isfinite(b.value)):
+        return None
+    floor = (FLOOR * EPSILON[one["dtype"]] * max(_norm(one), _norm(two))) ** 2
+    error = math.hypot(*(log_standard_error(side) if side.value > floor else 0.0 for side in (a, b)))
+    return positive(max(a.value, floor), max(b.value, floor), error, GROUPS - 1)
+
+
+def _norm(cell: dict[str, Any]) -> float:
+    """Of the gradient: as it is known, or as it was measured; 0 where neither is."""
+    if cell["gradient_norm"] > 0:
+        return cell["gradient_norm"]
+    measured = cell["snr"] * cell["total_variance"] ** 0.5 if pd.notna(cell["snr"]) else 0.0
+    return measured if math.isfinite(measured) else 0.0
+
+
+def _bias(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
+    """Of squared biases, which may be negative, the difference is tested. Only what is seen to be biased is judged."""
+    (a, a_low, a_high), (b, b_low, b_high) = (
+        [cell[f"squared_bias{end}"] for end in ("", "_low", "_high")] for cell in (one, two)
+    )
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return None
+    halves = (a_high - a, b - b_low) if b > a else (a - a_low, b_high - b)
+    spread = math.hypot(*halves) / stats.norm.ppf(0.975)
+    ratio = Interval(_root(b, a), _root(b_low, a_high), _root(b_high, a_low))
+    p = float(stats.norm.sf((b - a) / spread)) if spread else counted(a, b).p_larger
+    biased = (two if b > a else one)["verdict"] == "biased"
+    return Change(max(a, 0.0) ** 0.5, max(b, 0.0) ** 0.5, ratio, p, gated=biased)
+
+
+def _root(above: float, below: float) -> float:
+    """The ratio of two biases from their squares."""
+    above, below = max(above, 0.0), max(below, 0.0)
+    return math.sqrt(above / below) if below else math.nan if not above else math.inf

@@ -1,0 +1,73 @@
+"""When training gets somewhere: the steps and seconds to a level of the objective."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from estimators.interface.specs import check_known
+
+__all__ = ["COLUMNS", "milestones", "seed_curves"]
+
+COLUMNS = ["key", "quantity", "target", "seeds", "reached"]
+COLUMNS += [f"{name}_to_target{end}" for name in ("steps", "seconds") for end in ("", "_low", "_high")]
+NOT_A_GOAL = {"gradient_variance", "diverged"}
+
+
+def milestones(
+    cells: pd.DataFrame, traces: pd.DataFrame, quantity: str = "objective", target: float | None = None
+) -> pd.DataFrame:
+    """A row for each training cell: the first recorded step at which a quantity is at the target, over the seeds.
+
+    Columns: `COLUMNS`; steps and seconds are the median over the seeds with the range, infinite for seeds that did not
+    get there; seconds are steps times those of one step, timed by itself. Without a target it is, for each problem, the
+    last median of the cell that ends worst, so that every cell gets there; NaN where all have lost seeds. The objective
+    is better where it is lower, other quantities where most cells move them.
+
+    Raises:
+        ValueError: the traces have no such quantity.
+    """
+    rows = []
+    if not traces.empty:
+        check_known("quantity", quantity, sorted(set(traces["quantity"]) - NOT_A_GOAL))
+    for _, own in cells.query("status == 'done'").groupby("problem", sort=False):
+        curves = {cell["key"]: seed_curves(traces, cell["key"], quantity) for cell in own.to_dict("records")}
+        rows += _problem(own, {key: curve for key, curve in curves.items() if len(curve)}, quantity, target)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def seed_curves(traces: pd.DataFrame, key: str, quantity: str) -> pd.DataFrame:
+    """A row a recorded step, a column a seed; NaN after a seed has diverged."""
+    own = traces[(traces["key"] == key) & (traces["quantity"] == quantity)]
+    return own.pivot(index="step", columns="replicate", values="value")
+
+
+def _problem(
+    cells: pd.DataFrame, curves: dict[str, pd.DataFrame], quantity: str, target: float | None
+) -> Iterator[dict[str, Any]]:
+    if not curves:
+        return
+    gain = sum(np.sign(_median(curve).iloc[-1] - _median(curve).iloc[0]) for curve in curves.values())
+    sign = 1.0 if gain > 0 and quantity != "objective" else -1.0  # upwards or downwards is better; costs are minimised
+    ends = [sign * _median(curves[key]).iloc[-1] for key in cells.query("diverged == 0")["key"] if key in curves]
+    level = sign * target if target is not None else min(ends, default=np.nan)
+    for cell in cells.to_dict("records"):
+        if cell["key"] in curves:
+            yield _row(cell, curves[cell["key"]], quantity, sign, level)
+
+
+def _median(curve: pd.DataFrame) -> pd.Series:
+    """Over the seeds that go on."""
+    return curve.median(axis=1)
+
+
+def _row(cell: dict[str, Any], curve: pd.DataFrame, quantity: str, sign: float, level: float) -> dict[str, Any]:
+    there = (sign * curve >= level).to_numpy()
+    steps = np.where(there.any(axis=0), curve.index.to_numpy()[there.argmax(axis=0)], np.inf)
+    seconds = cell["seconds_per_gradient"]
+    row = {"key": cell["key"], "quantity": quantity, "target": sign * level}
+    row |= {"seeds": len(steps), "reached": int(np.isfinite(steps).sum())}
+    for end, value in (("", np.median(steps)), ("_low", steps.min()), ("_high", steps.max())):
+        row |= {f"steps_to_target{end}": value, f"seconds_to_target{end}": value * seconds}
+    return row

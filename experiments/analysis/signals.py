@@ -1,0 +1,25 @@
+"""How fast the signal-to-noise ratio of each parameter changes with the number of samples."""
+
+import pandas as pd
+
+from experiments.analysis.rates import CURVE, RATE, rate_columns
+from experiments.statistics import Interval, fit_power_law
+
+__all__ = ["fitted_signals"]
+
+
+def fitted_signals(cells: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
+    """As `experiments.analysis.rates.fitted_rates`, of the SNR of each named parameter.
+
+    Where a signal is not seen to be positive, the point takes no part.
+    """
+    places = cells.query("status == 'done'")[["key", *CURVE, "num_samples"]]
+    points = signals.dropna(subset=["snr"]).merge(places, on="key")
+    rows = []
+    for key, curve in points.groupby([*CURVE, "parameter"], sort=False):
+        ends = [f"snr{end}" for end in ("", "_low", "_high")]
+        intervals = [Interval(*row) for row in curve[ends].to_numpy(float).tolist()]
+        samples = curve["num_samples"].to_numpy(float)
+        if law := fit_power_law(samples, intervals):
+            rows.append((*key, *rate_columns(law, samples)))  # pyright: ignore
+    return pd.DataFrame(rows, columns=[*CURVE, "parameter", *RATE])

@@ -1,0 +1,50 @@
+"""Components and runs that a user gives, by name or by file."""
+
+from pathlib import Path
+
+from estimators.interface import specs
+from estimators.registry import Kind, components, load_plugin
+from experiments.store import Run, load
+
+__all__ = ["REASONS", "given", "locate", "open_run", "registered_by"]
+
+REASONS = "estimator,problem,status,timing_status,error"
+"""The columns of a run that say why something is missing."""
+USE: dict[Kind, str] = {
+    "problem": "gradmark rank {name} ranks the estimators on it",
+    "estimator": "gradmark check {name} tests it",
+    "control variate": "score-function:control_variate={name} is an estimator",
+}
+
+
+def given(kind: Kind, spec: str) -> str:
+    """The spec as it is. ValueError: it names something of another kind."""
+    name, _ = specs.split(spec)
+    for other, use in USE.items():
+        if name in components(other) and name not in components(kind):
+            article = "an" if other == "estimator" else "a"
+            raise ValueError(f"'{name}' is no {kind} but {article} {other}: {use.format(name=name)}")
+    return spec
+
+
+def registered_by(file: str, kind: Kind) -> list[str]:
+    """Import a plug-in file and name the components of a kind that it registers. ValueError: it registers none."""
+    before = components(kind)
+    load_plugin(file)
+    found = [name for name, cls in components(kind).items() if before.get(name) is not cls]
+    if not found:
+        decorator = f'@register_{kind.replace(" ", "_")}("name")'
+        raise ValueError(f"{file} registers no {kind}: put {decorator} above its class")
+    return found
+
+
+def open_run(name: str) -> tuple[Path, Run]:
+    """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
+    path = locate(name)
+    return (path.parent if path.is_file() else path), load(path)
+
+
+def locate(name: str) -> Path:
+    """Where a run is, if it is: its folder or its store file."""
+    path = Path(name)
+    return path if path.exists() or path.parent != Path() else Path("results") / name

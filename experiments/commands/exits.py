@@ -1,0 +1,14 @@
+"""The exit codes of the command line; the README lists them too."""
+
+__all__ = ["FAILED", "INTERRUPTED", "NOTHING", "REFUTED", "USAGE", "WELL"]
+
+WELL = 0
+FAILED = 1
+"""Some cells or estimators failed, or the workers were lost."""
+USAGE = 2
+"""Bad usage, or a sweep that says too little."""
+REFUTED = 3
+"""A claim was refuted, or something got worse."""
+NOTHING = 4
+"""Nothing to measure or to compare."""
+INTERRUPTED = 130

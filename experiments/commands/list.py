@@ -1,0 +1,76 @@
+"""`gradmark list`: what is registered, read off the classes."""
+
+import dataclasses
+import inspect
+import json
+import re
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from estimators.interface import specs
+from estimators.noise.schemes import SCHEMES
+from estimators.registry import Kind, components, load_plugin
+from experiments.sweep import read_sweep, shipped_sweeps
+from experiments.terminal.tables import print_table
+
+__all__ = ["entries", "list_components"]
+
+KINDS: dict[str, Kind] = {"estimators": "estimator", "problems": "problem", "control-variates": "control variate"}
+YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def list_components(what: Sequence[str], as_json: bool, plugins: Sequence[str]) -> None:
+    """Print the entries of each kind asked for."""
+    for plugin in plugins:
+        load_plugin(plugin)
+    found = {kind: entries(kind) for kind in what}
+    if as_json:
+        click.echo(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2, ensure_ascii=False))
+        return
+    for kind, listed in found.items():
+        rows = [[entry["name"], _options_text(entry["options"]), entry["summary"]] for entry in listed]
+        print_table(["name", "options (default)", "what it is"], rows, title=kind)
+        click.echo()
+
+
+def entries(kind: str) -> list[dict[str, Any]]:
+    """What there is of a kind (a key of `KINDS`, `schemes` or `sweeps`): name, options, summary, papers, docstring."""
+    if kind == "schemes":
+        return [{"name": name, "options": {}, "summary": cls.summary} for name, cls in SCHEMES.items()]
+    if kind == "sweeps":
+        return [{"name": name, "options": {}, "summary": read_sweep(name).description} for name in shipped_sweeps()]
+    return [_component(name, cls) for name, cls in components(KINDS[kind]).items()]
+
+
+def _component(name: str, cls: type) -> dict[str, Any]:
+    text = inspect.cleandoc(cls.__doc__ or "")
+    first = text.split("\n\n")[0].replace("\n", " ")
+    return {"name": name, "options": _options(cls), "summary": _plain(first), "papers": _papers(text), "text": text}
+
+
+def _options(cls: type) -> dict[str, dict[str, Any]]:
+    types = specs.option_types(cls)
+    found = {}
+    for key, field in specs.options(cls).items():
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        choices = list(typing.get_args(types[key])) if typing.get_origin(types[key]) is typing.Literal else None
+        found[key] = {"default": specs.value_text(default)} | ({"choices": choices} if choices else {})
+    return found
+
+
+def _options_text(options: dict[str, dict[str, Any]]) -> str:
+    return ", ".join(f"{key}={option['default']}" for key, option in options.items())
+
+
+def _plain(sentence: str) -> str:
+    """Up to the first formula or full stop, without LaTeX."""
+    return re.split(r"(?<=[^.])\.(?:\s|$)| \$", sentence)[0].strip(" ,:")
+
+
+def _papers(text: str) -> str:
+    """The last line of a docstring, where it names papers."""
+    last = text.splitlines()[-1] if text else ""
+    return last.strip() if YEAR.search(last) else ""

@@ -1,0 +1,97 @@
+"""From a problem and an estimator to a workload: moved, checked, fitted."""
+
+from dataclasses import replace
+
+import torch
+
+from estimators.interface import Estimator, Problem
+from experiments.gradients.compiling import Compile
+from experiments.gradients.steps import Eager
+from experiments.gradients.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
+from experiments.gradients.workload import Workload, without_validation
+from experiments.machine.allocator import keep_freed_memory
+
+__all__ = ["find_device", "prepare", "prepare_unlearned"]
+
+
+def prepare(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    compile: Compile = False,
+) -> Workload:
+    """Move the problem, check that the estimator supports it, and let the estimator learn.
+
+    Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
+    parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
+    """
+    if not (isinstance(compile, bool) or compile == "auto"):
+        raise ValueError(f"compile must be True, False or 'auto', not {compile!r}")
+    placed = _placed(problem, estimator, num_samples, seed, device, dtype)
+    moved, source = placed.problem, placed.source("fit")
+    with without_validation():
+        fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
+        learned = fitted is not estimator
+        check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
+    step = Eager(moved, fitted, placed.num_samples)
+    ready = replace(placed, estimator=fitted, fitted=learned, step=step, compile=compile)
+    return ready.compiled if compile is True else ready
+
+
+def prepare_unlearned(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+) -> Workload:
+    """As `prepare`, for training, where the estimator learns from the steps (`Estimator.update`)."""
+    placed = _placed(problem, estimator, num_samples, seed, device, dtype)
+    with without_validation():
+        check_estimator(placed.problem, estimator, placed.num_samples, placed.point, fitted=False)
+    return placed
+
+
+def _placed(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int,
+    seed: int,
+    device: str | torch.device,
+    dtype: str | torch.dtype,
+) -> Workload:
+    keep_freed_memory()
+    where, kind = find_device(device), _dtype(dtype)
+    num_samples, seed = whole_number("num_samples", num_samples), whole_number("seed", seed)
+    point = {name: value.detach().to(where, kind) for name, value in check_parameters(problem).items()}
+    moved = problem.to(where, kind)
+    check_problem(moved, point)
+    check_size(moved, num_samples)
+    estimator.require_support(problem, num_samples)
+    step = Eager(moved, estimator, num_samples)
+    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step)
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """ValueError: it is not available here."""
+    try:
+        device = torch.device(name)
+        float(torch.ones(1, device=device))
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError):
+        available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        raise ValueError(f"device '{name}' is not available here; available: {', '.join(available)}") from None
+    return device
+
+
+def _dtype(name: str | torch.dtype) -> torch.dtype:
+    known = {"float32": torch.float32, "float64": torch.float64}
+    text = str(name).removeprefix("torch.")
+    if text not in known:
+        raise ValueError(f"dtype must be float32 or float64, not '{text}'")
+    return known[text]

@@ -1,0 +1,116 @@
+"""Whether problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
+
+import operator
+from typing import SupportsIndex
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface import Estimator, Params, Problem, replicated
+from estimators.noise import IID
+from estimators.sampling import families
+
+__all__ = [
+    "check_estimator",
+    "check_initial_point",
+    "check_parameters",
+    "check_problem",
+    "check_shape",
+    "check_size",
+    "whole_number",
+]
+
+SAMPLES, REPLICATES = 3, 2
+FEW_SAMPLES = (4, 8)
+MAX_ENTRIES = 2**22
+"""Of the parameters: the moments of the groups then take 4 GB."""
+MAX_ELEMENTS = 2**26
+"""Samples × event size of one gradient: a tensor of them takes 256 MB in float32, and a gradient has several."""
+
+
+def check_problem(problem: Problem, point: Params) -> None:
+    """ValueError: the parameters, the distribution or the cost are not what the interface says."""
+    spec = problem.spec
+    if not point:
+        raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")
+    params = replicated(point, REPLICATES)
+    try:
+        q = problem.distribution(params)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"the initial parameters of {spec} are refused by its distribution: {reason}") from None
+    if not isinstance(q, Distribution):
+        raise ValueError(f"the distribution of {spec} must be a torch Distribution, not {type(q).__name__}")
+    if tuple(q.batch_shape) != (REPLICATES,):
+        raise ValueError(
+            f"the distribution of {spec} has batch shape {tuple(q.batch_shape)} for {REPLICATES} replicates, not "
+            f"({REPLICATES},); wrap it in Independent so that the dimensions of x are event dimensions"
+        )
+    device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
+    x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
+    with torch.no_grad():
+        check_shape(f"the cost of {spec}", "[S, R]", problem.cost(x, params), (SAMPLES, REPLICATES))
+
+
+def check_parameters(problem: Problem) -> Params:
+    """The initial parameters. ValueError: they are not named tensors."""
+    found = problem.initial_params()
+    if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
+        raise ValueError(f"initial_params of {problem.spec} must be a dict of tensors, not {found!r:.60}")
+    entries = sum(value.numel() for value in found.values())
+    if entries > MAX_ENTRIES:
+        raise ValueError(f"{problem.spec} has {entries:,} parameters, more than {MAX_ENTRIES:,}: choose a smaller one")
+    return found
+
+
+def check_size(problem: Problem, num_samples: int) -> None:
+    """ValueError: one gradient needs more samples than the memory holds."""
+    elements = num_samples * problem.initial_distribution.event_shape.numel()
+    if elements > MAX_ELEMENTS:
+        raise ValueError(
+            f"{num_samples:,} samples of {problem.spec} are {elements:,} numbers, more than the {MAX_ELEMENTS:,} of "
+            "one gradient: choose fewer"
+        )
+
+
+def check_initial_point(problem: Problem) -> None:
+    """ValueError: as for `check_problem`, at the initial parameters in float64."""
+    point = {name: value.detach().cpu().double() for name, value in check_parameters(problem).items()}
+    check_problem(problem.to("cpu", torch.float64), point)
+
+
+def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, point: Params, *, fitted: bool) -> None:
+    """ValueError: the claim or the surrogate are not what the interface says.
+
+    Of a surrogate of few samples, unless the estimator was fitted to their number.
+    """
+    claim = estimator.claim(problem, num_samples)
+    if claim not in ("unbiased", "biased"):
+        raise ValueError(f"the claim of {estimator.spec} must be 'unbiased' or 'biased', not {claim!r}")
+    fewer = [] if fitted else [few for few in FEW_SAMPLES if few < num_samples]
+    samples = next((few for few in fewer if estimator.unsupported(problem, few) is None), num_samples)
+    replicates = REPLICATES if samples != REPLICATES else REPLICATES + 1  # [S] is no [R]
+    params = replicated(point, replicates)
+    some = next(iter(point.values()))
+    with torch.no_grad():
+        noise = estimator.draw(problem, params, samples, IID(0, some.device, some.dtype))
+    params = {name: value.requires_grad_() for name, value in params.items()}
+    surrogate = estimator.surrogate(problem, params, noise)
+    check_shape(f"the surrogate of {estimator.spec}", "[R]", surrogate, (replicates,))
+
+
+def check_shape(what: str, wanted: str, value: Tensor, shape: tuple[int, ...]) -> None:
+    """ValueError: `value` is no tensor of that shape, which `wanted` names."""
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{what} must be a tensor {wanted}, not {type(value).__name__}")
+    if tuple(value.shape) != shape:
+        raise ValueError(f"{what} must be {wanted} = {list(shape)}, not {list(value.shape)}")
+
+
+def whole_number(what: str, value: SupportsIndex) -> int:
+    """Of numpy and torch, too. TypeError: it is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number, not {value!r}") from None

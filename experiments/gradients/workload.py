@@ -1,0 +1,143 @@
+"""Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface import Estimator, Noise, Params, Problem, replicated
+from estimators.noise import IID, derive_seed
+from experiments.gradients.bulk import iid
+from experiments.gradients.compiling import Compile, Compiled
+from experiments.gradients.steps import Eager, Step
+
+__all__ = ["Workload", "flatten", "without_validation"]
+
+CHUNK_ELEMENTS, MOST_REPLICATES = 2**19, 2**15
+"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs; and the replicates
+that a chunk has at the most, since many cells want no more."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An estimator, fitted where it learns, on a problem at its initial parameters."""
+
+    problem: Problem
+    estimator: Estimator
+    num_samples: int
+    seed: int
+    device: torch.device
+    dtype: torch.dtype
+    point: Params
+    """The parameters, without the replicate axis."""
+    fitted: bool
+    """The estimator learned from noise of its own first: results are conditional on that fit."""
+    step: Step
+    compile: Compile = False
+    """Whether the step is to be compiled; "auto": once that pays."""
+    halvings: int = 0
+    """How often the chunk was too large for the memory."""
+
+    @cached_property
+    def elements(self) -> int:
+        """Samples × event size of one replicate."""
+        return self.num_samples * self.problem.initial_distribution.event_shape.numel()
+
+    @cached_property
+    def chunk(self) -> int:
+        """Replicates in a chunk: a power of two that depends on the problem and num_samples, and where memory is short
+        on how often it was halved."""
+        most = max(min(CHUNK_ELEMENTS // self.elements, MOST_REPLICATES), 1)
+        return max(1 << most.bit_length() - 1 >> self.halvings, 1)
+
+    @property
+    def halved(self) -> "Workload":
+        """In smaller chunks. torch.OutOfMemoryError: there are none."""
+        if self.chunk == 1:
+            raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
+        smaller = replace(self, halvings=self.halvings + 1)
+        return smaller.compiled if self.is_compiled else smaller  # anew: torch limits the shapes of one function
+
+    @property
+    def eager(self) -> "Workload":
+        return replace(self, step=self._eager)
+
+    @property
+    def compiled(self) -> "Workload":
+        with without_validation():  # the compiler of torch turns argument checks off for good when it is first loaded
+            return replace(self, step=Compiled(self._eager, self.device, self.dtype))
+
+    @property
+    def is_compiled(self) -> bool:
+        return isinstance(self.step, Compiled)
+
+    @property
+    def _eager(self) -> Eager:
+        return Eager(self.problem, self.estimator, self.num_samples)
+
+    @cached_property
+    def size(self) -> int:
+        """P, the number of parameter entries."""
+        return sum(value.numel() for value in self.point.values())
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where the entries of each parameter lie among the P."""
+        ends = itertools.accumulate(value.numel() for value in self.point.values())
+        return {name: slice(end - self.point[name].numel(), end) for name, end in zip(self.point, ends, strict=True)}
+
+    def named(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """`[P]` as one array for each parameter, of its shape."""
+        return {name: flat[place].reshape(self.point[name].shape) for name, place in self.places.items()}
+
+    def params(self, replicates: int) -> Params:
+        return replicated(self.point, replicates)
+
+    def source(self, *purpose: object) -> IID:
+        """A noise stream that depends on the seed, problem, num_samples and purpose, and not on the estimator."""
+        seed = derive_seed(self.seed, self.problem.spec, self.num_samples, *purpose)
+        return iid(seed, self.device, self.dtype)
+
+    def draw(self, source: IID, replicates: int) -> Noise:
+        """The noise of a step."""
+        return self._eager.noise(self.params(replicates), source)
+
+    def gradient(self, params: Params, noise: Noise) -> Params:
+        """The estimates that given noise makes, eagerly."""
+        return self._eager.gradient(params, noise)
+
+    def noise(self, index: int) -> Noise:
+        """The noise of a chunk, always drawn in full."""
+        return self.draw(self.source("chunk", index), self.chunk)
+
+    def gradients(self, index: int) -> Tensor:
+        """The gradient estimates of a chunk, `[chunk, P]`."""
+        with without_validation():
+            return flatten(self.step(self.params(self.chunk), self.source("chunk", index)))
+
+    def one_gradient(self) -> Params:
+        """At R = 1."""
+        with without_validation():
+            return self.step(self.params(1), self.source("one"))
+
+
+def flatten(params: Params) -> Tensor:
+    """Parameters `[R, *shape]` as one matrix `[R, P]`, in the order of the dictionary."""
+    return torch.cat([value.reshape(len(value), -1) for value in params.values()], dim=1)
+
+
+@contextmanager
+def without_validation() -> Iterator[None]:
+    """torch.distributions without argument checks, which cost more than the sampling and stop compilation."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)

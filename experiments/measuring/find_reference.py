@@ -1,0 +1,124 @@
+"""The gradient that an estimator is compared with: exact where the problem knows it, else a long cached measurement."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from estimators.interface import Estimator, Params, replicated
+from estimators.registry import source_digest, source_is_known
+from experiments.gradients.validation import check_shape
+from experiments.gradients.workload import Workload, flatten
+from experiments.machine.caching import cache_folder
+from experiments.measuring.long_run import measured_gradient
+from experiments.measuring.reference import Reference
+from experiments.statistics import GROUPS
+
+__all__ = ["References", "find_reference"]
+
+_uncached: dict[tuple[type, str], np.ndarray | None] = {}
+"""What this process has found and the disk does not keep: that there is no reference, or one of a notebook's class."""
+
+
+@dataclass(frozen=True)
+class References:
+    """For a command that meets a problem many times: what `find_reference` finds, once a problem."""
+
+    known: dict[str, Reference | None] = field(default_factory=dict)
+
+    def find(self, workload: Workload) -> Reference | None:
+        """Of workloads on one device, in one dtype."""
+        if type(workload.estimator).target is not Estimator.target:  # cached on disk, where it is measured
+            return find_reference(workload)
+        spec = workload.problem.spec
+        if spec not in self.known:
+            self.known[spec] = find_reference(workload)
+        return self.known[spec]
+
+
+def find_reference(workload: Workload) -> Reference | None:
+    """The estimator's target, at the parameters that are measured, or a measured gradient; None: neither.
+
+    A measured reference comes from a long run of an estimator of low variance, one of `Estimator.measured_by`, that
+    claims to be unbiased and agrees with the plainest in standard errors. It is cached on disk under everything that
+    defines it.
+    """
+    point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
+    target = workload.estimator.target(workload.problem, point, workload.num_samples)
+    if target is not None:
+        return Reference("exact", _exact(target, workload))
+    if not _can_be_measured(workload.estimator):
+        return None
+    key = (type(workload.problem), _key(workload))
+    groups = _uncached[key] if key in _uncached else _cached(workload)
+    if groups is None or not source_is_known(workload.problem):
+        _uncached[key] = groups
+    return None if groups is None else Reference("measured", groups)
+
+
+def _can_be_measured(estimator: Estimator) -> bool:
+    same_target = type(estimator).target is Estimator.target
+    return bool(estimator.measured_by) and (same_target or estimator.measured_by is not Estimator.measured_by)
+
+
+def _exact(target: Params, workload: Workload) -> np.ndarray:
+    name = f"the exact gradient of {workload.problem.spec}"
+    if not isinstance(target, dict) or target.keys() != workload.point.keys():
+        names = ", ".join(target) if isinstance(target, dict) else type(target).__name__
+        raise ValueError(f"{name} must name {', '.join(workload.point)}, not {names or 'nothing'}")
+    for key, value in workload.point.items():
+        check_shape(f"{name} in {key}", "[R, *shape]", target[key], (1, *value.shape))
+    gradient = flatten({key: target[key] for key in workload.point})[0].double().cpu().numpy()
+    if not np.isfinite(gradient).all():
+        raise ValueError(f"{name} is not finite at the initial parameters: choose others")
+    return gradient
+
+
+def _cached(workload: Workload) -> np.ndarray | None:
+    if not source_is_known(workload.problem):
+        return measured_gradient(workload)
+    file = cache_folder() / "references" / f"{_key(workload)}.npy"
+    try:
+        groups = np.load(file, allow_pickle=False)
+        if groups.shape == (GROUPS, workload.size) and np.isfinite(groups).all():
+            return groups
+    except (OSError, ValueError, EOFError):
+        pass
+    groups = measured_gradient(workload)
+    if groups is not None:
+        _write(file, groups)
+    return groups
+
+
+def _key(workload: Workload) -> str:
+    parts = [_version(), torch.__version__, workload.problem.spec, source_digest(workload.problem)]
+    if workload.estimator.target_depends_on_samples:
+        parts += [*workload.estimator.measured_by, str(workload.num_samples)]
+    digest = hashlib.sha256("\x1f".join(parts).encode())
+    data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
+    for name, value in (*workload.point.items(), *sorted(data.items())):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _version() -> str:
+    try:
+        return version("gradmark")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _write(file: Path, groups: np.ndarray) -> None:
+    """Whole or not at all; a cache that cannot be written is no error."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.tmp")
+        with partial.open("wb") as stream:
+            np.save(stream, groups, allow_pickle=False)
+        partial.replace(file)
+    except OSError:
+        pass

@@ -1,0 +1,159 @@
+"""Measure one estimator on one problem: replicates in chunks until the figures are precise enough."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from estimators.interface import Estimator, Problem
+from experiments import statistics
+from experiments.gradients.compiling import Compile, pays
+from experiments.gradients.prepare import prepare
+from experiments.gradients.validation import whole_number
+from experiments.gradients.workload import Workload
+from experiments.measuring.evidence import evidence_bias
+from experiments.measuring.find_reference import Reference, find_reference
+from experiments.measuring.measurement import Measurement, StopReason
+from experiments.measuring.moments import Sampling
+from experiments.measuring.stop import Stop
+from experiments.measuring.summary import ABOUT_CODE, diagnostics_of, summarised
+from experiments.statistics import GROUPS
+from experiments.timing.rounds import ROUNDS, Timed, time_gradients
+
+__all__ = ["estimate", "extend", "measure"]
+
+FIRST_REPLICATES = 20_000
+
+
+GROWTH = 1.5
+
+
+def measure(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int = 1,
+    *,
+    replicates: int | None = None,
+    rtol: float = 0.05,
+    max_replicates: int = 10_000_000,
+    max_seconds: float | None = 60.0,
+    detect: bool = False,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    compile: Compile = False,
+) -> Measurement:
+    """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
+
+    Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
+    have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
+    same machine, same numbers (times apart).
+
+    Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
+    TypeError for specs in place of a problem and an estimator, and for numbers that are not whole.
+    """
+    if not (isinstance(problem, Problem) and isinstance(estimator, Estimator)):
+        raise TypeError("measure takes a Problem and an Estimator: make_problem(spec), make_estimator(spec)")
+    replicates = None if replicates is None else whole_number("replicates", replicates)
+    max_replicates = whole_number("max_replicates", max_replicates)
+    workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
+    stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
+    measurement = estimate(workload, find_reference(workload), stop)
+    (timing,) = time_gradients([Timed.of(workload)], ROUNDS)
+    return replace(measurement, timing=timing)
+
+
+def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Measurement:
+    """The statistics of a measurement, without its timing."""
+    return extend(Sampling(workload, reference), stop)
+
+
+def extend(sampling: Sampling, stop: Stop) -> Measurement:
+    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
+    began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
+    with _collected_warnings() as caught:
+        stop_reason = sampling.within_memory(partial(_sample, sampling, stop, began))
+        assert sampling.groups is not None
+        diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
+    compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
+    return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
+
+
+def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
+    limit, budget = _limit(sampling.workload, stop)
+    goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
+    wanted = limit if stop.replicates else 0
+    while True:
+        _compile(sampling, wanted)
+        while sampling.replicates < goal:
+            sampling.grow(limit - sampling.replicates)
+            if stop.max_seconds is not None and time.monotonic() - began > stop.max_seconds:
+                return "max_seconds"
+        if sampling.nonfinite and not stop.replicates:
+            return "nonfinite"
+        if sampling.replicates >= limit:
+            return budget
+        if _precise(sampling, stop):
+            return "precision"
+        wanted = min(_wanted(sampling, stop), limit)
+        goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
+
+
+def _compile(sampling: Sampling, wanted: int) -> None:
+    """Where that was asked for, or may be chosen and pays over the replicates that are still wanted."""
+    workload = sampling.workload
+    if workload.is_compiled:
+        if math.isnan(sampling.compile_seconds):
+            sampling.compile()
+    elif workload.compile == "auto" and pays((wanted - sampling.replicates) * workload.elements):
+        sampling.compile()
+
+
+def _limit(workload: Workload, stop: Stop) -> tuple[int, StopReason]:
+    """The most replicates, and what sets them."""
+    if stop.replicates:
+        return _round_up(stop.replicates, GROUPS), "replicates"
+    affordable = (stop.max_elements or math.inf) // workload.elements
+    if affordable < stop.max_replicates:
+        return max(int(affordable) // GROUPS, 1) * GROUPS, "max_elements"
+    return _round_up(stop.max_replicates, GROUPS), "max_replicates"
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+def _wanted(sampling: Sampling, stop: Stop) -> int:
+    """Replicates that the precision will take: the square of the factor by which an error has to fall."""
+    width = _relative_half_width(sampling)
+    return math.ceil(sampling.replicates * min(1e3, width / stop.rtol) ** 2)
+
+
+def _relative_half_width(sampling: Sampling) -> float:
+    assert sampling.groups is not None
+    return statistics.relative_half_width(statistics.total_variance(sampling.groups, sampling.rounding_floor))
+
+
+def _precise(sampling: Sampling, stop: Stop) -> bool:
+    groups, reference = sampling.groups, sampling.reference
+    assert groups is not None
+    floor = sampling.rounding_floor
+    if _relative_half_width(sampling) > stop.rtol:
+        return False
+    return not (stop.detect and reference is not None and statistics.undecided(groups, reference.groups, floor))
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for kind in ABOUT_CODE:
+            warnings.simplefilter("ignore", kind)
+        yield messages
+    messages.extend(dict.fromkeys(str(warning.message) for warning in caught))

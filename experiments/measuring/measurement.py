@@ -1,0 +1,154 @@
+"""What a measurement says, and its form as rows of the store."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from experiments.statistics import Groups, Interval
+from experiments.timing.rounds import Timing, interval_columns
+
+__all__ = ["Measurement", "Signal", "StopReason"]
+
+StopReason = Literal["precision", "replicates", "max_replicates", "max_elements", "max_seconds", "nonfinite"]
+
+LARGE_TENSOR = 1_000
+"""Entries of a tensor beyond which it has one summary row in the store."""
+
+
+class Signal(NamedTuple):
+    """Total variance and SNR over the entries of one named parameter."""
+
+    total_variance: Interval
+    snr: Interval | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Bias, variance and cost of one gradient estimator on one problem. Intervals are (value, low, high) at 95 %.
+
+    Without a reference gradient, everything that is compared with one is None.
+    """
+
+    estimator: str
+    problem: str
+    num_samples: int
+    device: str
+    dtype: str
+    seed: int
+    claim: Literal["unbiased", "biased"]
+    evaluations: int
+    """Evaluations of the cost for one gradient."""
+    fitted: bool
+    """The estimator learned on separate noise first: the figures are conditional on that fit."""
+    replicates: int
+    stop_reason: StopReason
+    nonfinite: int
+    """Replicates with a NaN or an infinity; any makes the moments NaN."""
+
+    mean: dict[str, np.ndarray]
+    """Mean estimate of each parameter."""
+    variance: dict[str, np.ndarray]
+    variance_low: dict[str, np.ndarray]
+    variance_high: dict[str, np.ndarray]
+    total_variance: Interval
+    """Trace of the covariance of one gradient estimate."""
+    kurtosis: float
+    snr: Interval | None
+    """‖E ĝ‖ / √total_variance; None where the signal is not seen to be positive or nothing varies."""
+    signals: dict[str, Signal]
+    """The total variance and the SNR of each named parameter alone."""
+
+    reference: Literal["exact", "measured", "none"]
+    reference_gradient: dict[str, np.ndarray] | None
+    gradient_norm: float | None
+    squared_bias: Interval | None
+    """Unbiased estimate of ‖E ĝ − g‖²; it may be negative."""
+    mse: Interval | None
+    """E ‖ĝ − g‖²."""
+    cosine: Interval | None
+    """Mean cosine between estimate and gradient; None where g = 0."""
+    verdict: Literal["unbiased", "biased", "undetermined"] | None
+    p_value: float | None
+    detectable_bias: float | None
+    """The smallest bias along the gradient, relative to it, that would have been seen 99 times in 100."""
+
+    diagnostics: dict[str, float]
+    warnings: tuple[str, ...]
+    statistics_seconds: float
+    compile_seconds: float
+    """Of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
+    groups: Groups = dataclasses.field(repr=False, compare=False)
+    """The group moments from which the intervals come, for paired comparisons."""
+    timing: Timing | None = None
+
+    @property
+    def seconds_per_gradient(self) -> Interval | None:
+        """Latency of one gradient at R = 1: median and quartiles, in seconds."""
+        return None if self.timing is None else self.timing.seconds_per_gradient
+
+    @property
+    def seconds_per_gradient_batched(self) -> Interval | None:
+        """Time of a full chunk divided by its replicates: median and quartiles, in seconds."""
+        return None if self.timing is None else self.timing.seconds_per_gradient_batched
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        return None if self.timing is None else self.timing.peak_memory_bytes
+
+    @property
+    def work_normalized_variance(self) -> Interval | None:
+        """Variance × seconds (Glynn & Whitt 1992)."""
+        return None if self.timing is None else self.timing.times(self.total_variance)
+
+    @property
+    def work_normalized_mse(self) -> Interval | None:
+        """MSE × seconds."""
+        return None if self.timing is None or self.mse is None else self.timing.times(self.mse)
+
+    def row(self) -> dict[str, Any]:
+        """The columns of the statistics in the store's `cells` table."""
+        plain = ("estimator", "problem", "num_samples", "device", "dtype", "seed", "claim", "replicates", "stop_reason")
+        more = ("nonfinite", "evaluations", "verdict", "detectable_bias", "p_value", "gradient_norm", "kurtosis")
+        rest = ("reference", "fitted", "statistics_seconds", "compile_seconds")
+        columns = {name: getattr(self, name) for name in (*plain, *more, *rest)}
+        for name in ("total_variance", "squared_bias", "mse", "snr", "cosine"):
+            columns |= interval_columns(name, getattr(self, name))
+        return columns | {"warnings": "\n".join(self.warnings), "diagnostics": json.dumps(self.diagnostics)}
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """The rows of the store's `parameters` table: one an entry, or one a tensor of more than 1,000 entries."""
+        return [row for name in self.mean for row in self._parameter_rows(name)]
+
+    def signal_rows(self) -> list[dict[str, Any]]:
+        """The rows of the store's `signals` table: one a named parameter."""
+        return [
+            {"parameter": name, **interval_columns("total_variance", total), **interval_columns("snr", snr)}
+            for name, (total, snr) in self.signals.items()
+        ]
+
+    def _parameter_rows(self, name: str) -> list[dict[str, Any]]:
+        columns = {
+            "mean": self.mean[name],
+            "variance": self.variance[name],
+            "variance_low": self.variance_low[name],
+            "variance_high": self.variance_high[name],
+            "reference": None if self.reference_gradient is None else self.reference_gradient[name],
+        }
+        flat = {key: np.ravel(value) if value is not None else None for key, value in columns.items()}
+        size = self.mean[name].size
+        if size > LARGE_TENSOR:
+            means = {key: _mean(value) for key, value in flat.items()}
+            return [{"parameter": name, "index": None, **means}]
+        return [
+            {"parameter": name, "index": index}
+            | {key: math.nan if value is None else float(value[index]) for key, value in flat.items()}
+            for index in range(size)
+        ]
+
+
+def _mean(value: np.ndarray | None) -> float:
+    return math.nan if value is None else float(value.mean())

@@ -1,0 +1,123 @@
+"""Moments of gradient estimates in groups that grow block by block; memory does not grow with the replicates."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments import statistics
+from experiments.gradients.workload import Workload
+from experiments.measuring.reference import Reference
+from experiments.statistics import GROUPS, Groups
+
+__all__ = ["Sampling"]
+
+T = TypeVar("T")
+
+
+ENTRIES, MOST_ROWS = 2**22, 16
+"""Gradient entries of a block, and replicates of each of its groups, where a chunk has fewer: merging moments costs the
+same however many there are."""
+
+
+def _power_of_two(number: int, most: int) -> int:
+    """The largest one that is not above either, at least 1."""
+    return 1 << max(min(number, most), 1).bit_length() - 1
+
+
+class Sampling:
+    """Group moments that grow block by block."""
+
+    def __init__(self, workload: Workload, reference: Reference | None):
+        self.reference = reference
+        self.direction: Tensor | None = None
+        if reference is not None and reference.norm > 0:
+            unit = torch.from_numpy(reference.gradient / reference.norm)
+            self.direction = unit.to(workload.device, workload.dtype)
+        self._begin(workload)
+
+    def _begin(self, workload: Workload) -> None:
+        self.workload = workload
+        self.block = max(workload.chunk, GROUPS * _power_of_two(ENTRIES // (GROUPS * workload.size), MOST_ROWS))
+        self.chunks_used = 0
+        self.groups: Groups | None = None
+        self.cosines = np.zeros(GROUPS)
+        self.nonfinite = 0
+        self.compile_seconds = math.nan
+
+    @property
+    def replicates(self) -> int:
+        return 0 if self.groups is None else self.groups.replicates
+
+    def compile(self) -> None:
+        """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""
+        began = time.monotonic()
+        if not self.workload.is_compiled:
+            self.workload = self.workload.compiled
+        if self.workload.compile is True:  # it will be timed at R = 1 too: what fails there is given up now
+            self.workload.one_gradient()
+        self.workload.gradients(0)
+        self.compile_seconds = time.monotonic() - began
+
+    def within_memory(self, sample: Callable[[], T]) -> T:
+        """What `sample` returns: where a device runs out of memory, anew, in chunks of half the size.
+
+        torch.OutOfMemoryError: they cannot be smaller.
+        """
+        while True:
+            try:
+                return sample()
+            except torch.OutOfMemoryError:
+                before = self.workload.chunk
+                self._begin(self.workload.halved)
+                warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
+
+    def grow(self, replicates: int) -> None:
+        """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
+        chunks = range(self.chunks_used, self.chunks_used + self.block // self.workload.chunk)
+        self.chunks_used = chunks.stop
+        gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
+        count = len(gradients) // GROUPS
+        if self.direction is not None:
+            lengths = torch.linalg.vector_norm(gradients, dim=1)
+            cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
+            self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
+        new = _safe_moments(gradients.reshape(count, GROUPS, -1))
+        if not np.isfinite(new.deviations).all():
+            self.nonfinite += int((~gradients.isfinite().all(1)).sum())
+        self.groups = new if self.groups is None else self.groups.merge(new)
+
+    @property
+    def rounding_floor(self) -> float:
+        """The deviation of an entry that rounding explains; from the mean estimate where there is no reference."""
+        assert self.groups is not None
+        gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
+        return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)
+
+
+def _safe_moments(gradients: Tensor) -> Groups:
+    """Entries whose squares overflow in the dtype of the estimates, or lose digits to denormal numbers, in float64."""
+    found = _moments(gradients)
+    if len(gradients) == 1:
+        return found
+    tiny = torch.finfo(gradients.dtype).tiny / torch.finfo(gradients.dtype).eps
+    deviations = found.deviations
+    poor = ~(np.isfinite(deviations) & (deviations >= len(gradients) * tiny)).all(0)
+    if poor.any():
+        again = _moments(gradients[..., torch.from_numpy(poor).to(gradients.device)].double())
+        found.mean[:, poor], deviations[:, poor] = again.mean, again.deviations
+    return found
+
+
+def _moments(gradients: Tensor) -> Groups:
+    """Means and sums of squared deviations of `[n, 64, P]`, in two passes."""
+    mean = gradients.mean(0)
+    deviation = gradients - mean
+    remainder = deviation.mean(0).double()  # what the mean lost to rounding in the dtype of the estimates
+    squares = deviation.square_().sum(0)
+    return Groups(len(gradients), (mean.double() + remainder).cpu().numpy(), squares.double().cpu().numpy())

@@ -1,0 +1,26 @@
+"""The gradient that estimates are compared with."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+__all__ = ["Reference"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The gradient to compare with: `groups` is `[P]` if exact, `[G, P]` means of independent groups if measured."""
+
+    kind: Literal["exact", "measured"]
+    groups: np.ndarray
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """`[P]`."""
+        return self.groups if self.groups.ndim == 1 else self.groups.mean(0)
+
+    @cached_property
+    def norm(self) -> float:
+        return float(np.linalg.norm(self.gradient))

@@ -1,0 +1,60 @@
+"""What float32 does to gradient estimates: their range, what leaves it, and the error against float64."""
+
+import numpy as np
+import torch
+
+from experiments.gradients.float64 import gradient_in_float64
+from experiments.gradients.workload import Workload, flatten, without_validation
+
+__all__ = ["rounding", "rounding_shift"]
+
+
+def rounding(workload: Workload) -> dict[str, float]:
+    """The gradient estimates of the first chunk, entry by entry, against float64 at the same parameters and noise.
+
+    Parameters and noise enter both as the dtype of the workload holds them: the difference is that of the arithmetic.
+
+    - `overflows`, `nans`, `underflows`: the number of entries that are infinite, NaN, or 0 where float64's are not
+    - `smallest_gradient`, `largest_gradient`: magnitudes of those that are finite and not 0
+    - `median_relative_error`, `largest_relative_error`: of those that are finite and whose float64 value is not 0
+
+    What no entry has is left out.
+    """
+    found, exact = workload.gradients(0).double().cpu().numpy(), _in_float64(workload)
+    magnitudes = np.abs(found[np.isfinite(found) & (found != 0)])
+    comparable = np.isfinite(found) & np.isfinite(exact) & (exact != 0)
+    errors = np.abs(found[comparable] / exact[comparable] - 1)
+    figures = {
+        "overflows": float((np.isinf(found) & ~np.isinf(exact)).sum()),
+        "nans": float((np.isnan(found) & ~np.isnan(exact)).sum()),
+        "underflows": float(((found == 0) & (exact != 0)).sum()),
+    }
+    if magnitudes.size:
+        figures |= {"smallest_gradient": float(magnitudes.min()), "largest_gradient": float(magnitudes.max())}
+    if errors.size:
+        figures |= {"median_relative_error": float(np.median(errors)), "largest_relative_error": float(errors.max())}
+    return figures
+
+
+def rounding_shift(workload: Workload) -> float:
+    """By how much rounding moves the mean estimate: of the entries the most, over the first chunk, against float64.
+
+    0 where float64 gives no finite figure to compare with.
+    """
+    found = workload.gradients(0).double().cpu().numpy()
+    try:
+        exact = _in_float64(workload)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # a component of somebody's own that is written for one dtype
+        return 0.0
+    shift = np.abs((found - exact).mean(0)).max()
+    return float(shift) if np.isfinite(shift) else 0.0
+
+
+def _in_float64(workload: Workload) -> np.ndarray:
+    """`workload.gradients(0)` as float64 computes them."""
+    params, noise = workload.params(workload.chunk), workload.noise(0)
+    with without_validation():
+        found = gradient_in_float64(workload.problem, workload.estimator, params, noise)
+    return flatten(found).cpu().numpy()

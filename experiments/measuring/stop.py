@@ -1,0 +1,39 @@
+"""When a measurement ends."""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["MAX_REPLICATES", "Stop"]
+
+MAX_REPLICATES = 10**12
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When a cell has enough replicates. ValueError: out of range.
+
+    They grow by half from 20,000 until the figures are precise enough, or a budget ends it; or there are exactly
+    `replicates` of them (rounded up to a multiple of 64).
+    """
+
+    replicates: int | None = None
+    """This many, whatever the precision."""
+    rtol: float = 0.05
+    """Relative half-width of the 95 % interval of the total variance."""
+    max_replicates: int = 10_000_000
+    max_seconds: float | None = None
+    """Depends on the clock: the one rule under which a repeated run need not give the same numbers."""
+    detect: bool = False
+    """Go on until a relative bias of 1 % would have been seen."""
+    max_elements: int | None = None
+    """Replicates × samples × event size: bounds the time of a cell as seconds do, and gives the same numbers again."""
+
+    def __post_init__(self) -> None:
+        for key in ("replicates", "max_replicates", "max_elements"):
+            value = getattr(self, key)
+            if value is not None and not 1 <= value <= MAX_REPLICATES:
+                raise ValueError(f"{key} must lie between 1 and {MAX_REPLICATES:,}, not {value}")
+        if not 0 < self.rtol <= 1:
+            raise ValueError(f"rtol must be above 0 and at most 1, not {self.rtol}")
+        if self.max_seconds is not None and not 0 < self.max_seconds < math.inf:
+            raise ValueError(f"max_seconds must be above 0 and finite, not {self.max_seconds}")

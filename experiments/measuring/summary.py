@@ -1,0 +1,106 @@
+"""From group moments to a measurement: figures, tests and warnings."""
+
+import numpy as np
+import torch
+
+from experiments import statistics
+from experiments.gradients.workload import Workload, without_validation
+from experiments.measuring.measurement import Measurement, Signal, StopReason
+from experiments.measuring.moments import Sampling
+from experiments.measuring.rounding import rounding_shift
+from experiments.statistics import Groups
+
+__all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
+
+ROUNDING_MARGIN = 2.0
+
+
+ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
+"""Warnings that say nothing of the numbers."""
+
+
+HEAVY_TAIL = 50
+"""Replicates for each unit of kurtosis below which the variance interval is not trusted."""
+
+
+def diagnostics_of(workload: Workload) -> dict[str, float]:
+    with torch.no_grad(), without_validation():
+        params = workload.params(workload.chunk)
+        found = workload.estimator.diagnostics(workload.problem, params, workload.noise(0))
+    return {name: float(value.double().mean()) for name, value in found.items()}
+
+
+def summarised(
+    sampling: Sampling, stop_reason: StopReason, diagnostics: dict[str, float], caught: list[str], seconds: float
+) -> Measurement:
+    workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
+    assert groups is not None
+    floor = sampling.rounding_floor
+    total_variance = statistics.total_variance(groups, floor)
+    variance, low, high = statistics.parameter_variances(groups, floor)
+    kurtosis = statistics.kurtosis(groups)
+    against = None if reference is None else reference.groups
+    test = None if against is None else _bias_test(sampling, against)
+    named = workload.named
+    return Measurement(
+        estimator=workload.estimator.spec,
+        problem=workload.problem.spec,
+        num_samples=workload.num_samples,
+        device=str(workload.device),
+        dtype=str(workload.dtype).removeprefix("torch."),
+        seed=workload.seed,
+        claim=workload.estimator.claim(workload.problem, workload.num_samples),
+        evaluations=workload.estimator.evaluations(workload.problem, workload.num_samples),
+        fitted=workload.fitted,
+        replicates=groups.replicates,
+        stop_reason=stop_reason,
+        nonfinite=sampling.nonfinite,
+        mean=named(groups.overall_mean),
+        variance=named(variance),
+        variance_low=named(low),
+        variance_high=named(high),
+        total_variance=total_variance,
+        kurtosis=kurtosis,
+        snr=statistics.signal_to_noise(groups, floor),
+        signals={name: _signal(groups.of(place), floor) for name, place in workload.places.items()},
+        reference="none" if reference is None else reference.kind,
+        reference_gradient=None if reference is None else named(reference.gradient),
+        gradient_norm=None if reference is None else reference.norm,
+        squared_bias=None if against is None else statistics.squared_bias(groups, against),
+        mse=None if against is None else statistics.mean_squared_error(groups, against),
+        cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
+        verdict=None if test is None else test.verdict,
+        p_value=None if test is None else test.p_value,
+        detectable_bias=None if test is None else test.detectable,
+        diagnostics=diagnostics,
+        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis)),
+        statistics_seconds=seconds,
+        compile_seconds=sampling.compile_seconds,
+        groups=groups,
+    )
+
+
+def _signal(groups: Groups, floor: float) -> Signal:
+    return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
+
+
+def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
+    """Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype."""
+    assert sampling.groups is not None
+    test = statistics.bias_test(sampling.groups, against, sampling.rounding_floor)
+    if test.verdict != "biased" or sampling.workload.dtype == torch.float64:
+        return test
+    shift = ROUNDING_MARGIN * rounding_shift(sampling.workload)
+    return statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+
+
+def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:
+    if sampling.nonfinite:
+        return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
+    found = []
+    width = statistics.relative_half_width(total_variance)
+    if width > 0.25:
+        found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
+    if kurtosis * HEAVY_TAIL > sampling.replicates:
+        found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
+    return found

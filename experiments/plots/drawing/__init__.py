@@ -1,0 +1,1 @@
+"""What figures are drawn with: knows no kind of figure."""

@@ -1,0 +1,91 @@
+"""From the cells of a run to curves: one an estimator, device and dtype, grouped by problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy import ndarray
+from pandas import DataFrame
+
+from experiments.plots.drawing.style import Look, looks
+
+__all__ = ["ENDS", "Curve", "Selection", "by_numbers", "in_order", "select"]
+
+CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
+ENDS = ("", "_low", "_high")
+OTHERS = ["estimator", "problem", "num_samples", "status", "verdict", "gradient_norm"]
+
+
+class Curve(NamedTuple):
+    """The cells of one estimator on one problem under one condition, ordered along the x axis."""
+
+    estimator: str
+    condition: str  # what sets it apart from the estimator's other curves; '' where nothing does
+    look: Look
+    cells: DataFrame
+
+    def numbers(self, column: str) -> ndarray:
+        return self.cells[column].to_numpy(float)
+
+    def interval(self, quantity: str) -> ndarray:
+        """Value, low and high: [3, N]."""
+        return np.stack([self.numbers(quantity + end) for end in ENDS])
+
+    @property
+    def biased(self) -> ndarray:
+        return (self.cells["verdict"] == "biased").to_numpy(bool)
+
+
+class Selection(NamedTuple):
+    facets: dict[str, list[Curve]]  # by problem
+    left_out: str  # what could not be drawn, as a sentence; '' where everything could
+
+
+def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_samples") -> Selection:
+    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite.
+
+    `along` is the column of the x axis.
+    """
+    numbers = [name + end for name in quantities for end in ENDS]
+    cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
+    done = cells.query("status == 'done'").sort_values(along, kind="stable")
+    done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
+    done = done.assign(condition=_conditions(done))
+    look = looks(cells["estimator"], done["condition"])
+    drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
+    facets: dict[str, list[Curve]] = {}
+    for key, rows in drawn.groupby(["problem", "estimator", "condition"]):
+        problem, estimator, condition = cast(tuple[str, str, str], key)
+        facets.setdefault(problem, []).append(Curve(estimator, condition, look[estimator, condition], rows))
+    facets = {problem: facets[problem] for problem in sorted(facets, key=by_numbers)}
+    if done.empty:
+        return Selection(facets, "nothing to draw: no cell is done")
+    names = " and ".join(name.replace("_", " ") for name in quantities)
+    count = len(done) - len(drawn)
+    what = "cells" if along == "num_samples" else "points"
+    return Selection(facets, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
+
+
+def by_numbers(name: str) -> list[str | float]:
+    """Names in the order of the numbers in them: dim=2 comes before dim=10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [float(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
+def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
+    """The facets in another order than the alphabetical one."""
+    return selection._replace(facets={name: selection.facets[name] for name in panels if name in selection.facets})
+
+
+def _conditions(cells: DataFrame) -> list[str]:
+    """A text a cell, of those of the conditions that vary within the run."""
+    count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
+    varying = [name for name in CONDITIONS if count[name] > 1]
+    if count["device_name"] <= count["device"]:  # then the name tells no more than the device does
+        varying = [name for name in varying if name != "device_name"]
+    compiled = ["compiled" if compile else "eager" for compile in cells["compile"]]
+    texts = cells.assign(compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
+    return [", ".join(row) for row in texts.astype(str).to_numpy().tolist()]

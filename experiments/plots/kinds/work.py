@@ -1,0 +1,112 @@
+"""Which estimator is how much worse than the best, problem by problem: a map of work-normalized errors."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from pandas import DataFrame
+
+from experiments.analysis.objectives import aside
+from experiments.plots.drawing.curves import by_numbers
+from experiments.plots.drawing.page import PAGE, notice, settle
+from experiments.plots.drawing.scales import number
+from experiments.plots.drawing.style import paper_style, wrap
+
+__all__ = ["work_map"]
+
+FIGURES = ["work_normalized_mse", "work_normalized_variance"]
+COLOURS = "cividis_r"
+MOST = 4.0
+"""Decades beyond which all look alike."""
+NAMES, COLUMN, ROW, LINE = 2.3, 0.45, 0.2, 0.11  # inches: names, a problem, an estimator, one more line of a name
+CHARACTERS, LONGEST = 40, 64
+
+
+def work_map(cells: DataFrame, title: str | None = None) -> Figure:
+    """MSE × time of each estimator on each problem, at its best S, relative to the best estimator of the problem.
+
+    Without `exact`, and without estimators of another objective. By variance × time on a problem where a cell has no
+    reference; such a column says so. In parentheses: found to be biased. Estimators are ordered by their median.
+    """
+    ratios, biased, where = _ratios(cells)
+    with paper_style():
+        if ratios.empty:
+            return notice("nothing to draw: no cell is done, timed and has a finite error", title)
+        return _draw(ratios, biased, _caption(ratios, biased, where), title)
+
+
+def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
+    """Two frames, estimators × problems: the ratios, and whether the cell is biased; and at which S."""
+    done = cells.query("status == 'done'") if "status" in cells else cells
+    if done.empty:
+        return DataFrame(), DataFrame(), ""
+    done = done.loc[done["estimator"].map(aside) == ""].astype({name: float for name in FIGURES})
+    known = done.loc[np.isfinite(done[FIGURES[1]].to_numpy(float))]
+    by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
+    panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
+    figure = [row[FIGURES[row["problem"] in by_variance]] for row in known.to_dict("records")]
+    known = known.assign(figure=figure, problem=panels).sort_values("figure", kind="stable")
+    best = known.drop_duplicates(["estimator", "problem"])
+    ratios = best.pivot(index="estimator", columns="problem", values="figure")
+    wrong = best.assign(wrong=best["verdict"] == "biased").pivot(index="estimator", columns="problem", values="wrong")
+    # A yardstick that is zero would make everything infinite: what is above zero is then compared with the least of it.
+    ratios = ratios / ratios.where(ratios > 0).min().fillna(1.0)
+    order = ratios.median(axis=1).sort_values(kind="stable").index
+    columns = sorted(ratios.columns, key=by_numbers)
+    samples = set(known["num_samples"])
+    where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
+    return ratios.loc[order, columns], wrong.loc[order, columns].eq(True), where
+
+
+def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
+    rows = [wrap(name, CHARACTERS) for name in ratios.index]
+    columns = [wrap(name, LONGEST, max_lines=1) for name in ratios.columns]
+    heights = [ROW + LINE * name.count("\n") for name in rows]
+    slanted = 0.04 * max(map(len, columns))
+    width = max(PAGE, NAMES + COLUMN * len(columns))
+    figure = Figure(figsize=(width, sum(heights) + slanted + 0.6 + (0.3 if title else 0)), layout="constrained")
+    ax = figure.add_subplot()
+    edges = np.concatenate([[0.0], np.cumsum(heights)])
+    with np.errstate(divide="ignore"):
+        decades = np.log10(ratios.to_numpy(float))
+    norm = Normalize(0.0, min(max(float(np.nanmax(decades)), 1.0), MOST), clip=True)
+    ax.pcolormesh(np.arange(len(columns) + 1), edges, decades, norm=norm, cmap=COLOURS, edgecolors="face")
+    ax.set(ylim=(edges[-1], 0.0), yticks=(edges[1:] + edges[:-1]) / 2, xticks=np.arange(len(columns)) + 0.5)
+    ax.set_yticklabels(rows)
+    ax.xaxis.tick_top()
+    ax.set_xticklabels(columns, rotation=45, ha="left", rotation_mode="anchor")
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    _write(ax, edges, ratios.to_numpy(float), biased.to_numpy(), norm)
+    figure.supxlabel(wrap(caption, 110))
+    if title:
+        figure.suptitle(wrap(title, 120))
+    settle(figure)
+    return figure
+
+
+def _caption(ratios: DataFrame, biased: DataFrame, where: str) -> str:
+    found = f"MSE × time at {where}, as a multiple of the best on the problem"
+    found += "; ( ): found to be biased" if biased.to_numpy().any() else ""
+    return found + ("; \N{EN DASH}: not measured" if ratios.isna().to_numpy().any() else "")
+
+
+def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, norm: Normalize) -> None:
+    """The numbers, black or white for the contrast; not in the ink of the page, which a dark page exchanges."""
+    for (i, j), ratio in np.ndenumerate(ratios):
+        place = (j + 0.5, float(edges[i] + edges[i + 1]) / 2)
+        if np.isnan(ratio):
+            ax.text(*place, "\N{EN DASH}", ha="center", va="center")
+            continue
+        red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, 1e-300))))
+        ink = "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "#000000"
+        text = f"({_text(ratio)})" if biased[i, j] else _text(ratio)
+        ax.text(*place, text, ha="center", va="center", color=ink)
+
+
+def _text(ratio: float) -> str:
+    return number(ratio) if ratio >= 999.5 or ratio == 0 else f"{ratio:.0f}" if ratio >= 9.95 else f"{ratio:.1f}"

@@ -1,0 +1,137 @@
+"""Estimators measured against each other on one problem, within a budget of seconds."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimators.interface import Problem
+from estimators.registry import make_estimator
+from experiments.gradients.prepare import prepare
+from experiments.machine.errors import reason
+from experiments.measuring.find_reference import References
+from experiments.measuring.loop import extend
+from experiments.measuring.measurement import Measurement
+from experiments.measuring.moments import Sampling
+from experiments.ranking.order import undecided
+from experiments.sweep import Stop
+from experiments.terminal.progress import Narrator
+from experiments.timing.rounds import ROUNDS, Timed, Timing, time_gradients
+
+__all__ = ["Contest", "at_the_pace_of"]
+
+ENTRY = 0.5
+"""Of the budget, what all estimators together may take before the contest is about those that may be the best."""
+TIMING_SHARE = 0.3
+"""Of any part of the budget; the rest is for the variances."""
+CALIBRATION = 2
+"""Calls that find out how long a block is."""
+PHASES = 10
+"""At the end of each, those that are told apart from the best leave."""
+ROUGH, PRECISE = 0.25, 0.02
+"""Relative half-widths: of a variance for a first look, and of the MSE × time of those whose tie is then a tie."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An estimator and what was found about it so far."""
+
+    sampling: Sampling
+    timed: Timed
+    measurement: Measurement
+
+    def sampled(self, seconds: float) -> "Contestant":
+        found = extend(self.sampling, Stop(rtol=PRECISE / 2, max_seconds=max(seconds, 1e-3)))
+        return replace(self, measurement=replace(found, timing=self.measurement.timing))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is measured on, and the budget of all estimators together.
+
+    Successive elimination: every estimator is measured roughly; what is left of the budget goes, in phases, to those
+    whose interval of MSE × time still reaches that of the best.
+
+    The reference gradient, where it has to be measured, is not in the budget. What is not cut short either: a fit, and
+    the first block of replicates; whoever takes longer than its share leaves less to those behind it.
+    """
+
+    problem: Problem
+    num_samples: int
+    device: str
+    seed: int
+    seconds: float
+
+    def measure(self, specs: Sequence[str], progress: Narrator) -> tuple[list[Measurement], dict[str, str]]:
+        """The measurements, and why the other estimators have none."""
+        failed: dict[str, str] = {}
+        deadline, field = self._enter(specs, failed, progress)
+        for phase in range(PHASES):
+            contenders = undecided([one.measurement for one in field.values()], PRECISE)
+            left = deadline - time.monotonic()
+            if len(contenders) < 2 or left <= 0:
+                break
+            progress.say(f"{len(contenders)} estimators may be the best: {left:.0f} s left to tell them apart")
+            share = left / (PHASES - phase) / len(contenders) * (1 - TIMING_SHARE)
+            for spec in contenders:
+                try:
+                    field[spec] = field[spec].sampled(share)
+                except Exception as error:
+                    failed[spec] = reason(error)
+                    del field[spec]
+            still = [spec for spec in contenders if spec in field]
+            field |= _timed({spec: field[spec] for spec in still}, seed=phase + 1)
+        return [one.measurement for one in field.values()], failed
+
+    def _enter(
+        self, specs: Sequence[str], failed: dict[str, str], progress: Narrator
+    ) -> tuple[float, dict[str, Contestant]]:
+        """When the budget ends, and every estimator with a rough measurement."""
+        references = References()
+        field: dict[str, Contestant] = {}
+        began = time.monotonic()
+        entry = ENTRY * self.seconds
+        block = entry * TIMING_SHARE / max(len(specs) * (ROUNDS + CALIBRATION), 1)
+        progress.start("measuring", len(specs))
+        for index, spec in enumerate(specs):
+            try:
+                workload = prepare(
+                    self.problem, make_estimator(spec), self.num_samples, seed=self.seed, device=self.device
+                )
+                before = time.monotonic()
+                sampling = Sampling(workload, references.find(workload))
+                began += time.monotonic() - before
+                share = (began + entry * (1 - TIMING_SHARE) - time.monotonic()) / (len(specs) - index)
+                stop = Stop(rtol=ROUGH, max_seconds=max(share, 1e-3))
+                measurement = extend(sampling, stop)
+                field[spec] = Contestant(sampling, Timed.latency(workload, block), measurement)
+            except Exception as error:
+                failed[spec] = reason(error)
+            progress.advance(spec)
+        progress.start("timing", len(field) * ROUNDS)
+        return began + self.seconds, field | _timed(field, 0, progress)
+
+
+def _timed(field: Mapping[str, Contestant], seed: int, progress: Narrator | None = None) -> dict[str, Contestant]:
+    """After more rounds of timing, all in turn."""
+    advance = (lambda: None) if progress is None else (lambda: progress.advance("all estimators in turn"))
+    found = time_gradients([one.timed for one in field.values()], ROUNDS, seed, advance)
+    timings = at_the_pace_of([one.measurement.timing for one in field.values()], found)
+    return {
+        spec: replace(one, measurement=replace(one.measurement, timing=timing))
+        for (spec, one), timing in zip(field.items(), timings, strict=True)
+    }
+
+
+def at_the_pace_of(before: Sequence[Timing | None], after: Sequence[Timing]) -> list[Timing]:
+    """All rounds, the later ones as if the machine were as fast as in the earlier.
+
+    Who left the contest was timed then, and has to be compared with who is timed now.
+    """
+    pairs = [(early.latency, late.latency) for early, late in zip(before, after, strict=True) if early is not None]
+    if not pairs:
+        return list(after)
+    pace = float(np.median([np.median(early) / np.median(late) for early, late in pairs]))
+    joined = [np.concatenate([early, late * pace]) for early, late in pairs]
+    return [replace(timing, latency=latency) for timing, latency in zip(after, joined, strict=True)]

@@ -1,0 +1,87 @@
+"""Figures made from others: precision of an interval, cosine, work-normalized variance, ratios of estimators."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from experiments.statistics.groups import GROUPS, jackknife_error
+from experiments.statistics.interval import Interval
+
+__all__ = ["cosine", "log_standard_error", "ratio", "relative_half_width", "work_normalized"]
+
+
+def relative_half_width(interval: Interval) -> float:
+    """The longer arm of an interval of a positive quantity, relative to its value: 0 for [0, 0], inf for [0, inf)."""
+    if interval == (0.0, 0.0, 0.0):
+        return 0.0
+    if interval.high == float("inf") or interval.value == 0:
+        return float("inf")
+    return float(max(interval.high / interval.value - 1, 1 - interval.low / interval.value))
+
+
+def log_standard_error(interval: Interval) -> float:
+    """Standard error of the logarithm of a `total_variance` or `mean_squared_error`, recovered from its interval."""
+    return float(np.log1p(relative_half_width(interval)) / stats.t.ppf(0.975, GROUPS - 1))
+
+
+def log_median_standard_error(seconds_rounds: np.ndarray) -> float:
+    """Standard error of the logarithm of a median, from the interquartile range (McGill, Tukey & Larsen 1978).
+
+    Args:
+        seconds_rounds: seconds of one gradient, one figure a timing round; infinite for a single round.
+    """
+    if len(seconds_rounds) < 2:
+        return float("inf")
+    lower, upper = np.quantile(np.log(seconds_rounds), [0.25, 0.75])
+    return float(1.2533 * (upper - lower) / 1.349 / np.sqrt(len(seconds_rounds)))
+
+
+def cosine(group_cosines: np.ndarray) -> Interval:
+    """Mean cosine between estimate and gradient, with Student's interval of G group means.
+
+    Args:
+        group_cosines: [G], mean cosine of each group.
+    """
+    size = len(group_cosines)
+    value = float(np.mean(group_cosines))
+    half = float(stats.t.ppf(0.975, size - 1) * np.std(group_cosines, ddof=1) / np.sqrt(size))
+    return Interval(value, float(np.maximum(value - half, -1.0)), float(np.minimum(value + half, 1.0)))
+
+
+def work_normalized(quantity: Interval, log_quantity_se: float, seconds_rounds: np.ndarray) -> Interval:
+    """Variance (or mean squared error) times the median seconds of one gradient (Glynn & Whitt 1992).
+
+    The squared error per second of computing: averaging n estimates divides the error by n and multiplies the time.
+    Both errors count, that of the median by `log_median_standard_error`.
+
+    Args:
+        quantity: `total_variance` or `mean_squared_error`.
+        log_quantity_se: standard error of its logarithm (`log_standard_error`).
+        seconds_rounds: seconds of one gradient, one figure a timing round; a single round gives [0, inf).
+    """
+    seconds, rounds = float(np.median(seconds_rounds)), len(seconds_rounds)
+    value = quantity.value * seconds
+    if value == 0:
+        return Interval(0.0, quantity.low * seconds, quantity.high * seconds)
+    if rounds < 2 or log_quantity_se == float("inf"):
+        return Interval(value, 0.0, float("inf"))
+    log_seconds_se = log_median_standard_error(seconds_rounds)
+    half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * log_quantity_se, stats.t.ppf(0.975, rounds - 1) * log_seconds_se)
+    return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
+
+
+@np.errstate(all="ignore")
+def ratio(log_values_a: np.ndarray, log_values_b: np.ndarray) -> Interval:
+    """a / b of two estimators that met the same noise, by the jackknife of their paired log-ratios.
+
+    Args:
+        log_values_a, log_values_b: [G], logarithms of leave-one-group-out values (`leave_one_out_log_variance`).
+    """
+    logs = np.asarray(log_values_a) - np.asarray(log_values_b)
+    if np.isinf(logs).all() and (logs == logs[0]).all():
+        value = float(np.exp(logs[0]))
+        return Interval(value, value, value)
+    half = stats.t.ppf(0.975, len(logs) - 1) * jackknife_error(logs)
+    value, low, high = np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])
+    return Interval(float(value), float(low), float(high))

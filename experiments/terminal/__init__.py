@@ -1,0 +1,1 @@
+"""Text for people: no numbers are computed."""

@@ -1,0 +1,181 @@
+"""Wall-clock time and memory of gradients: warm, synchronised, interleaved, in rounds of random order."""
+
+import math
+import random
+import timeit
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.gradients.workload import Workload, without_validation
+from experiments.machine.provenance import cpu_name
+from experiments.statistics import Interval, log_standard_error, work_normalized
+from experiments.timing.kernels import kernel_seconds
+from experiments.timing.memory import peak_memory
+
+__all__ = ["Timed", "Timing", "interval_columns", "time_gradients"]
+
+ROUNDS = 7
+BLOCK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The rounds of a timing: seconds of one gradient in each."""
+
+    latency: np.ndarray
+    """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
+    batched: np.ndarray
+    """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed."""
+    peak_memory_bytes: int | None
+    """Most memory held at once by the eager computation of one gradient at R = 1, beyond what was held before."""
+    device_name: str
+    kernel_seconds: float = math.nan
+    """Of the kernels of one gradient at R = 1 on a GPU; NaN on a CPU."""
+
+    @property
+    def seconds_per_gradient(self) -> Interval:
+        """Median and quartiles."""
+        return _median_and_quartiles(self.latency)
+
+    @property
+    def seconds_per_gradient_batched(self) -> Interval:
+        """Median and quartiles."""
+        return _median_and_quartiles(self.batched)
+
+    def times(self, quantity: Interval) -> Interval:
+        """A variance or a mean squared error times the median latency, with an interval from both."""
+        return work_normalized(quantity, log_standard_error(quantity), self.latency)
+
+    def columns(self, total_variance: Interval, mse: Interval | None) -> dict[str, Any]:
+        """The columns of the timing in the store's `cells` table, beside the statistics that it belongs to."""
+        return {
+            **interval_columns("seconds_per_gradient", self.seconds_per_gradient),
+            **interval_columns("seconds_per_gradient_batched", self.seconds_per_gradient_batched),
+            **interval_columns("work_normalized_variance", self.times(total_variance)),
+            **interval_columns("work_normalized_mse", None if mse is None else self.times(mse)),
+            "kernel_seconds_per_gradient": self.kernel_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "device_name": self.device_name,
+        }
+
+    def rounds(self) -> dict[str, list[float]]:
+        """The raw rounds for the store's `timings` table, in seconds, by kind."""
+        return {"latency": self.latency.tolist(), "batched": self.batched.tolist()}
+
+
+def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
+    """`name`, `name_low` and `name_high`, NaN where there is no interval."""
+    value, low, high = interval if interval is not None else (math.nan,) * 3
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _median_and_quartiles(seconds: np.ndarray) -> Interval:
+    low, median, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return Interval(float(median), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A workload that is warm, and the calls that fill a block at R = 1 and at a full chunk."""
+
+    workload: Workload
+    one: Callable[[], None]
+    many: Callable[[], None] | None
+    """None: only the latency is timed."""
+    calls: tuple[int, int]
+    peak_memory_bytes: int | None
+    kernel_seconds: float = math.nan
+
+    @classmethod
+    def of(cls, workload: Workload) -> "Timed":
+        """Raises what the workload raises; a chunk that does not fit into the memory is halved."""
+        one, device = _step(workload, 1), workload.device
+        one_calls, many_calls = _calls_in_a_block(one), 0
+        while True:
+            many = _step(workload, workload.chunk)
+            with suppress(torch.OutOfMemoryError):
+                many_calls = _calls_in_a_block(many)
+            if many_calls:
+                break
+            workload = workload.halved
+        with without_validation():
+            peak = peak_memory(_step(workload.eager, 1), device)  # what a compiled gradient holds inside is not seen
+            return cls(workload, one, many, (one_calls, many_calls), peak, kernel_seconds(one, device))
+
+    @classmethod
+    def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
+        """At R = 1 alone and without its memory, in blocks that may be short. Raises what the workload raises."""
+        one = _step(workload, 1)
+        return cls(workload, one, None, (_calls_in_a_block(one, min(block_seconds, BLOCK_SECONDS)), 0), None)
+
+    @classmethod
+    def step(cls, workload: Workload, step: Callable[[], None]) -> "Timed":
+        """A step of R = 1 that does more than one gradient: of training."""
+        synchronised = _synchronised(step, workload.device)
+        return cls(workload, synchronised, None, (_calls_in_a_block(synchronised), 0), None)
+
+
+def time_gradients(
+    timed: Sequence[Timed], rounds: int = ROUNDS, seed: int = 0, progress: Callable[[], object] = lambda: None
+) -> list[Timing]:
+    """Time workloads against each other: every round times each once, in a random order of its own.
+
+    `progress` is called after each pair of blocks, rounds times workloads in all.
+    """
+    latency, batched = np.full((2, len(timed), rounds), np.nan)
+    order = list(range(len(timed)))
+    generator = random.Random(seed)
+    for round_index in range(rounds):
+        generator.shuffle(order)
+        for cell in order:
+            this = timed[cell]
+            latency[cell, round_index] = _seconds(this.one, this.calls[0])
+            if this.many is not None:
+                batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
+            progress()
+    rows = zip(latency, batched, timed, strict=True)
+    return [
+        Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device), this.kernel_seconds)
+        for one, many, this in rows
+    ]
+
+
+def _step(workload: Workload, replicates: int) -> Callable[[], None]:
+    source = workload.source("timing")
+    params = workload.params(replicates)
+    return _synchronised(lambda: workload.step(params, source), workload.device)
+
+
+def _synchronised(step: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    synchronise = partial(torch.cuda.synchronize, device) if device.type == "cuda" else None
+
+    def synchronised() -> None:
+        step()
+        if synchronise is not None:
+            synchronise()
+
+    return synchronised
+
+
+def _seconds(step: Callable[[], None], calls: int) -> float:
+    with without_validation():
+        if calls > 1:
+            step()  # the caches hold another workload
+        return timeit.Timer(step).timeit(calls) / calls
+
+
+def _calls_in_a_block(step: Callable[[], None], block_seconds: float = BLOCK_SECONDS) -> int:
+    """Calls that fill a block, found on a step that is warm (compiled, caches filled)."""
+    _seconds(step, 1)
+    return max(1, min(1000, round(block_seconds / _seconds(step, 1))))
+
+
+def device_name(device: torch.device) -> str:
+    """The model of the GPU or CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()

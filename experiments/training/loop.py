@@ -1,0 +1,105 @@
+"""Training: what an estimator does to the objective of a problem, step by step, all seeds at once."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from estimators.interface import Estimator, Params, Problem
+from experiments.gradients.prepare import prepare_unlearned
+from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
+from experiments.statistics import Interval
+from experiments.timing.rounds import Timed, interval_columns
+from experiments.training.optimisation import Optimisation
+from experiments.training.settings import Train
+
+__all__ = ["Trained", "timed_step", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The curves of a training run."""
+
+    curves: list[dict[str, Any]]
+    """A row a recorded step and seed: quantity, step, replicate, value. A seed that diverged has no rows after that."""
+    steps: int
+    """Those that were made: fewer than wanted where all seeds diverged."""
+    diverged: int
+    """Seeds whose objective ran away."""
+    params: Params
+    """The last parameters, one replicate a seed."""
+
+    @property
+    def objective(self) -> Interval:
+        """The last mean over the seeds, with its 95 % interval of Student's t; NaN where one of them diverged."""
+        last = [row["value"] for row in self.curves if row["quantity"] == "objective" and row["step"] == self.steps]
+        if self.diverged or not last:
+            return Interval(math.nan, math.nan, math.nan)
+        mean, error = float(np.mean(last)), math.inf
+        if len(last) > 1:
+            error = float(stats.t.ppf(0.975, len(last) - 1) * np.std(last, ddof=1) / len(last) ** 0.5)
+        return Interval(mean, mean - error, mean + error)
+
+    def row(self) -> dict[str, Any]:
+        """The columns of the training in the store's `cells` table."""
+        columns = {"steps": self.steps, "diverged": self.diverged}
+        return columns | interval_columns("objective", self.objective)
+
+
+def train(
+    problem: Problem,
+    estimator: Estimator,
+    num_samples: int = 1,
+    settings: Train | None = None,
+    *,
+    checkpoint: Path | None = None,
+    **place: Any,
+) -> Trained:
+    """Optimise from the initial parameters of a problem, once for each seed. Same seed, same machine, same curves.
+
+    Every `record` steps the curves get what `Problem.evaluate` says, and `gradient_variance`, the total variance of the
+    estimate at that point (given the mini-batch). With a `checkpoint` a run that was killed goes on from its last
+    record, and ends as it would have. `place`: seed, device and dtype, as for `measure`.
+
+    Raises `Unsupported` with the estimator's reason, or where there is no data for mini-batches; ValueError where the
+    checkpoint is of another run; else as `measure`.
+    """
+    settings = settings or Train()
+    run = Optimisation(prepare_unlearned(problem, estimator, num_samples, **place), settings)
+    saved = None if checkpoint is None else _saved(checkpoint, run.identity)
+    if saved is None:
+        curves = run.record()
+    else:
+        curves = saved["curves"]
+        run.restore(saved["state"])
+    while run.step < settings.steps and run.alive.any():
+        for _ in range(min(settings.record, settings.steps - run.step)):
+            run.advance()
+        curves += run.record()
+        if checkpoint is not None:
+            write_checkpoint(checkpoint, {"run": run.identity, "curves": curves, "state": run.state()})
+    if checkpoint is not None:
+        with suppress(OSError):
+            checkpoint.unlink()
+    params = {name: value.detach() for name, value in run.params.items()}
+    return Trained(curves, run.step, int((~run.alive).sum()), params)
+
+
+def _saved(checkpoint: Path, identity: str) -> dict[str, Any] | None:
+    """What a run has written; None where there is nothing, or nothing of a run. ValueError: it is another run's."""
+    found = read_checkpoint(checkpoint)
+    if not isinstance(found, dict) or not {"run", "curves", "state"} <= found.keys():
+        return None
+    if found["run"] != identity:
+        raise ValueError(f"{checkpoint} is of another run, {found['run']}: remove it, or name another file")
+    return found
+
+
+def timed_step(problem: Problem, estimator: Estimator, num_samples: int, settings: Train, **place: Any) -> Timed:
+    """A training step of one seed, to be timed: mini-batch, noise, gradient, optimiser, what the estimator learns."""
+    workload = prepare_unlearned(problem, estimator, num_samples, **place)
+    return Timed.step(workload, Optimisation(workload, replace(settings, seeds=1)).advance)

@@ -1,0 +1,133 @@
+"""The steps of a training run: parameters of all seeds, the optimiser, and what the estimator has learned."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from estimators.interface import Noise, Params, Problem, Unsupported, derivative
+from estimators.learning.state import learned_state, with_learned_state
+from estimators.noise import IID, derive_seed
+from experiments.gradients.workload import Workload, flatten, without_validation
+from experiments.training.settings import Train
+
+__all__ = ["Optimisation"]
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+DRAWS = 16
+"""Gradients at a recorded point, whose variance is that of the estimator there."""
+FAR = 10.0
+"""A seed has diverged where its objective is not finite, or above its first value by this many times (1 + its size)."""
+
+
+class Optimisation:
+    """Each step has streams of noise of its own, so that nothing but this state decides how it goes on.
+
+    Raises `Unsupported` where mini-batches are wanted and there is no data.
+    """
+
+    def __init__(self, workload: Workload, settings: Train) -> None:
+        self.workload, self.settings, self.step = workload, settings, 0
+        if settings.batch and not workload.problem.num_data:
+            raise Unsupported(f"{workload.problem.name} has no data to draw mini-batches from: leave batch out")
+        self.estimator = workload.estimator
+        self.params = {
+            name: value.expand(settings.seeds, *value.shape).clone().requires_grad_()
+            for name, value in workload.point.items()
+        }
+        optimizer = OPTIMIZERS[settings.optimizer]
+        self.optimizer = optimizer(list(self.params.values()), lr=settings.learning_rate)
+        self.first: Tensor | None = None
+        self.alive = torch.ones(settings.seeds, dtype=torch.bool)
+
+    def advance(self) -> None:
+        """One step: mini-batch, noise, gradient, optimiser, and what the estimator learns from it."""
+        with without_validation():
+            problem, source = self._batch(), self._source("step")
+            noise = self._draw(problem, source)
+            before = {name: value.detach().clone() for name, value in self.params.items()}
+            for name, gradient in self._gradient(problem, noise).items():
+                self.params[name].grad = gradient
+            self.optimizer.step()
+            self.estimator = self.estimator.update(problem, before, noise)
+        self.step += 1
+
+    def record(self) -> list[dict[str, Any]]:
+        """A row for each quantity and seed that has not diverged."""
+        with without_validation():
+            found = self._evaluate()
+            objective = found["objective"]
+            if self.first is None:
+                self.first = objective
+            limit = self.first + FAR * (1 + self.first.abs())
+            alive = self.alive & objective.isfinite() & (objective <= limit)
+            found["gradient_variance"] = self._gradient_variance()
+        rows = self._rows("diverged", torch.ones_like(objective), self.alive & ~alive)
+        self.alive = alive
+        return rows + [row for name, values in found.items() for row in self._rows(name, values, alive)]
+
+    @property
+    def identity(self) -> str:
+        """All that defines the curves, in words: whose state is whose."""
+        work = self.workload
+        names = (self.estimator.spec, work.problem.spec, work.num_samples, work.seed, work.device, work.dtype)
+        return f"{' · '.join(map(str, names))} · {self.settings}"
+
+    def state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on, as tensors, numbers and text."""
+        return {
+            "step": self.step,
+            "params": {name: value.detach() for name, value in self.params.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "learned": learned_state(self.estimator),
+            "first": self.first,
+            "alive": self.alive,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.step, self.first, self.alive = state["step"], state["first"], state["alive"]
+        with torch.no_grad():
+            for name, value in state["params"].items():
+                self.params[name].copy_(value)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.estimator = with_learned_state(self.estimator, state["learned"])
+
+    def _evaluate(self) -> dict[str, Tensor]:
+        exact = {name: value.detach().double() for name, value in self.params.items()}
+        problem = self.workload.problem.to(self.workload.device, torch.float64)
+        source = IID(derive_seed(self.workload.seed, "evaluation"), self.workload.device, torch.float64)
+        with torch.no_grad():
+            return {name: value.cpu() for name, value in problem.evaluate(exact, source).items()}
+
+    def _gradient_variance(self) -> Tensor:
+        problem, source = self._batch(), self._source("variance")
+        draws = [flatten(self._gradient(problem, self._draw(problem, source))) for _ in range(DRAWS)]
+        return torch.stack(draws).double().var(0).sum(1).cpu()
+
+    def _gradient(self, problem: Problem, noise: Noise) -> Params:
+        with torch.enable_grad():
+            return derivative(self.estimator.surrogate(problem, self.params, noise).sum(), self.params)
+
+    def _draw(self, problem: Problem, source: IID) -> Noise:
+        with torch.no_grad():
+            return self.estimator.draw(problem, self.params, self.workload.num_samples, source)
+
+    def _batch(self) -> Problem:
+        """The problem on the data of this step: for each seed data points of its own, none of them twice."""
+        problem, size = self.workload.problem, self.settings.batch
+        if not problem.num_data:
+            return problem
+        keys = self._source("batch").uniform((self.settings.seeds, problem.num_data))
+        return problem.batch(keys.topk(min(size or problem.num_data, problem.num_data), dim=1).indices)
+
+    def _source(self, purpose: str) -> IID:
+        return self.workload.source(purpose, self.step)
+
+    def _rows(self, quantity: str, values: Tensor, chosen: Tensor) -> list[dict[str, Any]]:
+        return [
+            {"quantity": quantity, "step": self.step, "replicate": replicate, "value": value}
+            for replicate, (value, use) in enumerate(zip(values.tolist(), chosen.tolist(), strict=True))
+            if use
+        ]
