@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached, distinct, replicated
+from estimators.interface import Estimator, Noise, Params, Problem, attached, distinct, start
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -25,7 +25,7 @@ class Exact(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        known = problem.exact_gradient(replicated(problem.initial_params(), 1)) is not None
+        known = problem.exact_gradient(start(problem)) is not None
         return None if known else f"the exact gradient of {problem.name or 'the problem'} is not known"
 
     def estimates_cost(self, problem: Problem) -> bool:
@@ -41,7 +41,6 @@ class Exact(Estimator):
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """One for each state where the expected cost is the sum over all states; a formula takes none."""
-        if type(problem).expected_cost is not Problem.expected_cost:
-            return 0
-        states = problem.support(replicated(problem.initial_params(), 1))
+        exact, params = problem.to("cpu", torch.float64), start(problem)
+        states = exact.support(params) if exact.expected_cost(params) is None else None
         return 0 if states is None else len(states)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, final
 
+import torch
+import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Noise, Params, PerSample, Problem
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -17,7 +19,7 @@ __all__ = ["Pathwise"]
 @final
 @register_estimator("pathwise")
 @dataclass(frozen=True)
-class Pathwise(Estimator):
+class Pathwise(PerSample):
     r"""Differentiates the cost through the sample, $\frac1S \sum_s \nabla_\theta f(g(\epsilon_s, \theta), \theta)$.
 
     Forms of $x = g(\epsilon, \theta)$: `location-scale` ($\mu + \sigma\epsilon$), `inverse-cdf`
@@ -53,6 +55,14 @@ class Pathwise(Estimator):
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return self.terms(problem, params, noise).mean(0)
 
-    def terms(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
-        """The surrogate of each sample."""
-        return problem.cost(families.sample(problem.distribution(params), noise, self.form), params)
+    def points(self, q: td.Distribution) -> td.Distribution:
+        inner = families.unwrap(q)
+        if not families.find(q).gaussian_noise:
+            raise ValueError(
+                f"a proposal on the noise needs Gaussian noise, which {type(inner).__name__} does not have"
+            )
+        zeros = torch.zeros_like(inner.mean)
+        return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
+
+    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
+        return problem.cost(families.sample(problem.distribution(params), points, self.form), params)

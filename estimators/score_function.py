@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.control_variates.none import Zero
-from estimators.interface import Claim, ControlVariate, Estimator, Noise, Params, Problem, ScoredSamples
+from estimators.interface import Claim, ControlVariate, Noise, Params, PerSample, Problem, ScoredSamples, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
 from estimators.sampling import families
@@ -19,7 +19,7 @@ __all__ = ["ScoreFunction"]
 @final
 @register_estimator("score-function")
 @dataclass(frozen=True)
-class ScoreFunction(Estimator):
+class ScoreFunction(PerSample):
     r"""Weighs the score by the cost, $\frac1S \sum_s f(x_s, \theta)\, \nabla_\theta \log q(x_s; \theta)$.
 
     Keeps the direct term $\frac1S \sum_s \nabla_\theta f(x_s, \theta)$ of a cost that depends on $\theta$. The control
@@ -36,6 +36,10 @@ class ScoreFunction(Estimator):
         texts = [f"({spec})" if ":" in spec else spec for spec in specs]
         return ["score-function", *(f"score-function:control_variate={text}" for text in texts if text != "none")]
 
+    @property
+    def traits(self) -> Traits:
+        return self.control_variate.traits
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if isinstance(families.unwrap(problem.initial_distribution), td.Uniform):
             return "the support of Uniform moves with its parameters, so that the score does not have mean zero"
@@ -47,15 +51,14 @@ class ScoreFunction(Estimator):
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return num_samples + self.control_variate.evaluations(problem, num_samples)
 
-    def needs_independent_samples(self) -> bool:
-        return self.control_variate.uses_other_samples
-
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return self.terms(problem, params, self._samples(problem, params, noise)).mean(0)
 
-    def terms(self, problem: Problem, params: Params, x: Tensor) -> Float[Tensor, "S R"]:
-        """The surrogate of each sample `[S, R, *E]`, whose expectation under q has the gradient of E[f]."""
-        samples = ScoredSamples.of(problem, params, x)
+    def points(self, q: td.Distribution) -> td.Distribution:
+        return q
+
+    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
+        samples = ScoredSamples.of(problem, params, points)
         return samples.direct + samples.cost * samples.score - self.control_variate.term(samples)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ScoreFunction":
@@ -68,5 +71,5 @@ class ScoreFunction(Estimator):
         return self if updated is self.control_variate else replace(self, control_variate=updated)
 
     def _samples(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
-        read = families.sample if self.control_variate.differentiates_samples else families.values
+        read = families.sample if self.traits.differentiates_samples else families.values
         return read(problem.distribution(params), noise)

@@ -58,7 +58,7 @@ def test_the_batch_of_all_data_is_the_whole(spec: str, replicates: int) -> None:
     order = torch.stack([torch.randperm(made.num_data, generator=torch.Generator().manual_seed(r)) for r in range(5)])
     part = made.batch(order[:replicates])
     assert part.spec == made.spec and part.num_data == made.num_data
-    close(part.expected_cost(params), made.expected_cost(params))
+    close(part.exact_cost(params), made.exact_cost(params))
     found, wanted = part.exact_gradient(params), made.exact_gradient(params)
     assert found is not None and wanted is not None
     for name in params:
@@ -75,9 +75,9 @@ def test_batches_of_one_average_to_the_whole(spec: str) -> None:
     made = whole(problem(spec))
     params = scattered(made, 1)
     ones = made.batch(torch.arange(made.num_data).unsqueeze(1))
-    each = ones.expected_cost({name: value.expand(made.num_data, *value.shape[1:]) for name, value in params.items()})
+    each = ones.exact_cost({name: value.expand(made.num_data, *value.shape[1:]) for name, value in params.items()})
     assert each is not None
-    close(each.mean(0, keepdim=True), made.expected_cost(params))
+    close(each.mean(0, keepdim=True), made.exact_cost(params))
 
 
 @each_problem
@@ -129,7 +129,7 @@ def test_evaluation_gives_the_objective_of_each_replicate(spec: str) -> None:
     if isinstance(made, Digits):
         assert found.keys() == {"objective", "test_objective"}
     else:
-        close(found["objective"], made.expected_cost(params))
+        close(found["objective"], made.exact_cost(params))
         assert found.keys() == {"objective"}
 
 
@@ -141,7 +141,7 @@ def test_the_held_out_cases_of_the_logistic_regression() -> None:
     together = torch.cat([test, training]).sort(0).values
     close(together, whole.signed_features.sort(0).values)  # type: ignore[attr-defined]
     found = made.evaluate(params, IID(0))
-    close(found["objective"], made.expected_cost(params))
+    close(found["objective"], made.exact_cost(params))
     assert made.num_data == len(training) == 469 and len(test) == 100
     for index in range(2):
         own = row(params, index)

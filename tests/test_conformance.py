@@ -164,9 +164,9 @@ def test_value_of_the_surrogate_estimates_the_cost(case: Case) -> None:
         return
     if case.claim() == "biased":
         pytest.skip("the bias of its gradient goes through its value too")
-    if work.estimator.target_depends_on_samples:
+    if work.objective.depends_on_samples:
         pytest.skip("its value is a bound of its own")
-    expected = work.problem.expected_cost(replicated(work.point, 1))
+    expected = work.problem.exact_cost(replicated(work.point, 1))
     if expected is None:
         pytest.skip("its expected cost is not known")
     params = work.params(1024)

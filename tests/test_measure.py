@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.interface import Estimator, Noise, Params, Problem, Unsupported
+from estimators.interface import EXPECTED_COST, Estimator, Noise, Params, Problem, Unsupported
 from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
@@ -304,7 +304,7 @@ def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 def test_a_problem_without_an_exact_gradient_gets_a_measured_one(short_reference: list[str], tmp_path: Path) -> None:
     assert cache_folder() == tmp_path
     found = estimated(work("score-function", Custom()), replicates=50_000)
-    assert found.reference == "measured" and short_reference == list(Estimator.measured_by)
+    assert found.reference == "measured" and short_reference == list(EXPECTED_COST.measured_by)
     assert found.reference_gradient is not None and found.squared_bias is not None
     # 4096 replicates of 64 pathwise samples, each of variance 4.
     assert np.abs(found.reference_gradient["loc"] - 2).max() < 5 * np.sqrt(4 / 4096 / 64)
@@ -374,7 +374,7 @@ def test_the_lowest_variance_measures_the_reference(short_reference: list[str]) 
             return torch.cos(50 * x).sum(-1)
 
     workload = work("pathwise", Steep())
-    runs = {spec: long_run._run(workload, spec, long_run.NUM_SAMPLES) for spec in Estimator.measured_by}
+    runs = {spec: long_run._run(workload, spec, long_run.NUM_SAMPLES) for spec in EXPECTED_COST.measured_by}
     variances = {spec: statistics.total_variance(run).value for spec, run in runs.items() if run is not None}
     best = min(variances, key=lambda spec: variances[spec])
     assert best != "pathwise" and variances["pathwise"] > 100 * variances[best]

@@ -34,7 +34,7 @@ class EagerMovingAverage(ControlVariate):
     decay: float = 0.9
 
     def term(self, samples: ScoredSamples) -> Tensor:
-        past = samples.problem.expected_cost({name: value.double() for name, value in samples.params.items()})
+        past = samples.problem.exact_cost({name: value.double() for name, value in samples.params.items()})
         assert past is not None
         average = self.decay * past.detach().to(samples.cost.dtype) + (1 - self.decay) * samples.cost.mean(0)
         return average * samples.score

@@ -153,7 +153,7 @@ def test_the_guess_approaches_the_expected_cost_of_each_data_point() -> None:
     found = NeuralBaseline().fit(DataPoints(made), start, 1, IID(0, dtype=torch.float64))
     assert found.state is not None
     guess = _guess(found.state["network"], found.state["spread"], samples(DataPoints(made), start, 0))
-    exact = [made.conditioned(made.observation[n : n + 1], 1.0).expected_cost(start) for n in range(6)]
+    exact = [made.conditioned(made.observation[n : n + 1], 1.0).exact_cost(start) for n in range(6)]
     wanted = torch.cat([one for one in exact if one is not None])
     assert (guess - wanted).square().mean() < wanted.var() / 4
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_check import PROBLEM, estimator, plugin
 
-from estimators import Estimator
+from estimators.interface.objective import ExpectedCost
 from estimators.registry import components, make_problem
 from estimators.registry.registration import tables
 from experiments.measuring import find_reference as reference
@@ -28,7 +28,7 @@ def few(gradmark, monkeypatch):
     table = {name: cls for name, cls in components("estimator").items() if name in FEW}
     monkeypatch.setitem(tables, "estimator", table)
     monkeypatch.setitem(tables, "control variate", {"none": components("control variate")["none"]})
-    monkeypatch.setattr(Estimator, "measured_by", FEW)
+    monkeypatch.setattr(ExpectedCost, "measured_by", FEW)
     return gradmark
 
 
@@ -136,6 +136,7 @@ def test_the_rest_of_the_budget_goes_to_those_that_may_be_the_best(few, monkeypa
     monkeypatch.setattr(contest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(contest, "extend", measure)
     monkeypatch.setattr(contest, "time_gradients", times)
+    monkeypatch.setattr(contest, "PRECISE", 1e-6)
     code, out, err = few("rank", "gaussian-quadratic:dim=2,k=30", "-n", "4", "--seconds", "3", "--json")
     assert code == 0 and "may be the best" in err
     assert sampled.count("score-function") == 1 and len(sampled) > 6
@@ -152,6 +153,7 @@ def test_who_fails_late_leaves_the_contest(few, monkeypatch):
         return extend(sampling, stop)
 
     monkeypatch.setattr(contest, "extend", measure)
+    monkeypatch.setattr(contest, "PRECISE", 1e-6)
     code, out, _ = few("rank", *QUADRATIC, "--json")
     found = json.loads(out)
     assert code == 1 and found["failed"] == {"pathwise": "ZeroDivisionError: late"}
@@ -168,15 +170,29 @@ def test_later_timings_are_brought_to_the_pace_of_the_earlier():
     assert [one.latency.tolist() for one in found] == [[1.0] * 4, [2.0] * 4, [3.0] * 3 + [4.5]]
 
 
+OTHER = """
+from estimators import Objective
+
+
+@dataclass(frozen=True)
+class Mine(Objective):
+    name: str
+
+    def exact(self, problem, params, num_samples):
+        return None
+"""
+
+
 def test_an_estimator_of_another_objective_has_no_place(few, tmp_path):
     """Its gradient is more precise by far, but that of something else."""
-    target = "def target(self, problem, params, num_samples):\n        return None\n\n    def claim"
-    other = estimator("other", factor="1e-9").replace("def claim", target)
-    file = plugin(tmp_path, other)
+    objective = "def objective(self, problem, num_samples):\n        return Mine('mine')\n\n    def claim"
+    other = estimator("other", factor="1e-9").replace("def claim", objective)
+    file = plugin(tmp_path, OTHER, other)
     code, out, _ = few("rank", *QUADRATIC, "--plugin", file, "--json")
     assert code == 0
     *_, last = json.loads(out)["ranking"]
-    assert last["estimator"] == "other" and last["own_objective"] and last["ratio_to_best"] is None
+    assert last["estimator"] == "other" and last["aside"] == "other objective" and last["target"] == "mine"
+    assert last["ratio_to_best"] is None
     code, out, _ = few("rank", *QUADRATIC, "--plugin", file)
     assert "other objective" in out and "Use pathwise" in out
 

@@ -65,7 +65,7 @@ def test_the_objective_is_exact_and_falls():
     assert sorted(values) == [(step, seed) for step in range(0, 201, 50) for seed in range(3)]
     assert [values[0, seed] for seed in range(3)] == [pytest.approx(4.0)] * 3
     assert all(values[50 * k, seed] > values[50 * k + 50, seed] for k in range(4) for seed in range(3))
-    expected = make_problem(QUADRATIC).expected_cost({n: v.double() for n, v in found.params.items()})
+    expected = make_problem(QUADRATIC).exact_cost({n: v.double() for n, v in found.params.items()})
     assert expected is not None
     np.testing.assert_allclose([values[200, seed] for seed in range(3)], expected)
     last = [values[200, seed] for seed in range(3)]

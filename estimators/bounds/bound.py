@@ -5,30 +5,52 @@ Costs are minimised: what is estimated is the gradient of $-L_K$. Burda, Grosse 
 
 import math
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import (
+    EXPECTED_COST,
+    Estimator,
+    LatentVariableProblem,
+    Noise,
+    Objective,
+    Params,
+    Problem,
+    Traits,
+)
 from estimators.sampling import families
 
-__all__ = ["Bound", "log_mean_weight", "parted", "relative_weights", "samples"]
+__all__ = ["Bound", "BoundOfSamples", "log_mean_weight", "parted", "relative_weights", "samples"]
+
+
+@final
+@dataclass(frozen=True)
+class BoundOfSamples(Objective):
+    """The negative bound of K samples; no formula gives its gradient."""
+
+    name: str
+    measured_by: ClassVar[tuple[str, ...]] = ("dreg", "iwae", "vimco")
+    depends_on_samples: ClassVar[bool] = True
+
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        return None
 
 
 class Bound(Estimator):
     """An estimator that needs the log-weights of a latent-variable problem; `num_samples` is K."""
 
-    differentiates_samples: ClassVar[bool] = True
-    """Samples are functions of the encoder's parameters."""
-    measured_by: ClassVar[tuple[str, ...]] = ("dreg", "iwae", "vimco")
-    target_depends_on_samples: ClassVar[bool] = True
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, differentiates_samples=True, log_weights=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableProblem):
             return "bounds need a latent-variable problem: log_joint(z, params) and posterior(params)"
         q = problem.initial_distribution
-        if self.differentiates_samples and not families.find(q).differentiable:
+        if self.traits.differentiates_samples and not families.find(q).differentiable:
             return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
         return None
 
@@ -41,12 +63,14 @@ class Bound(Estimator):
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         """The surrogate, each data point counted once."""
 
-    def needs_independent_samples(self) -> bool:
-        return True
+    @final
+    def objective(self, problem: Problem, num_samples: int) -> Objective:
+        """The bound of K samples, which for K = 1 is the expected cost: the negative ELBO."""
+        return EXPECTED_COST if num_samples == 1 else self.bound(num_samples)
 
-    def target(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
-        """The gradient of −L_K, which for K = 1 is that of the negative ELBO."""
-        return problem.exact_gradient(params) if num_samples == 1 else None
+    def bound(self, num_samples: int) -> Objective:
+        """The bound of two samples or more."""
+        return BoundOfSamples(f"bound of {num_samples} samples")
 
 
 def samples(problem: LatentVariableProblem, params: Params, noise: Tensor) -> Float[Tensor, "K R N *D"]:

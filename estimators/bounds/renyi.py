@@ -8,10 +8,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, samples
-from estimators.interface import LatentVariableProblem, Noise, Params
+from estimators.interface import LatentVariableProblem, Noise, Objective, Params, Problem
 from estimators.registry import register_estimator
 
 __all__ = ["Renyi"]
+
+
+@final
+@dataclass(frozen=True)
+class RenyiBound(Objective):
+    """The negative Rényi bound of K samples, which nothing else here estimates."""
+
+    name: str
+    depends_on_samples: ClassVar[bool] = True
+
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        return None
 
 
 @final
@@ -26,11 +38,13 @@ class Renyi(Bound):
     """
 
     alpha: float = 0.5
-    measured_by: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.alpha) or self.alpha == 1:
             raise ValueError(f"alpha must be finite and not 1, not {self.alpha}")
+
+    def bound(self, num_samples: int) -> Objective:
+        return RenyiBound(f"Rényi bound of order {self.alpha:g} of {num_samples} samples")
 
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         log_weights = problem.log_weights(samples(problem, params, noise), params)

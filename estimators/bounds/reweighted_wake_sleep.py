@@ -1,13 +1,13 @@
 """Reweighted wake-sleep, with the wake phase for the encoder."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
-from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.registry import register_estimator
 
 __all__ = ["ReweightedWakeSleep"]
@@ -24,7 +24,9 @@ class ReweightedWakeSleep(Bound):
     Bornschein & Bengio 2015; Le et al. 2019.
     """
 
-    differentiates_samples: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, log_weights=True)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"

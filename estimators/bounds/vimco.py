@@ -3,14 +3,14 @@
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, samples
-from estimators.interface import LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.registry import register_estimator
 
 __all__ = ["OVIS", "VIMCO"]
@@ -23,7 +23,9 @@ class ScoreOfBound(Bound):
     samples alone.
     """
 
-    differentiates_samples: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, log_weights=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if reason := super().unsupported(problem, num_samples):

@@ -1,7 +1,7 @@
 """RODEO: control variates of expectation zero made by a Stein operator for binary variables."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 import torch.distributions as td
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.control_variates.expansions import cost_slopes, others
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
@@ -37,8 +37,10 @@ class DiscreteStein(ControlVariate):
 
     coefficients: Tensor | None = learned()
     """α and β."""
-    uses_other_samples: ClassVar[bool] = True
-    needs_samples_of_q: ClassVar[bool] = True
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, samples_of_q=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         kind = type(unwrap(problem.initial_distribution))

@@ -1,13 +1,13 @@
 """Double control variates: the leave-one-out estimator with linear expansions at the other samples."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.control_variates.expansions import cost_slopes, others, without_mean
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
@@ -30,8 +30,10 @@ class Double(ControlVariate):
     """
 
     coefficient: Tensor | None = learned()
-    uses_other_samples: ClassVar[bool] = True
-    needs_samples_of_q: ClassVar[bool] = True
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, samples_of_q=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:

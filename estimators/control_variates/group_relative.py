@@ -1,13 +1,13 @@
 """The advantage relative to the group, as language models are trained with."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, ControlVariate, Problem, ScoredSamples
+from estimators.interface import Claim, ControlVariate, Problem, ScoredSamples, Traits
 from estimators.registry import register_control_variate
 
 __all__ = ["GroupRelative"]
@@ -25,11 +25,14 @@ class GroupRelative(ControlVariate):
     """
 
     epsilon: float = 1e-4
-    uses_other_samples: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.epsilon < float("inf"):
             raise ValueError(f"epsilon must be finite and not negative, not {self.epsilon}")
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return None if num_samples >= 2 else f"group-relative needs num_samples of at least 2, not {num_samples}"

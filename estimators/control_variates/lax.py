@@ -1,14 +1,14 @@
 """LAX: a learned surrogate of the cost as a control variate for continuous x."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import final
 
 import torch
 import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.network import Network, check_hidden, initial_network, network_value
 from estimators.learning.variance_gradient import minimise_variance
@@ -34,10 +34,13 @@ class Lax(ControlVariate):
 
     hidden: int = 32
     network: Network | None = learned()
-    differentiates_samples: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_hidden(self.hidden)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(differentiates_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution

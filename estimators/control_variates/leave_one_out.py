@@ -1,12 +1,12 @@
 """The mean cost of the other samples as baseline."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.interface import ControlVariate, Problem, ScoredSamples, Traits
 from estimators.registry import register_control_variate
 
 __all__ = ["LeaveOneOut"]
@@ -24,7 +24,9 @@ class LeaveOneOut(ControlVariate):
     Salimans & Knowles 2014; Kool, van Hoof & Welling 2019.
     """
 
-    uses_other_samples: ClassVar[bool] = True
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return None if num_samples >= 2 else f"leave-one-out needs num_samples of at least 2, not {num_samples}"

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
@@ -31,6 +31,10 @@ class MovingAverage(ControlVariate):
 
     def __post_init__(self) -> None:
         check_decay(self.decay)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(own_parameters=True)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score

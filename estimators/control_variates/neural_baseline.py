@@ -8,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from estimators.interface import ControlVariate, LatentVariableProblem, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Observed, Params, Problem, ScoredSamples, learned
 from estimators.learning.moving_averages import moved
 from estimators.learning.network import Network, check_hidden
 from estimators.noise import IID, NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling import families
-from estimators.wrappers.data_points import DataPoints
 
 __all__ = ["NeuralBaseline"]
 
@@ -45,7 +44,7 @@ class NeuralBaseline(ControlVariate):
             raise ValueError(f"rate must be positive and finite, not {self.rate}")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        known = isinstance(problem, LatentVariableProblem | DataPoints)
+        known = isinstance(problem, Observed)
         return None if known else "neural-baseline needs a problem with observations: a latent-variable problem"
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
@@ -106,12 +105,11 @@ def _guess(network: Network, spread: Float[Tensor, "R 1"], samples: ScoredSample
     """Of each cost, in nats of its data points: their sum, or one by one."""
     hidden = (_problem(samples).observation @ network["inner"] + network["bias"]).tanh()
     each = spread * ((hidden @ network["outer"]).squeeze(-1) + network["level"])
-    each = each.expand(_replicates(samples), -1)
-    return each.flatten() if isinstance(samples.problem, DataPoints) else each.sum(1)
+    return _problem(samples).of_costs(each.expand(_replicates(samples), -1))
 
 
-def _problem(samples: ScoredSamples) -> LatentVariableProblem | DataPoints:
-    assert isinstance(samples.problem, LatentVariableProblem | DataPoints)
+def _problem(samples: ScoredSamples) -> Observed:
+    assert isinstance(samples.problem, Observed)
     return samples.problem
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned, scaled
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
@@ -33,6 +33,10 @@ class OptimalBaseline(ControlVariate):
     def __post_init__(self) -> None:
         check_decay(self.decay)
 
+    @property
+    def traits(self) -> Traits:
+        return Traits(own_parameters=True)
+
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         if self.moments is None:
             return torch.zeros_like(samples.cost)
@@ -51,11 +55,6 @@ class OptimalBaseline(ControlVariate):
 
     def update(self, samples: ScoredSamples) -> "OptimalBaseline":
         return replace(self, moments=moved(self.moments, _moments(samples), self.decay))
-
-
-def scaled(value: Tensor, factor: Tensor) -> Tensor:
-    """The same value, whose gradient gets multiplied by a factor."""
-    return value.detach() + factor * (value - value.detach())
 
 
 def _moments(samples: ScoredSamples) -> tuple[Params, Params]:

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.control_variates.optimal_baseline import scaled
 from estimators.control_variates.taylor import Taylor
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, derivative, learned
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, derivative, learned, scaled
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
@@ -40,16 +39,17 @@ class Regression(ControlVariate):
 
     def __post_init__(self) -> None:
         check_decay(self.decay)
-        if (
-            self.control.uses_other_samples
-            or self.control.differentiates_samples
-            or isinstance(self.control, Regression)
-        ):
+        needs = self.control.traits
+        if needs.independent_samples or needs.differentiates_samples or isinstance(self.control, Regression):
             raise ValueError(f"regression takes a control of one sample alone, which {self.control.name} is not")
 
     @classmethod
     def variants(cls) -> list[str]:
         return ["regression", "regression:control=muprop"]
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(own_parameters=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return self.control.unsupported(problem, num_samples)

@@ -1,15 +1,14 @@
 """VarGrad: the gradient of the variance of the log-ratio."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.control_variates.expansions import others
-from estimators.interface import ControlVariate, LatentVariableProblem, Problem, ScoredSamples
+from estimators.interface import ControlVariate, Observed, Problem, ScoredSamples, Traits
 from estimators.registry import register_control_variate
-from estimators.wrappers.data_points import DataPoints
 
 __all__ = ["VarGrad"]
 
@@ -30,13 +29,15 @@ class VarGrad(ControlVariate):
     Richter, Boustati, Nüsken, Ruiz & Akyildiz 2020.
     """
 
-    uses_other_samples: ClassVar[bool] = True
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, LatentVariableProblem | DataPoints):
+        if not isinstance(problem, Observed):
             return "vargrad needs a latent-variable problem, whose cost is a log-ratio"
         return None if num_samples >= 2 else f"vargrad needs num_samples of at least 2, not {num_samples}"
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        assert isinstance(samples.problem, LatentVariableProblem | DataPoints)
+        assert isinstance(samples.problem, Observed)
         return (others(samples.cost) + samples.problem.data_weight) * samples.score

@@ -1,14 +1,14 @@
 """ARMS: more than two samples of binary x, pairwise antithetic."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached
+from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
@@ -29,7 +29,9 @@ class ARMS(Estimator):
     Dimitriev & Zhou 2021.
     """
 
-    structured: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         kind = type(unwrap(problem.initial_distribution))

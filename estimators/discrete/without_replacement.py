@@ -1,7 +1,7 @@
 """Estimators from distinct joint states: the unordered set, sum and sample, and REINFORCE without replacement."""
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from estimators.discrete.gumbel_top_k import joint_states, most_probable, too_few_states, without_replacement
 from estimators.discrete.set_probabilities import leave_out_ratios, remainder
-from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples
+from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -46,7 +46,9 @@ class UnorderedSet(Estimator):
     Kool, van Hoof & Welling 2020.
     """
 
-    structured: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:
@@ -78,7 +80,9 @@ class SumAndSample(Estimator):
     Liu, Regier, Tripuraneni, Jordan & McAuliffe 2019.
     """
 
-    structured: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return too_few_states(problem, num_samples)
@@ -119,7 +123,9 @@ class ReinforceWithoutReplacement(Estimator):
     at most the number of joint states, with all of which it is exact. Kool, van Hoof & Welling 2019.
     """
 
-    structured: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:

@@ -3,24 +3,36 @@
 from estimators.interface.component import Component, learned
 from estimators.interface.control_variate import ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
-from estimators.interface.latent import LatentVariableProblem
-from estimators.interface.params import Params, attached, derivative, distinct, replicated
-from estimators.interface.problem import Problem
+from estimators.interface.latent import LatentVariableProblem, Observed
+from estimators.interface.objective import EXPECTED_COST, Objective
+from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
+from estimators.interface.per_sample import PerSample
+from estimators.interface.problem import Problem, start
+from estimators.interface.traits import Traits
+from estimators.interface.wrapper import Wrapper
 
 __all__ = [
+    "EXPECTED_COST",
     "Claim",
     "Component",
     "ControlVariate",
     "Estimator",
     "LatentVariableProblem",
     "Noise",
+    "Objective",
+    "Observed",
     "Params",
+    "PerSample",
     "Problem",
     "ScoredSamples",
+    "Traits",
     "Unsupported",
+    "Wrapper",
     "attached",
     "derivative",
     "distinct",
     "learned",
     "replicated",
+    "scaled",
+    "start",
 ]

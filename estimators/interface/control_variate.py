@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -12,6 +11,7 @@ from estimators.interface.component import Component
 from estimators.interface.estimator import Claim
 from estimators.interface.params import Params, distinct
 from estimators.interface.problem import Problem
+from estimators.interface.traits import Traits
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
@@ -49,12 +49,10 @@ class ScoredSamples:
 class ControlVariate(Component, ABC):
     """A term of known, zero expected gradient that `score-function` subtracts from its surrogate."""
 
-    uses_other_samples: ClassVar[bool] = False
-    """The term of a sample depends on the other samples, so that its zero mean needs independent samples."""
-    needs_samples_of_q: ClassVar[bool] = False
-    """The mean of the term is zero only where the other samples are from q too, not from a proposal."""
-    differentiates_samples: ClassVar[bool] = False
-    """The term needs the samples as differentiable functions of the parameters (`ScoredSamples.path`)."""
+    @property
+    def traits(self) -> Traits:
+        """What the control variate needs; `independent_samples` where a sample's term depends on the other samples."""
+        return Traits()
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why it cannot be used here, as a sentence; None: it can."""

@@ -9,15 +9,17 @@ parameters `[R, *shape]`. R replicates cost one backward pass; a training loop h
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface.component import Component
+from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.params import Params, replicated
 from estimators.interface.problem import Problem
+from estimators.interface.traits import Traits
 from estimators.noise import IID, NoiseSource
 from estimators.sampling import families
 
@@ -25,8 +27,6 @@ __all__ = ["Claim", "Estimator", "Noise", "Unsupported"]
 
 Noise = Any
 """A pytree of tensors, detached."""
-
-
 Claim = Literal["unbiased", "biased"]
 
 
@@ -37,16 +37,10 @@ class Unsupported(ValueError):
 class Estimator(Component, ABC):
     """A gradient estimator: `draw` the noise, then differentiate `surrogate`."""
 
-    structured: ClassVar[bool] = True
-    """The samples are draws from one distribution, one by one, so that a structured source can place them."""
-    measured_by: ClassVar[tuple[str, ...]] = (
-        "pathwise",
-        "score-function:control_variate=leave-one-out",
-        "score-function",
-    )
-    """Unbiased estimators of the same target, which measure it where it is unknown: the best that agrees with the last,
-    the plainest. Who overrides `target` says here what measures it, or nothing does."""
-    target_depends_on_samples: ClassVar[bool] = False
+    @property
+    def traits(self) -> Traits:
+        """What the estimator takes and needs."""
+        return Traits()
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why the estimator cannot be used here, as a sentence; None: it can."""
@@ -56,6 +50,10 @@ class Estimator(Component, ABC):
         """Whether E[estimate] is the gradient. Tested, not trusted."""
         return "unbiased"
 
+    def objective(self, problem: Problem, num_samples: int) -> Objective:
+        """What the gradient is of; a bound of K samples is another objective than the expected cost."""
+        return EXPECTED_COST
+
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         """The noise of one gradient for each replicate, detached; by default the base noise of x."""
         return families.noise(problem.distribution(params), num_samples, source)
@@ -64,6 +62,7 @@ class Estimator(Component, ABC):
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         """The function whose gradient is the estimate; pure."""
 
+    @final
     def gradient(self, problem: Problem, params: Params, noise: Noise) -> Params:
         """The gradient estimates, one for each replicate, shaped like the parameters."""
         return torch.func.grad(lambda point: self.surrogate(problem, point, noise).sum())(params)
@@ -72,17 +71,9 @@ class Estimator(Component, ABC):
         """Evaluations of the cost for one gradient."""
         return num_samples
 
-    def needs_independent_samples(self) -> bool:
-        """Whether the claim holds for independent samples only, so that a structured source makes it biased."""
-        return False
-
     def estimates_cost(self, problem: Problem) -> bool:
         """Whether the value of the surrogate estimates the cost; if not, it is zero."""
         return True
-
-    def target(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
-        """The gradient that is estimated, in float64; None: unknown."""
-        return problem.exact_gradient(params)
 
     def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
         """Health figures of the estimate, e.g. an effective sample size, one for each replicate."""
@@ -96,12 +87,14 @@ class Estimator(Component, ABC):
         """In training, after a step: an estimator that has learned from the noise of that step."""
         return self
 
+    @final
     def require_support(self, problem: Problem, num_samples: int) -> None:
         """Raise `Unsupported` with the reason, if there is one."""
         reason = f"num_samples must be at least 1, not {num_samples}" if num_samples < 1 else None
         if reason := reason or self.unsupported(problem, num_samples):
             raise Unsupported(reason)
 
+    @final
     def loss(
         self, problem: Problem, params: Params, num_samples: int, source: NoiseSource | None = None
     ) -> Float[Tensor, ""]:

@@ -12,20 +12,28 @@ from estimators.interface.params import Params
 from estimators.interface.problem import Problem
 from estimators.sampling import families
 
-__all__ = ["LatentVariableProblem"]
+__all__ = ["LatentVariableProblem", "Observed"]
 
 
-class LatentVariableProblem(Problem):
-    r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
-
-    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
-    log-weights log p(x, z) − log q(z|x), which are theirs alone.
-    """
+class Observed(Problem):
+    """The negative ELBO of data points: of all together, or of one in each cost."""
 
     observation: Tensor
     """x, `[N, X]`, the same for all replicates; in a batch `[R, N, X]`."""
     data_weight: float = 1.0
     """What a data point counts in the cost: N/B in a batch of B."""
+
+    @abstractmethod
+    def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
+        """A value of each data point, summed over those in a cost."""
+
+
+class LatentVariableProblem(Observed):
+    r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
+
+    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
+    log-weights log p(x, z) − log q(z|x), which are theirs alone.
+    """
 
     cost_depends_on_params: ClassVar[bool] = True
     encoder: ClassVar[tuple[str, ...]]
@@ -42,6 +50,10 @@ class LatentVariableProblem(Problem):
     def log_marginal(self, params: Params) -> Float[Tensor, "R N"] | None:
         """log p(x); None: unknown."""
         return None
+
+    @final
+    def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
+        return each.sum(1)
 
     @property
     def num_data(self) -> int:

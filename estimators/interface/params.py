@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Params", "attached", "derivative", "distinct", "replicated"]
+__all__ = ["Params", "attached", "derivative", "distinct", "replicated", "scaled"]
 
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
@@ -34,3 +34,8 @@ def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -
 def attached(slopes: Tensor, y: Tensor) -> Float[Tensor, " R"]:
     """Zero, with the constant slopes `[R, *shape]` as its gradient in y `[R, *shape]`."""
     return (slopes * (y - y.detach())).reshape(len(y), -1).sum(1)
+
+
+def scaled(value: Tensor, factor: Tensor) -> Tensor:
+    """The same value, whose gradient gets multiplied by a factor."""
+    return value.detach() + factor * (value - value.detach())

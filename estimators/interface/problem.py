@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -15,7 +15,7 @@ from estimators.interface.params import Params, derivative, replicated
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "start"]
 
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
@@ -45,9 +45,8 @@ class Problem(Component, ABC):
 
     @cached_property
     def initial_distribution(self) -> Distribution:
-        """q at the initial parameters, R = 1, float64: what kind of x there is, for `unsupported`."""
-        params = {name: value.detach().cpu().double() for name, value in self.initial_params().items()}
-        return self.to("cpu", torch.float64).distribution(replicated(params, 1))
+        """q at the start: what kind of x there is, for `unsupported`."""
+        return self.to("cpu", torch.float64).distribution(start(self))
 
     @abstractmethod
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
@@ -58,8 +57,17 @@ class Problem(Component, ABC):
         return None
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"] | None:
-        """E[cost] as a differentiable function of float64 parameters: a formula, a quadrature, or by default the
-        sum over `support`; None: unknown."""
+        """E[cost] as a differentiable function of float64 parameters, by a formula or a quadrature; None: by neither.
+
+        Where there is a `support`, a problem does without: `exact_cost` sums over it.
+        """
+        return None
+
+    @final
+    def exact_cost(self, params: Params) -> Float[Tensor, " R"] | None:
+        """`expected_cost`, or else the sum over `support`; None: unknown."""
+        if (value := self.expected_cost(params)) is not None:
+            return value
         states = self.support(params)
         return None if states is None else self._sum_over(states, params)
 
@@ -67,18 +75,16 @@ class Problem(Component, ABC):
         return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
 
     def exact_gradient(self, params: Params) -> Params | None:
-        """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `expected_cost`.
+        """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `exact_cost`.
 
         ValueError: `expected_cost` is not `[R]`.
         """
         exact = {name: value.detach().double().requires_grad_() for name, value in params.items()}
         moved = self.to(next(iter(exact.values())).device, torch.float64)
         with torch.enable_grad():
-            if type(self).expected_cost is Problem.expected_cost:
-                return moved._enumerated_gradient(exact)
             value = moved.expected_cost(exact)
             if value is None:
-                return None
+                return moved._enumerated_gradient(exact)
             wanted, shape = tuple(next(iter(exact.values())).shape[:1]), getattr(value, "shape", None)
             if shape != wanted:
                 found = type(value).__name__ if shape is None else list(shape)
@@ -109,7 +115,7 @@ class Problem(Component, ABC):
     def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
         """How good parameters are, for each replicate: the `objective`, exact or from many samples, and what else
         training should report, e.g. that of data held out."""
-        expected = self.expected_cost(params)
+        expected = self.exact_cost(params)
         if expected is None:
             q = self.distribution(params)
             x = families.values(q, families.noise(q, EVALUATION_SAMPLES, source))
@@ -124,3 +130,8 @@ class Problem(Component, ABC):
                 kind = dtype if value.is_floating_point() else value.dtype
                 object.__setattr__(moved, name, value.to(device, kind))
         return moved
+
+
+def start(problem: Problem) -> Params:
+    """The initial parameters as `[1, *shape]`, in float64 on the CPU: where properties of a problem are looked up."""
+    return replicated({name: value.detach().cpu().double() for name, value in problem.initial_params().items()}, 1)

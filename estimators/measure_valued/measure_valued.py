@@ -8,7 +8,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached, replicated
+from estimators.interface import Estimator, Noise, Params, Problem, attached, start
 from estimators.measure_valued.decompositions import WEAK_DERIVATIVES
 from estimators.measure_valued.weak_derivatives import WeakDerivative, costs_at
 from estimators.noise import NoiseSource
@@ -94,8 +94,7 @@ def _with_gradients(problem: Problem, params: Params) -> Any:
 
 
 def _initial(problem: Problem) -> Any:
-    start = {name: value.detach().cpu().double() for name, value in problem.initial_params().items()}
-    return _with_gradients(problem.to("cpu", torch.float64), replicated(start, 1))
+    return _with_gradients(problem.to("cpu", torch.float64), start(problem))
 
 
 def _learned(q: td.Distribution) -> dict[str, WeakDerivative]:

@@ -10,7 +10,7 @@ import torch.distributions as td
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from estimators.interface import LatentVariableProblem, Params, Problem
+from estimators.interface import LatentVariableProblem, Observed, Params
 from estimators.sampling import families
 
 __all__ = ["DataPoints", "Flattened", "flattened"]
@@ -18,7 +18,7 @@ __all__ = ["DataPoints", "Flattened", "flattened"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class DataPoints(Problem):
+class DataPoints(Observed):
     """R·N replicates, each with the cost of one data point: samples are `[S, R·N, *D]`, costs `[S, R·N]`.
 
     The N costs of a replicate share its parameters, which stay `[R, *shape]`: what an estimator makes of them has to
@@ -32,12 +32,15 @@ class DataPoints(Problem):
     def differentiable(self) -> bool:  # pyright: ignore
         return self.whole.differentiable
 
+    def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
+        return each.flatten()
+
     @property
-    def observation(self) -> Shaped[Tensor, "*R N X"]:
+    def observation(self) -> Shaped[Tensor, "*R N X"]:  # pyright: ignore
         return self.whole.observation
 
     @property
-    def data_weight(self) -> float:
+    def data_weight(self) -> float:  # pyright: ignore
         return self.whole.data_weight
 
     @cached_property

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import torch
@@ -10,9 +10,8 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Estimator, Noise, Params, PerSample, Problem, Wrapper
 from estimators.noise import NoiseSource
-from estimators.pathwise import Pathwise
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.score_function import ScoreFunction
@@ -28,13 +27,15 @@ ENOUGH = 10_000
 @final
 @register_estimator("importance-weighted")
 @dataclass(frozen=True)
-class ImportanceWeighted(Estimator):
+class ImportanceWeighted(Wrapper):
     r"""The base estimator on samples of a proposal, $\frac1S \sum_s w_s\, g(x_s)$, $x_s \sim r$, $w = q / r$.
 
     With `base=score-function` the proposal is a relative of q at the current, detached parameters; with `base=pathwise`
     it is one of the Gaussian base noise, $w = p(\epsilon) / r(\epsilon)$. Proposals: `widened` multiplies the standard
     deviation by `scale`; `shifted` moves it by `scale − 1` standard deviations; `defensive` is the even mixture of
     the target and the widened one, whose weights are at most 2 (Owen & Zhou 2000).
+
+    In training the base learns from the same noise as if it had been drawn for q.
 
     Unbiased; with `self_normalized` the weights are divided by their mean, which is biased by O(1/S).
     Mohamed et al. 2020, sec. 7; Owen 2013, ch. 9.
@@ -46,7 +47,7 @@ class ImportanceWeighted(Estimator):
     self_normalized: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.base, ScoreFunction | Pathwise):
+        if not isinstance(self.base, PerSample):
             raise ValueError(f"importance weights go on score-function or pathwise, not on {self.base.spec}")
         if self.scale <= 0:
             raise ValueError(f"scale must be positive, not {self.scale}")
@@ -64,31 +65,30 @@ class ImportanceWeighted(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
-        transform = families.find(q)
-        if isinstance(self.base, Pathwise) and not transform.gaussian_noise:
-            return (
-                f"a proposal on the noise needs Gaussian noise, which {type(families.unwrap(q)).__name__} does not have"
-            )
-        if self.proposal == "defensive" and not transform.fixed_noise:
+        try:
+            self._proposal(self._points(q))
+        except ValueError as error:
+            return str(error)
+        if self.proposal == "defensive" and not families.find(q).fixed_noise:
             family = type(families.unwrap(q)).__name__
             return (
                 f"a defensive mixture needs noise that does not depend on the parameters, which {family} does not have"
             )
-        if isinstance(self.base, ScoreFunction) and self.base.control_variate.differentiates_samples:
-            return f"{self.base.control_variate.name} differentiates samples of q, and these are a proposal's"
-        if isinstance(self.base, ScoreFunction) and self.base.control_variate.needs_samples_of_q:
-            return f"{self.base.control_variate.name} needs all samples to be from q, and these are a proposal's"
-        try:
-            self._proposal(self._target(q))
-        except ValueError as error:
-            return str(error)
-        return self.base.unsupported(problem, num_samples)
+        if self.traits.differentiates_samples:
+            return f"{self.base.spec} differentiates samples of q, and these are a proposal's"
+        if self.traits.samples_of_q:
+            return f"{self.base.spec} needs all samples to be from q, and these are a proposal's"
+        return super().unsupported(problem, num_samples)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "biased" if self.self_normalized else self.base.claim(problem, num_samples)
+        return "biased" if self.self_normalized else super().claim(problem, num_samples)
+
+    def seen_noise(self, noise: Noise) -> Noise:
+        """The base noise of the proposal, which is that of q: a proposal is of the same family."""
+        return noise["base"]
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        target = self._target(problem.distribution(params))
+        target = self._points(problem.distribution(params))
         noise = {"base": families.noise(self._proposal(target), num_samples, source)}
         if self.proposal == "defensive":
             noise["component"] = source.stream("component").uniform((num_samples, *target.batch_shape))
@@ -96,15 +96,9 @@ class ImportanceWeighted(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         point, log_weight = self._weighted(problem, params, noise)
-        assert isinstance(self.base, ScoreFunction | Pathwise)
+        assert isinstance(self.base, PerSample)
         weight = log_weight.softmax(0) * len(log_weight) if self.self_normalized else log_weight.exp()
         return (weight * self.base.terms(problem, params, point)).mean(0)
-
-    def evaluations(self, problem: Problem, num_samples: int) -> int:
-        return self.base.evaluations(problem, num_samples)
-
-    def needs_independent_samples(self) -> bool:
-        return self.base.needs_independent_samples()
 
     def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
         """Of the weights of each replicate the effective sample size and the largest share; of all together k̂.
@@ -137,17 +131,10 @@ class ImportanceWeighted(Estimator):
                 stacklevel=3,
             )
 
-    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ImportanceWeighted":
-        fitted = self.base.fit(problem, params, num_samples, source)
-        return self if fitted is self.base else replace(self, base=fitted)
-
-    def _target(self, q: td.Distribution) -> td.Distribution:
-        """What the proposal is a relative of: q, or the distribution of its Gaussian noise."""
-        if isinstance(self.base, ScoreFunction):
-            return q
-        inner = families.unwrap(q)
-        zeros = torch.zeros_like(inner.mean)
-        return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
+    def _points(self, q: td.Distribution) -> td.Distribution:
+        """What the proposal is a relative of: the distribution of the base's points."""
+        assert isinstance(self.base, PerSample)
+        return self.base.points(q)
 
     def _proposal(self, target: td.Distribution) -> td.Distribution:
         return shifted(target, self.scale - 1) if self.proposal == "shifted" else widened(target, self.scale)
@@ -155,7 +142,7 @@ class ImportanceWeighted(Estimator):
     def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor]:
         """Points `[S, R, *E]` of the proposal and their log-weights `[S, R]`, both detached."""
         detached = {name: value.detach() for name, value in params.items()}
-        target = self._target(problem.distribution(detached))
+        target = self._points(problem.distribution(detached))
         proposal = self._proposal(target)
         point = families.values(proposal, noise["base"])
         if self.proposal == "defensive":

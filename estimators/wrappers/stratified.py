@@ -1,14 +1,12 @@
 """Structured sampling under any estimator."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, replicated
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Wrapper, start
 from estimators.noise import IID, NoiseSource
 from estimators.noise.schemes import SCHEMES
 from estimators.pathwise import Pathwise
@@ -21,7 +19,7 @@ __all__ = ["Stratified"]
 @final
 @register_estimator("stratified")
 @dataclass(frozen=True)
-class Stratified(Estimator):
+class Stratified(Wrapper):
     """The base estimator on structured noise: jittered grid strata, Latin hypercube, Sobol', systematic, antithetic.
 
     Keeps the bias of its base, unless that needs independent samples (a leave-one-out baseline), which it makes biased.
@@ -50,7 +48,7 @@ class Stratified(Estimator):
         q = problem.initial_distribution
         if reason := self.base.unsupported(problem, num_samples):
             return reason
-        if not self.base.structured:
+        if not self.base.traits.structured:
             return f"{self.base.name} does not draw its samples one by one from q, and strata are of one distribution"
         if not families.find(q).structured:
             return f"{type(families.unwrap(q)).__name__} is sampled by its own sampler and takes no structured noise"
@@ -58,44 +56,20 @@ class Stratified(Estimator):
         return reason or self._misplaced(problem, num_samples)
 
     def _misplaced(self, problem: Problem, num_samples: int) -> str | None:
-        """Why the scheme cannot place the noise that the base draws, where that is not the noise of S plain samples."""
-        if type(self.base).draw is Estimator.draw:
-            return None
-        exact = problem.to("cpu", torch.float64)
-        params = replicated({name: value.cpu().double() for name, value in exact.initial_params().items()}, 1)
+        """Why the scheme cannot place the noise that the base draws: not all draw S plain samples."""
         try:
             with torch.no_grad():
-                self.draw(exact, params, num_samples, IID(0, dtype=torch.float64))
+                self.draw(problem.to("cpu", torch.float64), start(problem), num_samples, IID(0, dtype=torch.float64))
         except ValueError as error:
             return f"the noise of {self.base.name} does not fit: {error}"
         return None
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
-        broken = num_samples > 1 and self.base.needs_independent_samples()
+        broken = num_samples > 1 and self.traits.independent_samples
         return "biased" if broken else self.base.claim(problem, num_samples)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         return self.base.draw(problem, params, num_samples, SCHEMES[self.scheme](source))
-
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return self.base.surrogate(problem, params, noise)
-
-    def evaluations(self, problem: Problem, num_samples: int) -> int:
-        return self.base.evaluations(problem, num_samples)
-
-    def estimates_cost(self, problem: Problem) -> bool:
-        return self.base.estimates_cost(problem)
-
-    def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
-        return self.base.diagnostics(problem, params, noise)
-
-    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Stratified":
-        fitted = self.base.fit(problem, params, num_samples, source)
-        return self if fitted is self.base else replace(self, base=fitted)
-
-    def update(self, problem: Problem, params: Params, noise: Noise) -> "Stratified":
-        updated = self.base.update(problem, params, noise)
-        return self if updated is self.base else replace(self, base=updated)
 
 
 def _dimensions(problem: Problem) -> int:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -52,6 +52,10 @@ class FiniteDifferences(Estimator):
 
     def __post_init__(self) -> None:
         check_step(self.step)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(own_parameters=True)
 
     @classmethod
     def variants(cls) -> list[str]:

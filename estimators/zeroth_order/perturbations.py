@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Params, Problem, attached, replicated
+from estimators.interface import Params, Problem, attached, start
 from estimators.sampling import families
 
 __all__ = ["STEP", "attach", "check_step", "flatten", "outside_the_domain", "perturbed", "reusable_noise"]
@@ -50,9 +50,8 @@ def reusable_noise(q: Distribution) -> bool:
 
 def outside_the_domain(problem: Problem, shifts: Float[Tensor, "N P"], step: float) -> str | None:
     """Why a step cannot be taken from the initial parameters; None: q accepts all the shifts, in units of the step."""
-    start = {name: value.detach().cpu().double() for name, value in problem.initial_params().items()}
     try:
-        problem.to("cpu", torch.float64).distribution(perturbed(replicated(start, 1), step * shifts.unsqueeze(1)))
+        problem.to("cpu", torch.float64).distribution(perturbed(start(problem), step * shifts.unsqueeze(1)))
     except ValueError:
         family = type(families.unwrap(problem.initial_distribution)).__name__
         return f"a step of {step:g} leads from the initial parameters to some that {family} does not accept"

@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -41,10 +41,13 @@ class RandomDirections(Estimator, ABC):
 
     step: float = STEP
     antithetic: bool = True
-    structured: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_step(self.step)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(structured=False, own_parameters=True)
 
     @classmethod
     def variants(cls) -> list[str]:

@@ -2,7 +2,6 @@
 
 from functools import cache
 
-from estimators.interface import Estimator
 from estimators.registry import make_estimator
 
 __all__ = ["aside", "has_own_objective"]
@@ -15,7 +14,7 @@ def has_own_objective(spec: str) -> bool:
     False where the estimator is not known here: a run may hold those of plug-ins.
     """
     try:
-        return type(make_estimator(spec)).target is not Estimator.target
+        return make_estimator(spec).traits.log_weights
     except ValueError:
         return False
 

@@ -14,9 +14,11 @@ from experiments.gradients.prepare import find_device
 from experiments.gradients.validation import check_initial_point
 from experiments.machine.errors import reason
 from experiments.ranking.contest import Contest
-from experiments.ranking.order import Ranked, advice, in_order
+from experiments.ranking.entries import measured as entries
+from experiments.ranking.entries import quantity
+from experiments.ranking.order import advice, in_order
 from experiments.ranking.recipe import recipe
-from experiments.ranking.standings import print_standings, quantity, standings
+from experiments.ranking.standings import print_standings, standings
 from experiments.terminal.progress import narrator
 from experiments.terminal.tables import print_table
 
@@ -55,12 +57,12 @@ def rank_estimators(
         click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)
         return NOTHING
     measured = {one.estimator: one for one in found}
-    ranking = in_order(map(Ranked.of, found))
-    if not any(one.finite for one in ranking):
+    ranking = in_order(entries(found))
+    if all(one.aside == "not finite" for one in ranking):
         if found:
             click.echo(f"gradmark: no gradient estimate on {made.spec} is finite: choose other parameters", err=True)
         return FAILED
-    by, best = quantity(found), measured[ranking[0].estimator]
+    by, best = quantity(one.mse is not None for one in found), measured[ranking[0].estimator]
     sentence = advice(ranking, by)
     code = recipe(best.estimator, num_samples, best.fitted) if ranking[0].usable else []
     if as_json:

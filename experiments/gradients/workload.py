@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Estimator, Noise, Params, Problem, replicated
+from estimators.interface import Estimator, Noise, Objective, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
@@ -43,6 +43,11 @@ class Workload:
     """Whether the step is to be compiled; "auto": once that pays."""
     halvings: int = 0
     """How often the chunk was too large for the memory."""
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What the gradient is of."""
+        return self.estimator.objective(self.problem, self.num_samples)
 
     @cached_property
     def elements(self) -> int:

@@ -16,7 +16,7 @@ def evidence_bias(workload: Workload, groups: Groups) -> dict[str, float]:
     It falls with K for the model's parameters, and for those of the encoder, on which log p(x) does not depend.
     """
     problem = workload.problem
-    if not (workload.estimator.target_depends_on_samples and isinstance(problem, LatentVariableProblem)):
+    if not (workload.estimator.traits.log_weights and isinstance(problem, LatentVariableProblem)):
         return {}
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
     point = {name: value.requires_grad_() for name, value in point.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from estimators.interface import Estimator, Params, replicated
+from estimators.interface import Objective, Params, replicated
 from estimators.registry import source_digest, source_is_known
 from experiments.gradients.validation import check_shape
 from experiments.gradients.workload import Workload, flatten
@@ -28,30 +28,29 @@ _uncached: dict[tuple[type, str], np.ndarray | None] = {}
 class References:
     """For a command that meets a problem many times: what `find_reference` finds, once a problem."""
 
-    known: dict[str, Reference | None] = field(default_factory=dict)
+    known: dict[tuple[str, Objective], Reference | None] = field(default_factory=dict)
 
     def find(self, workload: Workload) -> Reference | None:
-        """Of workloads on one device, in one dtype."""
-        if type(workload.estimator).target is not Estimator.target:  # cached on disk, where it is measured
-            return find_reference(workload)
-        spec = workload.problem.spec
-        if spec not in self.known:
-            self.known[spec] = find_reference(workload)
-        return self.known[spec]
+        """The reference of workloads on one device, in one dtype."""
+        key = workload.problem.spec, workload.objective
+        if key not in self.known:
+            self.known[key] = find_reference(workload)
+        return self.known[key]
 
 
 def find_reference(workload: Workload) -> Reference | None:
-    """The estimator's target, at the parameters that are measured, or a measured gradient; None: neither.
+    """The exact gradient of the estimator's objective, at the parameters that are measured, or a measured one; None:
+    neither.
 
-    A measured reference comes from a long run of an estimator of low variance, one of `Estimator.measured_by`, that
+    A measured reference comes from a long run of an estimator of low variance, one of `Objective.measured_by`, that
     claims to be unbiased and agrees with the plainest in standard errors. It is cached on disk under everything that
     defines it.
     """
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
-    target = workload.estimator.target(workload.problem, point, workload.num_samples)
-    if target is not None:
-        return Reference("exact", _exact(target, workload))
-    if not _can_be_measured(workload.estimator):
+    exact = workload.objective.exact(workload.problem, point, workload.num_samples)
+    if exact is not None:
+        return Reference("exact", _exact(exact, workload))
+    if not workload.objective.measured_by:
         return None
     key = (type(workload.problem), _key(workload))
     groups = _uncached[key] if key in _uncached else _cached(workload)
@@ -60,19 +59,14 @@ def find_reference(workload: Workload) -> Reference | None:
     return None if groups is None else Reference("measured", groups)
 
 
-def _can_be_measured(estimator: Estimator) -> bool:
-    same_target = type(estimator).target is Estimator.target
-    return bool(estimator.measured_by) and (same_target or estimator.measured_by is not Estimator.measured_by)
-
-
-def _exact(target: Params, workload: Workload) -> np.ndarray:
+def _exact(found: Params, workload: Workload) -> np.ndarray:
     name = f"the exact gradient of {workload.problem.spec}"
-    if not isinstance(target, dict) or target.keys() != workload.point.keys():
-        names = ", ".join(target) if isinstance(target, dict) else type(target).__name__
+    if not isinstance(found, dict) or found.keys() != workload.point.keys():
+        names = ", ".join(found) if isinstance(found, dict) else type(found).__name__
         raise ValueError(f"{name} must name {', '.join(workload.point)}, not {names or 'nothing'}")
     for key, value in workload.point.items():
-        check_shape(f"{name} in {key}", "[R, *shape]", target[key], (1, *value.shape))
-    gradient = flatten({key: target[key] for key in workload.point})[0].double().cpu().numpy()
+        check_shape(f"{name} in {key}", "[R, *shape]", found[key], (1, *value.shape))
+    gradient = flatten({key: found[key] for key in workload.point})[0].double().cpu().numpy()
     if not np.isfinite(gradient).all():
         raise ValueError(f"{name} is not finite at the initial parameters: choose others")
     return gradient
@@ -96,8 +90,7 @@ def _cached(workload: Workload) -> np.ndarray | None:
 
 def _key(workload: Workload) -> str:
     parts = [_version(), torch.__version__, workload.problem.spec, source_digest(workload.problem)]
-    if workload.estimator.target_depends_on_samples:
-        parts += [*workload.estimator.measured_by, str(workload.num_samples)]
+    parts += [workload.objective.name, *workload.objective.measured_by]
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
     for name, value in (*workload.point.items(), *sorted(data.items())):

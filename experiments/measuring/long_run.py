@@ -25,8 +25,8 @@ def measured_gradient(workload: Workload) -> np.ndarray | None:
 
     None: there is nobody to agree with, because the plainest ones cannot be used or are not finite.
     """
-    specs = workload.estimator.measured_by
-    num_samples = workload.num_samples if workload.estimator.target_depends_on_samples else NUM_SAMPLES
+    specs = workload.objective.measured_by
+    num_samples = workload.num_samples if workload.objective.depends_on_samples else NUM_SAMPLES
     found = {spec: run for spec in specs if (run := _run(workload, spec, num_samples)) is not None}
     if len(found) < 2 and specs[-1] not in found:
         return None

@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from experiments.statistics import Groups, Interval
+from experiments.statistics import Groups, Interval, Work
 from experiments.timing.rounds import Timing, interval_columns
 
 __all__ = ["Measurement", "Signal", "StopReason"]
@@ -39,6 +40,8 @@ class Measurement:
     device: str
     dtype: str
     seed: int
+    target: str
+    """What the gradient is of, by the name of the objective: errors in one target are compared."""
     claim: Literal["unbiased", "biased"]
     evaluations: int
     """Evaluations of the cost for one gradient."""
@@ -82,7 +85,9 @@ class Measurement:
     compile_seconds: float
     """Of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
     groups: Groups = dataclasses.field(repr=False, compare=False)
-    """The group moments from which the intervals come, for paired comparisons."""
+    """The group moments from which the intervals come."""
+    leave_one_out: dict[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
+    """Logarithms of `total_variance` and `mse` without group k, [G], for paired comparisons; where all are finite."""
     timing: Timing | None = None
 
     @property
@@ -98,6 +103,13 @@ class Measurement:
     @property
     def peak_memory_bytes(self) -> int | None:
         return None if self.timing is None else self.timing.peak_memory_bytes
+
+    def work(self, quantity: Literal["total_variance", "mse"], turns: Hashable | None = None) -> Work | None:
+        """The quantity times the seconds of a gradient, to be compared with others; None: one of the two is unknown."""
+        value = getattr(self, quantity)
+        if self.timing is None or value is None:
+            return None
+        return Work(value, self.leave_one_out.get(quantity), self.timing.latency, turns)
 
     @property
     def work_normalized_variance(self) -> Interval | None:

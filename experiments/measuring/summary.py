@@ -49,6 +49,7 @@ def summarised(
         device=str(workload.device),
         dtype=str(workload.dtype).removeprefix("torch."),
         seed=workload.seed,
+        target=workload.objective.name,
         claim=workload.estimator.claim(workload.problem, workload.num_samples),
         evaluations=workload.estimator.evaluations(workload.problem, workload.num_samples),
         fitted=workload.fitted,
@@ -77,7 +78,19 @@ def summarised(
         statistics_seconds=seconds,
         compile_seconds=sampling.compile_seconds,
         groups=groups,
+        leave_one_out=_leave_one_out(groups, against, total_variance),
     )
+
+
+def _leave_one_out(
+    groups: Groups, against: np.ndarray | None, total_variance: statistics.Interval
+) -> dict[str, np.ndarray]:
+    """See `Measurement.leave_one_out`. A variance at the level of rounding says nothing of another."""
+    found = {"total_variance": statistics.leave_one_out_log_variance(groups)} if total_variance.value else {}
+    if against is not None:
+        with np.errstate(all="ignore"):
+            found["mse"] = np.log(statistics.leave_one_out_error(groups, against))
+    return {name: logs for name, logs in found.items() if np.isfinite(logs).all()}
 
 
 def _signal(groups: Groups, floor: float) -> Signal:

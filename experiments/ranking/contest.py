@@ -14,12 +14,13 @@ from experiments.measuring.find_reference import References
 from experiments.measuring.loop import extend
 from experiments.measuring.measurement import Measurement
 from experiments.measuring.moments import Sampling
+from experiments.measuring.stop import MAX_REPLICATES, Stop
+from experiments.ranking.entries import measured
 from experiments.ranking.order import undecided
-from experiments.sweep import Stop
 from experiments.terminal.progress import Narrator
 from experiments.timing.rounds import ROUNDS, Timed, Timing, time_gradients
 
-__all__ = ["Contest", "at_the_pace_of"]
+__all__ = ["Contest", "affordable", "at_the_pace_of"]
 
 ENTRY = 0.5
 """Of the budget, what all estimators together may take before the contest is about those that may be the best."""
@@ -30,7 +31,9 @@ CALIBRATION = 2
 PHASES = 10
 """At the end of each, those that are told apart from the best leave."""
 ROUGH, PRECISE = 0.25, 0.02
-"""Relative half-widths: of a variance for a first look, and of the MSE × time of those whose tie is then a tie."""
+"""Relative half-widths: of a variance for a first look, and of the ratio to the best, for a tie to be a tie."""
+FINEST = 1e-6
+"""A relative half-width of a variance that nobody reaches: replicates alone end a phase."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,20 @@ class Contestant:
     sampling: Sampling
     timed: Timed
     measurement: Measurement
+    spent: float
+    """Seconds of all its measuring."""
 
-    def sampled(self, seconds: float) -> "Contestant":
-        found = extend(self.sampling, Stop(rtol=PRECISE / 2, max_seconds=max(seconds, 1e-3)))
-        return replace(self, measurement=replace(found, timing=self.measurement.timing))
+    @property
+    def pace(self) -> float:
+        """Seconds that a replicate takes."""
+        return self.spent / max(self.sampling.replicates, 1)
+
+    def sampled(self, replicates: int, seconds: float) -> "Contestant":
+        """After more replicates, up to a number of them all, or what the seconds allow."""
+        began = time.monotonic()
+        found = extend(self.sampling, Stop(rtol=FINEST, max_replicates=replicates, max_seconds=max(seconds, 1e-3)))
+        spent = self.spent + time.monotonic() - began
+        return replace(self, measurement=replace(found, timing=self.measurement.timing), spent=spent)
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,8 @@ class Contest:
     """What is measured on, and the budget of all estimators together.
 
     Successive elimination: every estimator is measured roughly; what is left of the budget goes, in phases, to those
-    whose interval of MSE × time still reaches that of the best.
+    that are not told apart from the best. All of these draw equally many replicates, since ratios come from pairs:
+    noise that several have met cancels.
 
     The reference gradient, where it has to be measured, is not in the budget. What is not cut short either: a fit, and
     the first block of replicates; whoever takes longer than its share leaves less to those behind it.
@@ -68,15 +82,16 @@ class Contest:
         failed: dict[str, str] = {}
         deadline, field = self._enter(specs, failed, progress)
         for phase in range(PHASES):
-            contenders = undecided([one.measurement for one in field.values()], PRECISE)
+            contenders = undecided(measured([one.measurement for one in field.values()]), PRECISE)
             left = deadline - time.monotonic()
             if len(contenders) < 2 or left <= 0:
                 break
             progress.say(f"{len(contenders)} estimators may be the best: {left:.0f} s left to tell them apart")
-            share = left / (PHASES - phase) / len(contenders) * (1 - TIMING_SHARE)
+            share = left / (PHASES - phase) * (1 - TIMING_SHARE)
+            replicates = affordable([field[spec] for spec in contenders], share)
             for spec in contenders:
                 try:
-                    field[spec] = field[spec].sampled(share)
+                    field[spec] = field[spec].sampled(replicates, share)
                 except Exception as error:
                     failed[spec] = reason(error)
                     del field[spec]
@@ -104,13 +119,28 @@ class Contest:
                 began += time.monotonic() - before
                 share = (began + entry * (1 - TIMING_SHARE) - time.monotonic()) / (len(specs) - index)
                 stop = Stop(rtol=ROUGH, max_seconds=max(share, 1e-3))
+                started = time.monotonic()
                 measurement = extend(sampling, stop)
-                field[spec] = Contestant(sampling, Timed.latency(workload, block), measurement)
+                spent = time.monotonic() - started
+                field[spec] = Contestant(sampling, Timed.latency(workload, block), measurement, spent)
             except Exception as error:
                 failed[spec] = reason(error)
             progress.advance(spec)
         progress.start("timing", len(field) * ROUNDS)
         return began + self.seconds, field | _timed(field, 0, progress)
+
+
+def affordable(contestants: Sequence[Contestant], seconds: float) -> int:
+    """The number of replicates that all of them can reach together in a number of seconds."""
+    least, *more = sorted(contestants, key=lambda one: one.sampling.replicates)
+    reached, pace = least.sampling.replicates, least.pace
+    for one in more:
+        step = (one.sampling.replicates - reached) * pace
+        if step >= seconds:
+            break
+        seconds -= step
+        reached, pace = one.sampling.replicates, pace + one.pace
+    return min(reached + int(seconds / max(pace, 1e-12)) + 1, MAX_REPLICATES)
 
 
 def _timed(field: Mapping[str, Contestant], seed: int, progress: Narrator | None = None) -> dict[str, Contestant]:

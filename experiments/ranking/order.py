@@ -1,14 +1,21 @@
-"""The order of estimators by error and time, ties, and the sentence that says which one to use."""
+"""The order of estimators on a problem: who is better, who is tied with the best, and who has no place.
+
+`gradmark rank`, the report and the map of work all ask this module.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from experiments.analysis.objectives import has_own_objective
-from experiments.measuring.measurement import Measurement
-from experiments.statistics import Interval, relative_half_width
+from estimators.interface import EXPECTED_COST
+from experiments.statistics import Interval, Work, relative_half_width
 
 __all__ = ["Ranked", "advice", "in_order", "undecided"]
+
+YARDSTICK = "exact"
+"""The estimator without noise that others are held against."""
+ASIDE = ("", "biased", "other objective", "yardstick", "not finite")
+"""Why an estimator has no place, in the order in which they follow those that have one."""
 
 
 @dataclass(frozen=True)
@@ -17,43 +24,58 @@ class Ranked:
 
     estimator: str
     figure: Interval
-    """MSE times seconds, or variance times seconds where there is no reference gradient."""
-    biased: bool
-    own_objective: bool = False
-    """It estimates the gradient of something else than the expected cost: errors of the two cannot be compared."""
-    tied: bool = False
-    """Its interval reaches that of the best."""
-
-    @classmethod
-    def of(cls, one: Measurement) -> "Ranked":
-        figure = one.work_normalized_mse or one.work_normalized_variance
-        assert figure is not None
-        return cls(one.estimator, figure, "biased" in (one.verdict, one.claim), has_own_objective(one.estimator))
+    """MSE times seconds, or variance times seconds where no estimator of the problem has a reference."""
+    biased: bool = False
+    """It is biased by its own claim, or was found to be."""
+    target: str = EXPECTED_COST.name
+    """What its gradient is of: errors in two targets cannot be compared."""
+    work: Work | None = None
+    """The figure with its groups, where they are at hand: ties are then decided by pairs."""
+    ratio: Interval | None = None
+    """To the best; None where it has no place."""
 
     @property
-    def finite(self) -> bool:
-        return math.isfinite(self.figure.value)
+    def aside(self) -> str:
+        """Why it has no place; '' where it has one."""
+        if self.estimator.partition(":")[0] == YARDSTICK:
+            return "yardstick"
+        if self.target != EXPECTED_COST.name:
+            return "other objective"
+        if not math.isfinite(self.figure.value):
+            return "not finite"
+        return "biased" if self.biased else ""
 
     @property
     def usable(self) -> bool:
-        return self.finite and not self.biased and not self.own_objective
+        return not self.aside
+
+    @property
+    def tied(self) -> bool:
+        """It is not told apart from the best."""
+        return self.ratio is not None and self.ratio.low <= 1
+
+    def over(self, best: "Ranked") -> Interval:
+        """The ratio to another."""
+        if self.work is not None and best.work is not None:
+            return self.work.over(best.work)
+        return self.figure.over(best.figure)
 
 
 def in_order(entries: Iterable[Ranked]) -> list[Ranked]:
-    """The usable ones, best first; then the biased, those of another objective, and who is not finite."""
+    """Those with a place, best first; then the others, by why they have none."""
 
-    def rank(one: Ranked) -> tuple[bool, bool, bool, float]:
-        return not one.usable, not one.finite, one.own_objective, one.figure.value if one.finite else 0.0
+    def rank(one: Ranked) -> tuple[int, float]:
+        return ASIDE.index(one.aside), one.figure.value if math.isfinite(one.figure.value) else 0.0
 
     found = sorted(entries, key=rank)
-    return [replace(one, tied=one.usable and one.figure.low <= found[0].figure.high) for one in found]
+    return [replace(one, ratio=one.over(found[0]) if one.usable else None) for one in found]
 
 
-def undecided(measurements: Iterable[Measurement], precise: float) -> list[str]:
-    """Those that may be the best, while one of them is not known to a relative half-width of `precise`."""
-    contenders = [one for one in in_order(map(Ranked.of, measurements)) if one.tied]
-    settled = all(relative_half_width(one.figure) <= precise for one in contenders)
-    return [] if settled else [one.estimator for one in contenders]
+def undecided(entries: Iterable[Ranked], precise: float) -> list[str]:
+    """The estimators still tied for best; empty once the ratio of each to the best is known to within `precise`."""
+    tied = [one for one in in_order(entries) if one.tied]
+    settled = all(relative_half_width(one.ratio) <= precise for one in tied[1:] if one.ratio is not None)
+    return [] if settled else [one.estimator for one in tied]
 
 
 def advice(ranking: Sequence[Ranked], quantity: str) -> str:

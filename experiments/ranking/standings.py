@@ -1,26 +1,22 @@
 """A ranking as a table and as JSON."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.measuring.measurement import Measurement
+from experiments.ranking.entries import quantity
 from experiments.ranking.order import Ranked
 from experiments.statistics import Interval
 from experiments.terminal.numbers import interval, number, percent, seconds
 from experiments.terminal.tables import print_table
 
-__all__ = ["print_standings", "quantity", "standings"]
-
-
-def quantity(measured: Iterable[Measurement]) -> str:
-    """What is multiplied by time: the MSE, or the variance where an estimator of the problem has no reference."""
-    return "MSE" if any(one.mse for one in measured) else "variance"
+__all__ = ["print_standings", "standings"]
 
 
 def print_standings(ranking: Sequence[Ranked], measured: Mapping[str, Measurement], title: str) -> None:
     """A table on stdout; `measured` is by spec."""
-    name = f"{quantity(measured.values())} × s [95 %]"
+    name = f"{quantity(one.mse is not None for one in measured.values())} × s [95 %]"
     columns = ["", "estimator", "verdict", "total variance", "bias/‖g‖", "time", name, "ratio"]
     rows = [_row(place, one, measured[one.estimator], ranking[0]) for place, one in enumerate(ranking, start=1)]
     print_table(columns, rows, title=title, right=columns[3:])
@@ -30,16 +26,15 @@ def _row(place: int, ranked: Ranked, one: Measurement, best: Ranked) -> list[str
     assert one.seconds_per_gradient is not None
     mark = "≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ""
     figures = [number(one.total_variance.value), _bias(one), seconds(one.seconds_per_gradient.value)]
-    if ranked.own_objective:
-        return [mark, ranked.estimator, "other objective", *figures, "", ""]
-    verdict = "biased" if ranked.biased else one.verdict or "no reference"
-    verdict = verdict if ranked.finite else "not finite"
+    if ranked.aside == "other objective":
+        return [mark, ranked.estimator, ranked.aside, *figures, "", ""]
+    verdict = ranked.aside or one.verdict or "no reference"
     ratio = _ratio(ranked, best)
     return [mark, ranked.estimator, verdict, *figures, interval(*ranked.figure), "" if ratio is None else number(ratio)]
 
 
 def _ratio(ranked: Ranked, best: Ranked) -> float | None:
-    comparable = ranked.finite and best.figure.value > 0 and not ranked.own_objective
+    comparable = ranked.aside in ("", "biased") and best.figure.value > 0
     return ranked.figure.value / best.figure.value if comparable else None
 
 
@@ -60,9 +55,11 @@ def _entry(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
         "usable": ranked.usable,
         "verdict": one.verdict,
         "claim": one.claim,
-        "own_objective": ranked.own_objective,
+        "target": one.target,
+        "aside": ranked.aside,
         "tied_with_best": ranked.tied,
         "ratio_to_best": _ratio(ranked, best),
+        "ratio_interval": _numbers(ranked.ratio),
         "replicates": one.replicates,
         "nonfinite": one.nonfinite,
         "total_variance": _numbers(one.total_variance),

@@ -1,6 +1,6 @@
 """From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
 
-from experiments.statistics.bias import mean_squared_error, signal_to_noise, squared_bias
+from experiments.statistics.bias import leave_one_out_error, mean_squared_error, signal_to_noise, squared_bias
 from experiments.statistics.derived import (
     cosine,
     log_median_standard_error,
@@ -14,6 +14,7 @@ from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
 from experiments.statistics.verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
+from experiments.statistics.work import Work
 
 __all__ = [
     "ALPHA",
@@ -23,11 +24,13 @@ __all__ = [
     "Groups",
     "Interval",
     "PowerLaw",
+    "Work",
     "bias_test",
     "cosine",
     "fit_logarithms",
     "fit_power_law",
     "kurtosis",
+    "leave_one_out_error",
     "leave_one_out_log_variance",
     "log_median_standard_error",
     "log_standard_error",

@@ -12,7 +12,15 @@ from experiments.statistics.groups import Groups, distinct_pairs
 from experiments.statistics.interval import Interval
 from experiments.statistics.variance import log_jackknife, total_variance
 
-__all__ = ["Deviation", "bias_bounds", "mean_squared_error", "noise_traces", "signal_to_noise", "squared_bias"]
+__all__ = [
+    "Deviation",
+    "bias_bounds",
+    "leave_one_out_error",
+    "mean_squared_error",
+    "noise_traces",
+    "signal_to_noise",
+    "squared_bias",
+]
 
 
 class Traces(NamedTuple):
@@ -117,10 +125,16 @@ def mean_squared_error(groups: Groups, reference: np.ndarray) -> Interval:
     """
     deviation = Deviation.of(groups, reference)
     value = float(groups.variance.sum()) + deviation.squared
-    leave_one_out = groups.leave_one_out_total + _leave_one_out_squared(groups, deviation)
+    leave_one_out = leave_one_out_error(groups, reference)
     if value == 0 and not leave_one_out.any():
         return Interval(0.0, 0.0, 0.0)
     return log_jackknife(value, leave_one_out)
+
+
+@np.errstate(all="ignore")
+def leave_one_out_error(groups: Groups, reference: np.ndarray) -> np.ndarray:
+    """The `mean_squared_error` without group k, [G]; with a measured reference, without its group k too."""
+    return groups.leave_one_out_total + _leave_one_out_squared(groups, Deviation.of(groups, reference))
 
 
 @np.errstate(all="ignore")

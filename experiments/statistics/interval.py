@@ -1,7 +1,6 @@
 """A value with its 95 % interval."""
 
-from __future__ import annotations
-
+import math
 from typing import NamedTuple
 
 __all__ = ["Interval"]
@@ -13,3 +12,13 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    def over(self, other: "Interval") -> "Interval":
+        """The ratio of two figures that are not negative, of which nothing but intervals is known.
+
+        It reaches 1 where the intervals overlap.
+        """
+        if self.value == other.value == 0:
+            return Interval(1.0, 1.0, 1.0)
+        pairs = (self.value, other.value), (self.low, other.high), (self.high, other.low)
+        return Interval(*(a / b if b else math.copysign(math.inf, a) if a else math.nan for a, b in pairs))

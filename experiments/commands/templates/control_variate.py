@@ -4,13 +4,13 @@ gradmark check score-function:control_variate=my-control-variate --plugin my_con
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from estimators import (
     Claim,
     ControlVariate,
     Problem,
     ScoredSamples,
+    Traits,
     register_control_variate,
 )
 from torch import Tensor
@@ -28,11 +28,13 @@ class MyControlVariate(ControlVariate):
     Unbiased for independent samples. Author & Author 2024.
     """
 
-    # The term of a sample depends on the other samples.
-    uses_other_samples: ClassVar[bool] = True
-
     # Options, each with a default: `my-control-variate:weight=0.5`.
     weight: float = 1.0
+
+    @property
+    def traits(self) -> Traits:
+        """The term of a sample depends on the other samples."""
+        return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why it cannot be used here, as a sentence."""

@@ -8,6 +8,7 @@ from estimators import (
     Noise,
     Params,
     Problem,
+    Traits,
     log_prob,
     register_estimator,
     values,
@@ -31,6 +32,11 @@ class MyEstimator(Estimator):
     # Options, each with a default: `my-estimator:weight=0.5`.
     weight: float = 1.0
 
+    @property
+    def traits(self) -> Traits:
+        """A baseline from the other samples needs independent samples."""
+        return Traits(independent_samples=True)
+
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why it cannot be used here, as a sentence."""
         return "it needs two samples or more" if num_samples < 2 else None
@@ -38,10 +44,6 @@ class MyEstimator(Estimator):
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         """What it promises; `gradmark check` holds it to that."""
         return "unbiased"
-
-    def needs_independent_samples(self) -> bool:
-        """A baseline from the other samples does."""
-        return True
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
         """A scalar for each of R replicates, [R], whose gradient is the estimate.

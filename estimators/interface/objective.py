@@ -1,0 +1,45 @@
+"""What an estimator estimates the gradient of."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from estimators.interface.params import Params
+from estimators.interface.problem import Problem
+
+__all__ = ["EXPECTED_COST", "ExpectedCost", "Objective"]
+
+
+class Objective(ABC):
+    """A function of the parameters whose gradient is estimated. Only errors in one objective can be compared."""
+
+    name: str
+    """The name in results: errors in objectives of one name are compared."""
+    measured_by: ClassVar[tuple[str, ...]] = ()
+    """Specs to measure the gradient with where `exact` is unknown: the lowest-variance one that agrees with the last
+    is used. Without any there is no reference then."""
+    depends_on_samples: ClassVar[bool] = False
+    """The objective is another one for each `num_samples`."""
+
+    @abstractmethod
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        """The gradient at parameters `[R, *shape]`, in float64; None: unknown."""
+
+
+@final
+@dataclass(frozen=True)
+class ExpectedCost(Objective):
+    """The expected cost of a problem, E[f]."""
+
+    name: str = "expected cost"
+    measured_by: ClassVar[tuple[str, ...]] = (
+        "pathwise",
+        "score-function:control_variate=leave-one-out",
+        "score-function",
+    )
+
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
+        return problem.exact_gradient(params)
+
+
+EXPECTED_COST = ExpectedCost()

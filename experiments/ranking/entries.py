@@ -1,0 +1,31 @@
+"""What is ranked: estimators as they were measured just now, or as a run has stored them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from experiments.measuring.measurement import Measurement
+from experiments.ranking.order import Ranked
+from experiments.statistics import Interval
+
+__all__ = ["Quantity", "measured", "quantity"]
+
+Quantity = Literal["MSE", "variance"]
+
+
+def quantity(mse_known: Iterable[bool]) -> Quantity:
+    """What is multiplied by time: the MSE, or the variance where no estimator of the problem has a reference."""
+    return "MSE" if any(mse_known) else "variance"
+
+
+def measured(found: Sequence[Measurement]) -> list[Ranked]:
+    """Entries of measurements of one problem that are timed in turn; of as many rounds, in the same turns."""
+    column = "mse" if quantity(one.mse is not None for one in found) == "MSE" else "total_variance"
+    return [_entry(one, column) for one in found]
+
+
+def _entry(one: Measurement, column: Literal["mse", "total_variance"]) -> Ranked:
+    assert one.timing is not None
+    work = one.work(column, turns=len(one.timing.latency))
+    figure = Interval(math.nan, math.nan, math.nan) if work is None else work.interval
+    return Ranked(one.estimator, figure, "biased" in (one.verdict, one.claim), one.target, work)

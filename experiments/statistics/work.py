@@ -1,0 +1,56 @@
+"""Error times seconds, and the ratio of two of them from the groups and rounds that they share."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from experiments.statistics.derived import log_median_standard_error, log_standard_error, work_normalized
+from experiments.statistics.groups import GROUPS, jackknife_error
+from experiments.statistics.interval import Interval
+
+__all__ = ["Work"]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A variance or mean squared error times the seconds of one gradient (Glynn & Whitt 1992)."""
+
+    quantity: Interval
+    logs: np.ndarray | None
+    """Logarithms of the quantity without group k, [G]; None: not known, or not all positive."""
+    seconds: np.ndarray
+    """Seconds of one gradient, one figure a timing round."""
+    turns: Hashable | None = None
+    """Rounds that were timed in turn with those of another have the same `turns`; None: with no other's."""
+
+    @cached_property
+    def interval(self) -> Interval:
+        return work_normalized(self.quantity, log_standard_error(self.quantity), self.seconds)
+
+    @np.errstate(all="ignore")
+    def over(self, other: "Work") -> Interval:
+        """The ratio to another, with its 95 % interval.
+
+        Group k of both has the same replicates, or the first of the same: where both met the same noise, what it does
+        to both cancels in the jackknife of the paired log-ratios, and where they did not, their errors add up there.
+        """
+        value = self.interval.value / other.interval.value
+        rounds = min(len(self.seconds), len(other.seconds))
+        error, seconds = self._error(other), self._seconds_error(other)
+        if not (0 < value < np.inf and np.isfinite(error) and np.isfinite(seconds)):
+            return self.interval.over(other.interval)
+        half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * error, stats.t.ppf(0.975, rounds - 1) * seconds)
+        return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
+
+    def _error(self, other: "Work") -> float:
+        if self.logs is None or other.logs is None:
+            return float(np.hypot(log_standard_error(self.quantity), log_standard_error(other.quantity)))
+        return float(jackknife_error(self.logs - other.logs))
+
+    def _seconds_error(self, other: "Work") -> float:
+        if self.turns is not None and self.turns == other.turns:
+            return log_median_standard_error(self.seconds / other.seconds)
+        return float(np.hypot(log_median_standard_error(self.seconds), log_median_standard_error(other.seconds)))
