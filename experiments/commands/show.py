@@ -62,12 +62,11 @@ def command(run: str, form: str, columns: str, sort: str, fit: str | None, **opt
 
 def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
     """The columns that are asked for, or those that a fit is about; none: the main ones, or all."""
-    from estimators.interface.specs import check_known
     from experiments.terminal.summary import PLACES, places
 
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
     for column in chosen:
-        check_known("column", column, cells.columns)
+        _check(column, cells)
     if fit and not chosen:
         return [column for column in cells if column not in PLACES or column in places(cells)]
     return chosen
@@ -127,13 +126,17 @@ def _left_out(run: "Run", name: str) -> str:
 
 
 def _sorted(cells: "pd.DataFrame", sort: str) -> "pd.DataFrame":
-    from estimators.interface.specs import check_known
-
     if not sort:
         return cells
     column = sort.removeprefix("-")
-    check_known("column", column, cells.columns)
+    _check(column, cells)
     return cells.sort_values(column, ascending=not sort.startswith("-"), kind="stable")
+
+
+def _check(column: str, cells: "pd.DataFrame") -> None:
+    from estimators.interface.specs import check_known  # imports torch, which a plain table does without
+
+    check_known("column", column, cells.columns)
 
 
 def _texts(frame: "pd.DataFrame") -> list[list[str]]:
