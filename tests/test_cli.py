@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments import commands
+from experiments.cli import cli
 from experiments.store import Store, load
 
 TINY = ("-p", "gaussian-quadratic:dim=2", "-n", "2", "--max-replicates", "640", "--name", "tiny")
@@ -396,21 +398,44 @@ def test_doctor_says_what_an_extra_is_for_and_how_to_get_it(gradmark, monkeypatc
 
 
 def test_a_run_that_lost_its_workers_ends_in_a_line(gradmark, monkeypatch):
-    import experiments.commands.run
-    from experiments.engine import ExecutorLost
+    import experiments.engine
 
     def lose(*arguments, **options):
-        raise ExecutorLost("lost the Dask scheduler; repeat to go on")
+        raise experiments.engine.ExecutorLost("lost the Dask scheduler; repeat to go on")
 
-    monkeypatch.setattr(experiments.commands.run, "run", lose)
+    monkeypatch.setattr(experiments.engine, "run", lose)
     code, out, err = gradmark("run", "-e", "pathwise", *TINY)
     assert (code, out, err) == (1, "", "gradmark: lost the Dask scheduler; repeat to go on\n")
 
 
-def test_help_does_not_import_torch():
-    script = "import sys; from experiments.cli import cli; cli(['--help'], standalone_mode=False)"
-    command = [sys.executable, "-c", f"{script}; sys.exit('torch' in sys.modules)"]
-    subprocess.run(command, capture_output=True, check=True)
+@pytest.mark.parametrize("words", [["--help"], *([verb, "--help"] for verb in cli.commands)], ids=" ".join)
+def test_help_imports_nothing_that_takes_long(words):
+    script = f"import sys; from experiments.cli import cli; cli({words}, standalone_mode=False)"
+    command = [sys.executable, "-c", f"{script}; print({{*sys.modules}} & {{'torch', 'numpy', 'pandas', 'rich'}})"]
+    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert told.startswith("Usage:") and told.endswith("\nset()\n")
+
+
+def test_a_file_adds_a_verb(gradmark, monkeypatch, tmp_path):
+    """It is imported to run, and not to be listed."""
+    text = """
+        \"""`gradmark greet`: say hello to NAME.\"""
+        import click
+
+        @click.command("greet")
+        @click.argument("name")
+        def command(name):
+            click.echo(f"hello {name}")
+            return 4
+    """
+    (tmp_path / "greeting.py").write_text(textwrap.dedent(text).lstrip())
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    code, out, _ = gradmark("--help")
+    assert code == 0 and "\n  greet       Say hello to NAME.\n" in out
+    assert gradmark("greets")[2].startswith("gradmark: No such command 'greets'. Did you mean 'greet'?")
+    assert "experiments.commands.greeting" not in sys.modules
+    assert gradmark("greet", "you") == (4, "hello you\n", "")
+    assert sys.modules.pop("experiments.commands.greeting")
 
 
 def test_an_interrupted_run_says_how_to_go_on(gradmark, monkeypatch):

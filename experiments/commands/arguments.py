@@ -1,24 +1,37 @@
 """Components and runs that a user gives, by name or by file."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from estimators.interface import specs
-from estimators.registry import Kind, components, load_plugin
-from experiments.store import Run, load
+if TYPE_CHECKING:
+    from estimators.registry import Kind
+    from experiments.store import Run
 
-__all__ = ["REASONS", "given", "locate", "open_run", "registered_by"]
+__all__ = ["REASONS", "given", "load_plugins", "locate", "open_run", "registered_by"]
 
 REASONS = "estimator,problem,status,timing_status,error"
 """The columns of a run that say why something is missing."""
-USE: dict[Kind, str] = {
+USE: dict["Kind", str] = {
     "problem": "gradmark rank {name} ranks the estimators on it",
     "estimator": "gradmark check {name} tests it",
     "control variate": "score-function:control_variate={name} is an estimator",
 }
 
 
-def given(kind: Kind, spec: str) -> str:
+def load_plugins(files: Iterable[str]) -> None:
+    """Import plug-in files, so that what they register can be named. ValueError: one cannot be imported."""
+    from estimators.registry import load_plugin
+
+    for file in files:
+        load_plugin(file)
+
+
+def given(kind: "Kind", spec: str) -> str:
     """The spec as it is. ValueError: it names something of another kind."""
+    from estimators.interface import specs
+    from estimators.registry import components
+
     name, _ = specs.split(spec)
     for other, use in USE.items():
         if name in components(other) and name not in components(kind):
@@ -27,8 +40,10 @@ def given(kind: Kind, spec: str) -> str:
     return spec
 
 
-def registered_by(file: str, kind: Kind) -> list[str]:
+def registered_by(file: str, kind: "Kind") -> list[str]:
     """Import a plug-in file and name the components of a kind that it registers. ValueError: it registers none."""
+    from estimators.registry import components, load_plugin
+
     before = components(kind)
     load_plugin(file)
     found = [name for name, cls in components(kind).items() if before.get(name) is not cls]
@@ -38,8 +53,10 @@ def registered_by(file: str, kind: Kind) -> list[str]:
     return found
 
 
-def open_run(name: str) -> tuple[Path, Run]:
+def open_run(name: str) -> tuple[Path, "Run"]:
     """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
+    from experiments.store import load
+
     path = locate(name)
     return (path.parent if path.is_file() else path), load(path)
 

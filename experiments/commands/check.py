@@ -1,33 +1,44 @@
 """`gradmark check`: what an estimator claims against what it does."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
-import torch
 
-from estimators.interface import Unsupported
-from estimators.registry import components, load_plugin, make_estimator, make_problem
-from experiments.commands.arguments import given, registered_by
-from experiments.commands.conclusions import COLUMNS, Check
-from experiments.commands.exits import FAILED, NOTHING, REFUTED
-from experiments.gradients.prepare import find_device, prepare
-from experiments.gradients.validation import check_initial_point
-from experiments.machine.errors import reason
-from experiments.measuring.find_reference import References
-from experiments.measuring.loop import estimate
-from experiments.sweep import Stop
-from experiments.terminal.progress import narrator
-from experiments.terminal.tables import print_table
+from experiments.commands.arguments import given, load_plugins, registered_by
+from experiments.commands.exits import FAILED, NOTHING, REFUTED, WELL
+from experiments.commands.options import (
+    components_option,
+    device_option,
+    plugin_option,
+    samples_option,
+    seconds_option,
+    seed_option,
+)
+from experiments.terminal.completion import complete_component
+from experiments.terminal.numbers import percent
 
-__all__ = ["check_claims"]
+if TYPE_CHECKING:
+    from experiments.measuring.measurement import Measurement
+    from experiments.measuring.stop import Stop
 
 MAX_REPLICATES = 10**9
 REMEDY = "give the problem an expected_cost or an exact_gradient"
+COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would have been seen", "replicates"]
 
 
-def check_claims(
+@click.command("check")
+@click.argument("estimator", metavar="ESTIMATOR|FILE.py", shell_complete=complete_component("estimator", files=True))
+@components_option("problem", "A problem to check on; default: all that are shipped.")
+@samples_option(16)
+@device_option
+@seed_option
+@seconds_option(20.0, "Budget of an estimator on a problem.")
+@click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
+@plugin_option
+def command(
     estimator: str,
-    *,
     problems: Sequence[str],
     num_samples: int,
     device: str,
@@ -36,12 +47,19 @@ def check_claims(
     strict: bool,
     plugins: Sequence[str],
 ) -> int:
-    """Print the checks.
+    """Claim against evidence: is the ESTIMATOR, or are those that FILE.py registers, as unbiased as they say?
 
-    Exit code 3: a claim is refuted, or with `strict` undetermined; 1: an estimator failed; 4: nothing is supported.
+    Exit code 3 where a claim is refuted.
     """
-    for plugin in plugins:
-        load_plugin(plugin)
+    import torch
+
+    from estimators.registry import components, make_problem
+    from experiments.gradients.prepare import find_device
+    from experiments.gradients.validation import check_initial_point
+    from experiments.measuring.stop import Stop
+    from experiments.terminal.progress import narrator
+
+    load_plugins(plugins)
     estimators = _estimators(estimator)
     chosen = [given("problem", spec) for spec in problems]
     chosen = chosen or [spec for cls in components("problem").values() for spec in cls.variants()]
@@ -61,15 +79,75 @@ def check_claims(
 
 
 def _estimators(argument: str) -> list[str]:
+    from estimators.registry import components, make_estimator
+
     if not argument.endswith(".py"):
         return [make_estimator(given("estimator", argument)).spec]
     names = registered_by(argument, "estimator")
     return [spec for name in names for spec in components("estimator")[name].variants()]
 
 
+@dataclass(frozen=True)
+class Check:
+    """A measurement of an estimator on a problem, or why there is none."""
+
+    estimator: str
+    problem: str
+    measurement: "Measurement | None"
+    reason: str = ""
+    failed: bool = False
+
+    @property
+    def conclusion(self) -> str:
+        """What the measurement says of the claim."""
+        found = self.measurement
+        if found is None:
+            return "FAILED" if self.failed else "unsupported"
+        if found.nonfinite:
+            return "NOT FINITE"
+        if found.verdict is None:
+            return "no reference"
+        if found.claim == "biased":
+            return "biased, as claimed" if found.verdict == "biased" else "bias not seen"
+        return {"biased": "REFUTED", "unbiased": "passed"}.get(found.verdict, "undetermined")
+
+    @property
+    def refuted(self) -> bool:
+        """A claim to be unbiased does not hold."""
+        claimed = self.measurement is not None and self.measurement.claim == "unbiased"
+        return claimed and self.conclusion in ("REFUTED", "NOT FINITE")
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the table does not say, in lines."""
+        if self.measurement is not None:
+            return [f"{self.estimator} on {self.problem}: {warning}" for warning in self.measurement.warnings]
+        if self.failed:
+            return [f"gradmark: {self.estimator} failed on {self.problem}: {self.reason}"]
+        return [f"{self.problem}: {self.estimator} is not supported: {self.reason}"]
+
+    @property
+    def row(self) -> list[str]:
+        """The cells of `COLUMNS`."""
+        found, bias = self.measurement, ""
+        assert found is not None
+        if found.squared_bias is not None and found.gradient_norm and not found.nonfinite:
+            relative = [max(value, 0.0) ** 0.5 / found.gradient_norm for value in found.squared_bias]
+            bias = f"{percent(relative[0])} [{percent(relative[1])}, {percent(relative[2])}]"
+        figures = [bias, percent(found.detectable_bias), f"{found.replicates:,}"]
+        return [self.problem, self.estimator, found.claim, self.conclusion, *figures]
+
+
 def _checks(
-    estimators: Sequence[str], problems: Sequence[str], num_samples: int, device: str, seed: int, stop: Stop
+    estimators: Sequence[str], problems: Sequence[str], num_samples: int, device: str, seed: int, stop: "Stop"
 ) -> Iterator[Check]:
+    from estimators.interface import Unsupported
+    from estimators.registry import make_estimator, make_problem
+    from experiments.gradients.prepare import prepare
+    from experiments.machine.errors import reason
+    from experiments.measuring.find_reference import References
+    from experiments.measuring.loop import estimate
+
     references = References()
     for spec in estimators:
         for problem in problems:
@@ -84,6 +162,8 @@ def _checks(
 
 
 def _print(checks: Sequence[Check], num_samples: int) -> None:
+    from experiments.terminal.tables import print_table
+
     rows = [check.row for check in checks if check.measurement is not None]
     if rows:
         print_table(COLUMNS, rows, title=f"num_samples = {num_samples}", right=COLUMNS[4:])
@@ -92,6 +172,7 @@ def _print(checks: Sequence[Check], num_samples: int) -> None:
 
 
 def _verdict(checks: Sequence[Check], strict: bool) -> int:
+    """The exit code, and why it is that."""
     conclusions = [check.conclusion for check in checks]
     refuted = [check for check in checks if check.refuted]
     for check in refuted:
@@ -107,4 +188,4 @@ def _verdict(checks: Sequence[Check], strict: bool) -> int:
         click.echo(f"{unknown} of {len(checks)} have no gradient to be compared with: {REMEDY}", err=True)
     if refuted or (strict and (undetermined or unknown)):
         return REFUTED
-    return FAILED if "FAILED" in conclusions else 0
+    return FAILED if "FAILED" in conclusions else WELL

@@ -1,17 +1,17 @@
-"""`gradmark compare`: what changed from one run to another."""
+"""`gradmark compare`: what changed from one run to another, cell by cell."""
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.analysis.comparison import POINT, Change, Comparison, Gate, Matched, compare
 from experiments.commands.arguments import open_run
-from experiments.commands.exits import NOTHING, REFUTED
-from experiments.terminal.tables import markdown_table, print_table
+from experiments.commands.exits import NOTHING, REFUTED, WELL
+from experiments.terminal.completion import complete_run
 
-__all__ = ["compare_runs"]
+if TYPE_CHECKING:
+    from experiments.analysis.comparison import Change, Comparison, Gate, Matched
 
 QUANTITIES = ("variance", "bias", "time", "evaluations")
 COLUMNS = [
@@ -28,31 +28,38 @@ LISTED = 10
 """New and vanished cells that are named; of the rest there is a count."""
 
 
-def compare_runs(before: str, after: str, form: str, gate: Gate, fail: bool) -> int:
-    """Print the cells that both runs have, those that got worse first; exit code 3 where one did and `fail` is set.
+@click.command("compare")
+@click.argument("before", metavar="RUN", shell_complete=complete_run)
+@click.argument("after", metavar="RUN", shell_complete=complete_run)
+@click.option("--fail-on", type=click.Choice(["regression"]), help="Exit with 3 where a cell of the second got worse.")
+@click.option("--threshold", type=float, default=1.5, show_default=True, help="The ratio from which it is worse.")
+@click.option(
+    "--significance", type=float, default=1e-3, show_default=True, help="… if chance is less likely than this."
+)
+@click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
+def command(before: str, after: str, fail_on: str | None, threshold: float, significance: float, form: str) -> int:
+    """Compare the cells of two RUNs: ratios of variance, bias and time with intervals."""
+    from experiments.analysis.comparison import Gate, compare
 
-    What is new, vanished or of another machine is named. Exit code 4 where no cell is in both runs.
-
-    Raises:
-        ValueError: a threshold that is no ratio above 1, a significance outside (0, 1).
-        StoreError: there is no such run.
-    """
-    if not 1 < gate.threshold < math.inf:
-        raise ValueError(f"--threshold must be a finite ratio above 1, not {gate.threshold:g}")
-    if not 0 < gate.significance < 1:
-        raise ValueError(f"--significance must lie between 0 and 1, not {gate.significance:g}")
+    if not 1 < threshold < math.inf:
+        raise ValueError(f"--threshold must be a finite ratio above 1, not {threshold:g}")
+    if not 0 < significance < 1:
+        raise ValueError(f"--significance must lie between 0 and 1, not {significance:g}")
+    gate = Gate(threshold, significance)
     found = compare(open_run(before)[1], open_run(after)[1])
-    regressions = found.regressions(gate)
     if form == "json":
         click.echo(json.dumps(_data(found, gate), indent=2, allow_nan=False))
     else:
         _tell(found, gate, form)
     if not found.matched:
         return NOTHING
-    return REFUTED if fail and regressions else 0
+    return REFUTED if fail_on and found.regressions(gate) else WELL
 
 
-def _tell(found: Comparison, gate: Gate, form: str) -> None:
+def _tell(found: "Comparison", gate: "Gate", form: str) -> None:
+    """Print the cells of both runs, those that got worse first, and what is new, vanished or of another machine."""
+    from experiments.terminal.tables import markdown_table, print_table
+
     judged = [(cell, cell.worse(gate), cell.better(gate)) for cell in found.matched]
     rows = [_row(*one) for one in sorted(judged, key=lambda one: (not one[1], not one[2]))]
     if form == "markdown":
@@ -65,7 +72,7 @@ def _tell(found: Comparison, gate: Gate, form: str) -> None:
         click.echo(f"\n{line}" if form == "markdown" else line)
 
 
-def _row(cell: Matched, worse: list[str], better: list[str]) -> list[str]:
+def _row(cell: "Matched", worse: list[str], better: list[str]) -> list[str]:
     problem, estimator, num_samples, *places = cell.point
     place = "".join(f" ({part})" for part in places if part not in USUAL)
     before, after = cell.states
@@ -76,20 +83,20 @@ def _row(cell: Matched, worse: list[str], better: list[str]) -> list[str]:
     return [mark, problem, estimator + place, str(num_samples), *figures, _count(evaluations), state]
 
 
-def _ratio(change: Change | None) -> str:
+def _ratio(change: "Change | None") -> str:
     if change is None or math.isnan(change.ratio.value):
         return ""
     value, low, high = change.ratio
     return "1" if value == low == high == 1 else f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
-def _count(change: Change | None) -> str:
+def _count(change: "Change | None") -> str:
     if change is None:
         return ""
     return f"{change.after:g}" if change.before == change.after else f"{change.before:g} → {change.after:g}"
 
 
-def _notes(found: Comparison) -> list[str]:
+def _notes(found: "Comparison") -> list[str]:
     lines = []
     kinds = {"new": found.new, "vanished": found.vanished, "missing in the second run (repeat it)": found.missing}
     for name, points in kinds.items():
@@ -113,7 +120,9 @@ def _point(point: tuple[Any, ...]) -> str:
     return f"{estimator} on {problem}, S={num_samples}"
 
 
-def _data(found: Comparison, gate: Gate) -> dict[str, Any]:
+def _data(found: "Comparison", gate: "Gate") -> dict[str, Any]:
+    from experiments.analysis.comparison import POINT
+
     def points(places: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
         return [dict(zip(POINT, place, strict=True)) for place in places]
 
@@ -134,7 +143,7 @@ def _data(found: Comparison, gate: Gate) -> dict[str, Any]:
     return {**gate._asdict(), "cells": cells, **places, "machines": found.machines, "drifts": drifts}
 
 
-def _figures(change: Change) -> dict[str, Any]:
+def _figures(change: "Change") -> dict[str, Any]:
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 

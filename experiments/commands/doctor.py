@@ -1,4 +1,4 @@
-"""`gradmark doctor`: does everything work on this machine?"""
+"""`gradmark doctor`: whether everything works on this machine, and what to fix."""
 
 import importlib.util
 import os
@@ -8,27 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import torch
 
-from estimators.registry import components, make_estimator, make_problem
+from experiments.commands.exits import FAILED, WELL
 from experiments.machine.caching import cache_folder
-from experiments.machine.provenance import provenance
-from experiments.measuring.loop import measure
-from experiments.terminal.tables import print_table
-
-__all__ = ["examine"]
 
 UNTOLD = ("command_line", "time")
 EXTRAS = {"distributed": ("cluster", "--scheduler"), "pyarrow": ("parquet", "show --format parquet")}
 
 
-def examine() -> int:
-    """Print facts and checks. Exit code 1 where something must be fixed."""
+@click.command("doctor")
+def command() -> int:
+    """Versions, devices and threads; whether everything works here, and what to fix."""
+    from experiments.machine.provenance import provenance
+    from experiments.terminal.tables import print_table
+
     print_table(["fact", "value"], [[name, value] for name, value in provenance().items() if name not in UNTOLD])
     click.echo()
     findings = [(name, *_try(check)) for name, check in CHECKS.items()]
     print_table(["check", "result", "what to do"], [[name, result, advice] for name, result, advice, _ in findings])
-    return 1 if any(broken for *_, broken in findings) else 0
+    return FAILED if any(broken for *_, broken in findings) else WELL
 
 
 def _try(check: Callable[[], tuple[str, str, bool]]) -> tuple[str, str, bool]:
@@ -39,6 +37,9 @@ def _try(check: Callable[[], tuple[str, str, bool]]) -> tuple[str, str, bool]:
 
 
 def _known_variance(device: str = "cpu") -> tuple[str, str, bool]:
+    from estimators.registry import make_estimator, make_problem
+    from experiments.measuring.loop import measure
+
     problem, estimator = make_problem("gaussian-quadratic:dim=1"), make_estimator("pathwise")
     found = measure(problem, estimator, replicates=20_000, device=device)
     expected = 4.0 + 12.0  # 4σ² for loc, 4d² + 8σ² for log_scale, at d = σ = 1
@@ -49,6 +50,8 @@ def _known_variance(device: str = "cpu") -> tuple[str, str, bool]:
 
 
 def _cuda() -> tuple[str, str, bool]:
+    import torch
+
     if not torch.cuda.is_available():
         return "no CUDA device", "none needed; for one, install torch's CUDA build (see the README)", False
     found, advice, broken = _known_variance("cuda")
@@ -56,6 +59,8 @@ def _cuda() -> tuple[str, str, bool]:
 
 
 def _plugins() -> tuple[str, str, bool]:
+    from estimators.registry import components
+
     numbers = [f"{len(components(kind))} {kind}s" for kind in ("estimator", "problem", "control variate")]
     return ", ".join(numbers), "", False
 

@@ -1,4 +1,4 @@
-"""`gradmark list`: what is registered, read off the classes."""
+"""`gradmark list`: what there is, with options and their defaults."""
 
 import dataclasses
 import inspect
@@ -6,29 +6,35 @@ import json
 import re
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from estimators.interface import specs
-from estimators.noise.schemes import SCHEMES
-from estimators.registry import Kind, components, load_plugin
-from experiments.sweep import read_sweep, shipped_sweeps
-from experiments.terminal.tables import print_table
+from experiments.commands.arguments import load_plugins
+from experiments.commands.options import plugin_option
 
-__all__ = ["entries", "list_components"]
+if TYPE_CHECKING:
+    from estimators.registry import Kind
 
-KINDS: dict[str, Kind] = {"estimators": "estimator", "problems": "problem", "control-variates": "control variate"}
+__all__ = ["KINDS", "command", "entries"]
+
+KINDS: dict[str, "Kind"] = {"estimators": "estimator", "problems": "problem", "control-variates": "control variate"}
+LISTED = (*KINDS, "schemes", "sweeps")
 YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def list_components(what: Sequence[str], as_json: bool, plugins: Sequence[str]) -> None:
-    """Print the entries of each kind asked for."""
-    for plugin in plugins:
-        load_plugin(plugin)
-    found = {kind: entries(kind) for kind in what}
+@click.command("list")
+@click.argument("what", required=False, type=click.Choice(LISTED))
+@click.option("--json", "as_json", is_flag=True, help="Everything, options and papers included, as JSON.")
+@plugin_option
+def command(what: str | None, as_json: bool, plugins: Sequence[str]) -> None:
+    """What there is, with options and their defaults."""
+    from experiments.terminal.tables import print_table
+
+    load_plugins(plugins)
+    found = {kind: entries(kind) for kind in ((what,) if what else LISTED)}
     if as_json:
-        click.echo(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found[what] if what else found, indent=2, ensure_ascii=False))
         return
     for kind, listed in found.items():
         rows = [[entry["name"], _options_text(entry["options"]), entry["summary"]] for entry in listed]
@@ -37,11 +43,17 @@ def list_components(what: Sequence[str], as_json: bool, plugins: Sequence[str]) 
 
 
 def entries(kind: str) -> list[dict[str, Any]]:
-    """What there is of a kind (a key of `KINDS`, `schemes` or `sweeps`): name, options, summary, papers, docstring."""
+    """What there is of a kind, one of `LISTED`: name, options, summary, and of a component its papers and docstring."""
     if kind == "schemes":
+        from estimators.noise.schemes import SCHEMES
+
         return [{"name": name, "options": {}, "summary": cls.summary} for name, cls in SCHEMES.items()]
     if kind == "sweeps":
+        from experiments.sweep import read_sweep, shipped_sweeps
+
         return [{"name": name, "options": {}, "summary": read_sweep(name).description} for name in shipped_sweeps()]
+    from estimators.registry import components
+
     return [_component(name, cls) for name, cls in components(KINDS[kind]).items()]
 
 
@@ -52,6 +64,8 @@ def _component(name: str, cls: type) -> dict[str, Any]:
 
 
 def _options(cls: type) -> dict[str, dict[str, Any]]:
+    from estimators.interface import specs
+
     types = specs.option_types(cls)
     found = {}
     for key, field in specs.options(cls).items():

@@ -1,15 +1,14 @@
-"""`gradmark new`: a file to fill in, with its test."""
+"""`gradmark new`: a component to fill in, with its test."""
 
 import importlib.util
 import keyword
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from estimators.registry import Kind, components
-from estimators.registry.registration import NAME
-
-__all__ = ["write_skeleton"]
+if TYPE_CHECKING:
+    from estimators.registry import Kind
 
 TEMPLATES = Path(__file__).with_name("templates")
 NEXT = {
@@ -19,8 +18,14 @@ NEXT = {
 }
 
 
-def write_skeleton(kind: str, name: str) -> None:
-    """Write a module and its test into the working directory, both or neither. ValueError: it cannot be done."""
+@click.command("new")
+@click.argument("kind", type=click.Choice(list(NEXT)))
+@click.argument("name")
+def command(kind: str, name: str) -> None:
+    """Write a file to fill in, and its test, for a KIND of component called NAME, e.g. my-idea: my_idea.py.
+
+    It works as it is; nothing that exists is overwritten.
+    """
     file = Path(f"{_checked(kind, name).replace('-', '_')}.py")
     test = Path(f"test_{file}")
     for path in (file, test):
@@ -36,6 +41,9 @@ def write_skeleton(kind: str, name: str) -> None:
 
 def _checked(kind: str, name: str) -> str:
     """The name, if a component and a module can be called so."""
+    from estimators.registry import components
+    from estimators.registry.registration import NAME
+
     if not NAME.fullmatch(name) or name[0].isdigit() or keyword.iskeyword(name) or name.startswith("test-"):
         raise ValueError(f"'{name}' cannot be the name; write lower-case words with hyphens, like 'my-{kind}'")
     registered: Kind = kind.replace("-", " ")  # type: ignore[assignment]
@@ -65,6 +73,7 @@ def _camel(name: str) -> str:
 
 
 def _write(texts: dict[Path, str]) -> None:
+    """Write all files or none."""
     written = []
     try:
         for file, text in texts.items():

@@ -1,30 +1,51 @@
-"""`gradmark run`."""
+"""`gradmark run`: measure a sweep into a store, figures and a report."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from experiments.commands.arguments import REASONS
-from experiments.commands.exits import FAILED, NOTHING
-from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
-from experiments.engine.coordinator import EVERYTHING
-from experiments.engine.executor import Interrupts
-from experiments.engine.forecast import forecast
-from experiments.plots import plots_of, save_plots
-from experiments.report import write_report
-from experiments.store import FAILURES, load
-from experiments.sweep import Sweep, read_sweep, sweep_from_flags
-from experiments.terminal.numbers import duration
-from experiments.terminal.progress import narrator
-from experiments.terminal.summary import print_cells
+from experiments.commands.exits import FAILED, NOTHING, WELL
+from experiments.commands.options import SEED, components_option, plugin_option
+from experiments.terminal.completion import complete_sweep
 
-__all__ = ["run_sweep"]
+if TYPE_CHECKING:
+    from experiments.engine import Executor, Outcome
+    from experiments.sweep import Sweep
+
+COMPILE = {"always": True, "auto": "auto", "never": False}
 
 
-def run_sweep(
-    source: str | None,
-    *,
+@click.command("run")
+@click.argument("sweep", required=False, shell_complete=complete_sweep)
+@components_option("estimator", "An estimator, e.g. pathwise:form=implicit.")
+@components_option("problem", "A problem, e.g. gaussian-cosine:dim=4,k=2.")
+@click.option("-n", "num_samples", metavar="N,N…", default="", help="Samples per gradient.")
+@click.option("--device", default="", metavar="D,D…", help="cpu, cuda or cuda:0.")
+@click.option("--dtype", default="", metavar="T,T…", help="float32 or float64.")
+@plugin_option
+@click.option("--name", help="The folder under results/; default: the sweep's name.")
+@click.option("--rtol", type=float, help="Relative half-width of the variance interval to reach.")
+@click.option("--max-replicates", type=int, help="Replicates at which a cell stops in any case.")
+@click.option("--max-seconds", type=float, help="Seconds after which a cell stops in any case.")
+@click.option("--seed", type=SEED, metavar="N", help="Seed of all noise.")
+@click.option(
+    "--compile",
+    type=click.Choice(list(COMPILE)),
+    is_flag=False,
+    flag_value="always",
+    callback=lambda context, option, value: COMPILE.get(value),
+    help="Compile the gradients with torch.compile; auto: where a cell takes so many samples that it pays.",
+)
+@click.option("--jobs", type=int, metavar="N", help="Worker processes; default: none, all in this process.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, e.g. tcp://10.0.0.1:8786, in place of --jobs.")
+@click.option("--timeout", type=float, metavar="S", help="Seconds after which the worker of a cell is stopped.")
+@click.option("--retry", type=click.Choice(["failed"]), help="Compute cells again that failed or were stopped.")
+@click.option("--fresh", is_flag=True, help="Forget earlier results of the same cells.")
+@click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
+def command(
+    sweep: str | None,
     retry: str | None,
     fresh: bool,
     dry_run: bool,
@@ -33,21 +54,34 @@ def run_sweep(
     timeout: float | None,
     **flags: Any,
 ) -> int:
-    """Run, draw, report, summarise.
+    """Measure a SWEEP: a shipped one by name (`gradmark list sweeps`), a TOML file, or -e and -p alone.
 
-    The exit code: 0, or 1 where cells failed, or 4 where there are none to measure. KeyboardInterrupt: the run was
-    interrupted, and what was finished is kept.
+    Writes results/NAME/ under the working directory: the store, the figures and a report. Repeated, it computes only
+    what is missing.
     """
-    sweep = _sweep(source, flags)
-    folder = Path("results") / sweep.name
-    cells = sweep.cells()
-    if not cells:
-        click.echo(f"gradmark: sweep '{sweep.name}' has no cells: everything is excluded", err=True)
+    from experiments.engine import choose_executor
+    from experiments.engine.coordinator import EVERYTHING
+    from experiments.store import FAILURES
+
+    asked = _sweep(sweep, flags)
+    if not asked.cells():
+        click.echo(f"gradmark: sweep '{asked.name}' has no cells: everything is excluded", err=True)
         return NOTHING
+    folder = Path("results") / asked.name
     redo = EVERYTHING if fresh else FAILURES if retry else frozenset()
-    executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=sweep.plugins)
-    if dry_run:
-        return _tell(sweep, folder, redo, executor)
+    executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=asked.plugins)
+    return (_forecast if dry_run else _run)(asked, folder, redo, executor)
+
+
+def _run(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:
+    """Run, draw, report, summarise. KeyboardInterrupt: the run was interrupted, and what was finished is kept."""
+    from experiments.engine import ExecutorLost, run
+    from experiments.plots import plots_of, save_plots
+    from experiments.report import write_report
+    from experiments.store import load
+    from experiments.terminal.progress import narrator
+    from experiments.terminal.summary import print_cells
+
     with narrator() as progress:
         try:
             outcome = run(sweep, folder, progress, executor=executor, retry=redo)
@@ -65,10 +99,17 @@ def run_sweep(
         progress.advance("report")
     print_cells(results.cells)
     click.echo(_summary(outcome, folder), err=True)
-    return FAILED if outcome.failed else NOTHING if not outcome.done else 0
+    return FAILED if outcome.failed else NOTHING if not outcome.done else WELL
 
 
-def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor) -> int:
+def _forecast(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:
+    """Say what would be computed, and how long that takes."""
+    from experiments.engine import remaining
+    from experiments.engine.executor import Interrupts
+    from experiments.engine.forecast import forecast
+    from experiments.terminal.numbers import duration
+    from experiments.terminal.progress import narrator
+
     cells, missing = sweep.cells(), remaining(sweep, folder, redo)
     rounds = sweep.timing.rounds if sweep.timing.enabled else 0
     with narrator() as progress, executor, Interrupts(progress.say) as interrupts:
@@ -79,10 +120,12 @@ def _tell(sweep: Sweep, folder: Path, redo: frozenset[str], executor: Executor) 
             raise KeyboardInterrupt
     estimate = "" if seconds is None else f"; about {duration(seconds)}"
     click.echo(f"{len(cells)} cells, of which {len(missing)} are missing, in {folder}{estimate}")
-    return 0
+    return WELL
 
 
-def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:
+def _sweep(source: str | None, flags: dict[str, Any]) -> "Sweep":
+    from experiments.sweep import read_sweep, sweep_from_flags
+
     if source is not None:
         return read_sweep(source).with_overrides(**flags)
     if not (flags["estimators"] and flags["problems"]):
@@ -90,7 +133,7 @@ def _sweep(source: str | None, flags: dict[str, Any]) -> Sweep:
     return sweep_from_flags(**flags)
 
 
-def _summary(outcome: Outcome, folder: Path) -> str:
+def _summary(outcome: "Outcome", folder: Path) -> str:
     counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
     work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
     failed = f"; why: gradmark show {folder} --columns {REASONS}" if outcome.failed else ""

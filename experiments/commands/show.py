@@ -1,20 +1,18 @@
-"""`gradmark show`."""
+"""`gradmark show`: the cells of a run, or what a fit makes of them."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 
-from estimators.interface.specs import check_known
-from experiments.analysis.milestones import milestones
 from experiments.commands.arguments import REASONS, open_run
-from experiments.commands.exits import NOTHING
-from experiments.store import FAILURES, Run
-from experiments.terminal.summary import PLACES, places, print_cells, summary
-from experiments.terminal.tables import markdown_table, print_table
+from experiments.commands.exits import NOTHING, WELL
+from experiments.commands.options import run_argument
 
-__all__ = ["show_cells"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.store import Run
 
 NOTHING_FITTED = {
     "rates": "no rates: they need three numbers of samples or more, as in -n 1,10,100",
@@ -24,44 +22,82 @@ NOTHING_FITTED = {
 }
 
 
-def show_cells(name: str, form: str, columns: str, sort: str, fit: str = "", **options: Any) -> int:
-    """Print the cells, or what a `fit` ("rates", "costs", "signals", "milestones") makes of them; exit code 4 for none.
-
-    What the main figures leave out goes to stderr in a line.
-    """
-    loaded = open_run(name)[1]
+@click.command("show")
+@run_argument
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
+@click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
+@click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
+@click.option(
+    "--rates", "fit", flag_value="rates", help="Instead of the cells, how fast variances fall with S, by a fit."
+)
+@click.option(
+    "--costs",
+    "fit",
+    flag_value="costs",
+    help="… how times grow with S, and with an option of the problems.",
+)
+@click.option(
+    "--signals", "fit", flag_value="signals", help="… how the signal-to-noise ratio of each parameter changes."
+)
+@click.option(
+    "--milestones", "fit", flag_value="milestones", help="… of training: the steps and seconds to a level (--target)."
+)
+@click.option("--quantity", default="objective", metavar="Q", help="Of milestones: what was recorded beside steps.")
+@click.option("--target", type=float, help="Of milestones: the level; default: one that all cells of a problem reach.")
+@click.option("--least", type=click.IntRange(min=1), default=1, metavar="S", help="Fit from this number of samples on.")
+def command(run: str, form: str, columns: str, sort: str, fit: str | None, **options: Any) -> int:
+    """The cells of a RUN: a name under results/, a folder, or a store file."""
+    loaded = open_run(run)[1]
     found = loaded.cells
     cells = _sorted(_fitted(loaded, fit, **options) if fit else found, sort)
+    chosen = _chosen(columns, cells, fit)
+    _print(cells, chosen, form)
+    if len(cells) and (chosen or form in ("csv", "json", "parquet")):
+        return WELL
+    if fit and not len(cells) and "done" in set(found["status"]):
+        click.echo(NOTHING_FITTED[fit], err=True)
+    click.echo(_left_out(loaded, run), err=True, nl=False)
+    return WELL if len(cells) else NOTHING
+
+
+def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
+    """The columns that are asked for, or those that a fit is about; none: the main ones, or all."""
+    from experiments.terminal.summary import PLACES, places
+
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
-    if fit and not chosen:
-        chosen = [column for column in cells if column not in PLACES or column in places(cells)]
     for column in chosen:
-        check_known("column", column, cells.columns)
+        _check(column, cells)
+    if fit and not chosen:
+        return [column for column in cells if column not in PLACES or column in places(cells)]
+    return chosen
+
+
+def _print(cells: "pd.DataFrame", chosen: list[str], form: str) -> None:
+    from experiments.terminal.summary import print_cells, summary
+    from experiments.terminal.tables import markdown_table, print_table
+
     frame: Any = cells[chosen] if chosen else cells
     if form == "table" and not chosen:
         print_cells(cells)
     elif form == "table":
-        print_table(chosen, [[_text(value) for value in row] for row in frame.itertuples(index=False)])
+        print_table(chosen, _texts(frame))
     elif form == "csv":
         frame.to_csv(sys.stdout, index=False)
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=2))
     elif form == "markdown":
-        click.echo(_markdown(frame if chosen else summary(cells)))
+        shown = frame if chosen else summary(cells)
+        click.echo(markdown_table(list(map(str, shown.columns)), _texts(shown)))
     else:
         _write_parquet(frame)
-    if len(cells) and (chosen or form in ("csv", "json", "parquet")):
-        return 0
-    if fit and not len(cells) and "done" in set(found["status"]):
-        click.echo(NOTHING_FITTED[fit], err=True)
-    click.echo(_left_out(loaded, name), err=True, nl=False)
-    return 0 if len(cells) else NOTHING
 
 
-def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None) -> pd.DataFrame:
-    from experiments.analysis.costs import fitted_costs  # scipy takes a second, and other tables do without
+def _fitted(run: "Run", fit: str, least: int, quantity: str, target: float | None) -> "pd.DataFrame":
+    from experiments.analysis.costs import fitted_costs
+    from experiments.analysis.milestones import milestones
     from experiments.analysis.rates import fitted_rates
     from experiments.analysis.signals import fitted_signals
+    from experiments.terminal.summary import PLACES
 
     if fit == "milestones":
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]
@@ -72,8 +108,10 @@ def _fitted(run: Run, fit: str, least: int, quantity: str, target: float | None)
     return fitted_signals(cells, run.signals) if fit == "signals" else fitted_costs(cells, run.timings)
 
 
-def _left_out(run: Run, name: str) -> str:
+def _left_out(run: "Run", name: str) -> str:
     """A line on the cells that are not whole, and what to do; '' where all are."""
+    from experiments.store import FAILURES
+
     states = list(zip(run.cells["status"], run.cells["timing_status"], strict=True))
     counts = {
         "missing (repeat the run)": run.planned - len(states),
@@ -87,24 +125,31 @@ def _left_out(run: Run, name: str) -> str:
     return f"{run.planned} cells, among them {found}{why}\n" if found else ""
 
 
-def _sorted(cells: pd.DataFrame, sort: str) -> pd.DataFrame:
+def _sorted(cells: "pd.DataFrame", sort: str) -> "pd.DataFrame":
     if not sort:
         return cells
     column = sort.removeprefix("-")
-    check_known("column", column, cells.columns)
+    _check(column, cells)
     return cells.sort_values(column, ascending=not sort.startswith("-"), kind="stable")
 
 
-def _text(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None or value is pd.NA else str(value)
+def _check(column: str, cells: "pd.DataFrame") -> None:
+    from estimators.interface.specs import check_known  # imports torch, which a plain table does without
+
+    check_known("column", column, cells.columns)
 
 
-def _markdown(frame: pd.DataFrame) -> str:
-    rows = [[_text(value) for value in row] for row in frame.itertuples(index=False)]
-    return markdown_table([_text(name) for name in frame.columns], rows)
+def _texts(frame: "pd.DataFrame") -> list[list[str]]:
+    """The rows of a table."""
+    import pandas as pd
+
+    def text(value: object) -> str:
+        return f"{value:.6g}" if isinstance(value, float) else "" if value is None or value is pd.NA else str(value)
+
+    return [[text(value) for value in row] for row in frame.itertuples(index=False)]
 
 
-def _write_parquet(frame: pd.DataFrame) -> None:
+def _write_parquet(frame: "pd.DataFrame") -> None:
     if sys.stdout.isatty():
         raise ValueError("parquet is binary: send it to a file, gradmark show RUN --format parquet > cells.parquet")
     try:

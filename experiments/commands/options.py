@@ -1,0 +1,64 @@
+"""Arguments and options that several verbs have."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from experiments.terminal.completion import complete_component, complete_file, complete_run
+
+__all__ = [
+    "SEED",
+    "Seconds",
+    "components_option",
+    "device_option",
+    "plugin_option",
+    "run_argument",
+    "samples_option",
+    "seconds_option",
+    "seed_option",
+]
+
+SEED = click.IntRange(0, 2**63 - 1)
+
+
+class Seconds(click.FloatRange):
+    """A budget: a number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
+
+
+def components_option(kind: str, text: str) -> Callable:
+    """Specs of a kind, say -e and --estimator, as `estimators`."""
+    complete = complete_component(kind)
+    names = (f"-{kind[0]}", f"--{kind}", f"{kind}s")
+    return click.option(*names, multiple=True, metavar="SPEC", shell_complete=complete, help=text)
+
+
+def samples_option(default: int) -> Callable:
+    return click.option(
+        "-n", "num_samples", type=click.IntRange(min=1), default=default, show_default=True, metavar="N"
+    )
+
+
+def seconds_option(default: float, text: str) -> Callable:
+    return click.option("--seconds", type=Seconds(), default=default, show_default=True, help=text)
+
+
+device_option = click.option("--device", default="cpu", show_default=True)
+seed_option = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True)
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="A Python file that registers components.",
+)
+run_argument = click.argument("run", metavar="RUN", shell_complete=complete_run)

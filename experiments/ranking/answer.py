@@ -1,0 +1,92 @@
+"""The answer to which estimator is the best on a problem, as text and as JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import click
+
+from estimators.interface import Problem
+from experiments.measuring.measurement import Measurement
+from experiments.ranking.entries import measured, quantity
+from experiments.ranking.order import Ranked, advice, in_order
+from experiments.ranking.recipe import recipe
+from experiments.ranking.standings import print_standings, standings
+from experiments.terminal.tables import print_table
+
+__all__ = ["Answer"]
+
+NO_REFERENCE = (
+    "By variance, which does not see a bias: the exact gradient is unknown, and no estimator that claims to be "
+    "unbiased could be checked against the plain score function."
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was measured on a problem, and what was not and why."""
+
+    problem: Problem
+    num_samples: int
+    found: Sequence[Measurement]
+    unsupported: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    @cached_property
+    def ranking(self) -> list[Ranked]:
+        return in_order(measured(self.found))
+
+    @cached_property
+    def by_spec(self) -> dict[str, Measurement]:
+        return {one.estimator: one for one in self.found}
+
+    @property
+    def quantity(self) -> str:
+        return quantity(one.mse is not None for one in self.found)
+
+    @property
+    def advice(self) -> str:
+        return advice(self.ranking, self.quantity)
+
+    @property
+    def code(self) -> list[str]:
+        """How to use the best one, in lines of Python."""
+        first = self.ranking[0]
+        fitted = self.by_spec[first.estimator].fitted
+        return recipe(first.estimator, self.num_samples, fitted) if first.usable else []
+
+    def document(self) -> dict[str, Any]:
+        """The answer for JSON."""
+        return {
+            "problem": self.problem.spec,
+            "num_samples": self.num_samples,
+            "reference": self.by_spec[self.ranking[0].estimator].reference,
+            "advice": self.advice,
+            "code": self.code,
+            "ranking": standings(self.ranking, self.by_spec),
+            "unsupported": self.unsupported,
+            "failed": self.failed,
+        }
+
+    def tell(self, reasons: bool) -> None:
+        """Print the table, the advice and the code; with `reasons` why the other estimators are not in it."""
+        title = f"{self.problem.spec}, num_samples = {self.num_samples}; ≈: not told apart from the first"
+        print_standings(self.ranking, self.by_spec, title)
+        click.echo(self.advice)
+        if self.quantity == "variance":
+            click.echo(NO_REFERENCE)
+        if self.code:
+            click.echo("\n".join(["", *self.code]))
+        if reasons:
+            print_table(["not supported", "reason"], list(self.unsupported.items()))
+        elif self.unsupported:
+            hint = "estimators do not support this problem; --reasons says why."
+            click.echo(f"{len(self.unsupported)} {hint}", err=True)
+
+    def tell_failures(self) -> None:
+        """Print a line a reason to stderr."""
+        for why in dict.fromkeys(self.failed.values()):
+            first, *others = [spec for spec, other in self.failed.items() if other == why]
+            who = f"{first} and {len(others)} more" if others else first
+            click.echo(f"gradmark: {who} failed on {self.problem.spec}: {why}", err=True)
