@@ -1,6 +1,5 @@
 """All that is known of one distribution, and the function that makes it known."""
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -72,17 +71,17 @@ _origins: dict[type[td.Distribution], tuple[str, str]] = {}
 Make = Callable[[], Family]
 
 
-def register_family(kind: type[td.Distribution]) -> Callable[[Make], Make]:
+def register_family(kind: type) -> Callable[[Make], Make]:
     """Make known what the decorated function returns, for distributions of exactly this type.
 
         @register_family(MyDistribution)
         def my_distribution() -> Family:
             return Family(forms={"inverse-cdf": InverseCDF(standard, place)})
 
-    TypeError: this is no class of distributions. ValueError: the class is registered already, elsewhere.
+    TypeError: the class is none of torch's distributions. ValueError: it is registered already, elsewhere.
     """
-    if not (inspect.isclass(kind) and issubclass(kind, td.Distribution)):
-        raise TypeError(f"a family is registered for a subclass of torch's Distribution, not for {kind!r}")
+    if not issubclass(kind, td.Distribution):
+        raise TypeError(f"a family is that of a subclass of torch's Distribution, which {kind.__name__} is not")
 
     def decorate(make: Make) -> Make:
         origin = (_file(make), make.__qualname__)

@@ -74,7 +74,8 @@ def flattened(q: td.Distribution) -> td.Distribution:
     parts = _batched(q) if is_known(q) else None
     if parts is None:
         return Flattened(q)
-    return type(q)(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
+    kind: Any = type(q)
+    return kind(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
 
 
 def _batched(q: td.Distribution) -> dict[str, Tensor] | None:
