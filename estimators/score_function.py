@@ -3,15 +3,16 @@
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
 from estimators.control_variates.none import Zero
 from estimators.interface import Claim, ControlVariate, Noise, Params, PerSample, Problem, ScoredSamples, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
 from estimators.sampling import families
+from estimators.sampling.family import moves_its_support
 
 __all__ = ["ScoreFunction"]
 
@@ -41,8 +42,10 @@ class ScoreFunction(PerSample):
         return self.control_variate.traits
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if isinstance(families.unwrap(problem.initial_distribution), td.Uniform):
-            return "the support of Uniform moves with its parameters, so that the score does not have mean zero"
+        q = problem.initial_distribution
+        if moves_its_support(q):
+            kind = type(families.unwrap(q)).__name__
+            return f"the support of {kind} moves with its parameters, so that the score does not have mean zero"
         return self.control_variate.unsupported(problem, num_samples)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
@@ -54,7 +57,7 @@ class ScoreFunction(PerSample):
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return self.terms(problem, params, self._samples(problem, params, noise)).mean(0)
 
-    def points(self, q: td.Distribution) -> td.Distribution:
+    def points(self, q: Distribution) -> Distribution:
         return q
 
     def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
