@@ -9,7 +9,7 @@ from cases import problem
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.noise import IID
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
@@ -17,6 +17,7 @@ from estimators.sampling.distributions.truncated_normal import TruncatedNormal
 from estimators.sampling.families import unwrap
 from estimators.wrappers.data_points import Flattened, flattened
 from estimators.wrappers.per_data_point import PerDataPoint
+from estimators.wrappers.stratified import Stratified
 from experiments.measuring.loop import measure
 
 pytestmark = pytest.mark.usefixtures("short_fits")
@@ -142,18 +143,22 @@ def test_other_problems_are_refused() -> None:
 
 
 @dataclass(frozen=True)
-class Reversed(Estimator):
-    """Weighs the costs by a function of the parameters, in the wrong order: nothing fails, and it is wrong."""
+class Weighed(Estimator):
+    """Weighs each cost by a function of its parameters, of which there would have to be as many, and says so."""
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(own_parameters=True)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
-        cost, own = Pathwise().surrogate(problem, params, noise), params["bias"].sum(1)
-        return cost * own.repeat(len(cost) // len(own))
+        return Pathwise().surrogate(problem, params, noise) * params["bias"].sum(1)
 
 
-def test_a_base_that_is_wrong_in_silence_is_refused() -> None:
+def test_a_base_that_declares_parameters_for_each_cost_is_refused() -> None:
     made = latent(GAUSSIAN.format(2))
     assert PerDataPoint(Pathwise()).unsupported(made, 4) is None
-    assert "parameters of its own" in (PerDataPoint(Reversed()).unsupported(made, 4) or "")
+    for base in (Weighed(), Stratified(Weighed())):
+        assert "parameters of its own" in (PerDataPoint(base).unsupported(made, 4) or "")
 
 
 def positive(*shape: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.interface import Estimator, Noise, Params, Problem
+from estimators.interface import Estimator, Noise, Objective, Params, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from estimators.score_function import ScoreFunction
@@ -45,16 +45,27 @@ class Given(Square):
 
 
 @dataclass(frozen=True)
+class Aim(Objective):
+    """An objective of which nothing but the gradient is known."""
+
+    gradient: Callable[[Problem, Params], Any]
+    name: str = "aim"
+
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> Any:
+        return self.gradient(problem, params)
+
+
+@dataclass(frozen=True)
 class Aiming(Estimator):
-    """Pathwise with a target of its own."""
+    """Pathwise with an objective of its own."""
 
     aim: Callable[[Problem, Params], Any]
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
         return Pathwise().surrogate(problem, params, noise)
 
-    def target(self, problem: Problem, params: Params, num_samples: int) -> Any:
-        return self.aim(problem, params)
+    def objective(self, problem: Problem, num_samples: int) -> Objective:
+        return Aim(self.aim)
 
 
 def work(problem: Problem, estimator: str = "pathwise") -> Workload:
@@ -181,7 +192,7 @@ def test_references_of_a_command_are_found_once_a_problem(measured: list[Workloa
     assert references.find(work(make_problem("gaussian-quadratic:dim=3"))) is not found[0]
 
 
-def test_an_estimator_with_a_target_of_its_own_has_its_own_reference(measured: list[Workload]) -> None:
+def test_an_estimator_with_an_objective_of_its_own_has_its_own_reference(measured: list[Workload]) -> None:
     def halved(problem: Problem, params: Params) -> Params:
         return {name: value / 2 for name, value in Given().exact_gradient(params).items()}
 
