@@ -24,12 +24,14 @@ from estimators.registry import (
     register_problem,
 )
 from estimators.sampling.families import log_prob, sample, values
+from estimators.sampling.family import Family, register_family
 
 __all__ = [
     "IID",
     "Claim",
     "ControlVariate",
     "Estimator",
+    "Family",
     "LatentVariableProblem",
     "Noise",
     "Params",
@@ -44,6 +46,7 @@ __all__ = [
     "make_problem",
     "register_control_variate",
     "register_estimator",
+    "register_family",
     "register_problem",
     "replicated",
     "sample",

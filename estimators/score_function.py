@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from estimators.interface import Claim, ControlVariate, Estimator, Noise, Params
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
 from estimators.sampling import families
+from estimators.sampling.family import moves_its_support
 
 __all__ = ["ScoreFunction"]
 
@@ -37,8 +37,10 @@ class ScoreFunction(Estimator):
         return ["score-function", *(f"score-function:control_variate={text}" for text in texts if text != "none")]
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if isinstance(families.unwrap(problem.initial_distribution), td.Uniform):
-            return "the support of Uniform moves with its parameters, so that the score does not have mean zero"
+        q = problem.initial_distribution
+        if moves_its_support(q):
+            kind = type(families.unwrap(q)).__name__
+            return f"the support of {kind} moves with its parameters, so that the score does not have mean zero"
         return self.control_variate.unsupported(problem, num_samples)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:

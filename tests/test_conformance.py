@@ -26,7 +26,7 @@ from estimators.interface import LatentVariableProblem, Noise, Params, Problem, 
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
 from estimators.sampling import families
-from estimators.sampling.transforms import DiscreteFallback, Fallback
+from estimators.sampling.own_sampler import Fallback
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.find_reference import find_reference
@@ -118,7 +118,7 @@ def test_same_seed_same_gradient_and_nothing_else_touched(case: Case) -> None:
 @each_case
 def test_replicates_are_independent_rows(case: Case) -> None:
     work = workload(case)
-    if isinstance(families.find(work.problem.initial_distribution), Fallback | DiscreteFallback):
+    if isinstance(families.find(work.problem.initial_distribution), Fallback):
         pytest.skip("its own sampler makes all replicates from one seed")
     params = scattered(work)
     noise = draw(work, params)

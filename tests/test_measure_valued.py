@@ -14,11 +14,11 @@ from scipy import stats
 from torch import Tensor
 
 from estimators.interface import Estimator, Params, Problem, Unsupported
-from estimators.measure_valued import weak_derivatives
-from estimators.measure_valued.decompositions import WEAK_DERIVATIVES
-from estimators.measure_valued.weak_derivatives import Pair
+from estimators.measure_valued import coordinates
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
+from estimators.sampling.family import registered_families
+from estimators.sampling.weak_derivatives import Pair
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
@@ -26,6 +26,7 @@ from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
 
 COUPLINGS = [True, False]
+WEAK_DERIVATIVES = {kind: family.weak_derivatives for kind, family in registered_families().items()}
 
 
 class DoubleMaxwell(stats.rv_continuous):
@@ -386,7 +387,7 @@ def test_blocks_change_nothing(problem: Problem, elements: int, monkeypatch: pyt
     work = prepare(problem, make_estimator("measure-valued"), 4, dtype="float64")
     params, noise = work.params(5), work.draw(IID(0, dtype=torch.float64), 5)
     whole = work.gradient(params, noise)
-    monkeypatch.setattr(weak_derivatives, "BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(coordinates, "BLOCK_ELEMENTS", elements)
     for name, value in work.gradient(params, noise).items():
         torch.testing.assert_close(value, whole[name], rtol=1e-12, atol=1e-12)
 

@@ -13,8 +13,8 @@ from estimators.interface import Estimator, LatentVariableProblem, Noise, Params
 from estimators.noise import IID
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
+from estimators.sampling.distributions.truncated_normal import TruncatedNormal
 from estimators.sampling.families import unwrap
-from estimators.sampling.missing import TruncatedNormal
 from estimators.wrappers.data_points import Flattened, flattened
 from estimators.wrappers.per_data_point import PerDataPoint
 from experiments.measuring.loop import measure

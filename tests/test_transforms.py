@@ -14,7 +14,8 @@ from torch import Tensor
 from estimators.noise import IID, open_interval
 from estimators.noise.schemes import SCHEMES
 from estimators.sampling import families
-from estimators.sampling.missing import Logistic, TruncatedNormal
+from estimators.sampling.distributions.logistic import Logistic
+from estimators.sampling.distributions.truncated_normal import TruncatedNormal
 
 RARE = 1e-4
 """A p-value below this, at a fixed seed, is a fault."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import torch
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import is_binary
 
 __all__ = ["DiscreteStein"]
 
@@ -41,9 +41,9 @@ class DiscreteStein(ControlVariate):
     needs_samples_of_q: ClassVar[bool] = True
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        kind = type(unwrap(problem.initial_distribution))
-        if kind is not td.Bernoulli:
-            return f"discrete-stein needs binary variables (Bernoulli), not {kind.__name__}"
+        q = problem.initial_distribution
+        if not is_binary(q):
+            return f"discrete-stein needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
         if not problem.differentiable:
             return "discrete-stein needs a cost that is differentiable in x"
         return None if num_samples >= 2 else f"discrete-stein needs num_samples of at least 2, not {num_samples}"

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from estimators.interface import Problem, ScoredSamples
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import is_circular
 
 __all__ = ["cost_slopes", "others", "without_mean"]
 
@@ -31,7 +32,7 @@ def without_mean(problem: Problem, name: str) -> str | None:
 
 
 def _has_mean(q: td.Distribution) -> bool:
-    if isinstance(unwrap(q), td.VonMises):  # its `mean` is a direction, not the mean of x
+    if is_circular(q):  # its `mean` is a direction, not the mean of x
         return False
     try:
         return bool(q.mean.isfinite().all())

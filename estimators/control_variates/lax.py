@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from estimators.learning.variance_gradient import minimise_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling import families
+from estimators.sampling.family import is_circular
 
 __all__ = ["Lax"]
 
@@ -41,7 +41,7 @@ class Lax(ControlVariate):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
-        if isinstance(families.unwrap(q), td.VonMises):
+        if is_circular(q):
             return "lax needs x on a line: on a circle its network would jump, to which pathwise derivatives are blind"
         if not families.find(q).differentiable:
             return f"lax needs differentiable samples, which those of {type(families.unwrap(q)).__name__} are not"

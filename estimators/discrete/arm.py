@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,15 +11,16 @@ from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import is_binary, is_one_hot
 
 __all__ = ["ARM", "DisARM", "binary_pairs_only"]
 
 
 def binary_pairs_only(problem: Problem, num_samples: int, name: str) -> str | None:
     """Why an estimator of antithetic pairs of binary x cannot be used; None: it can."""
-    kind = type(unwrap(problem.initial_distribution))
-    if kind is not td.Bernoulli:
-        return f"{name} needs binary variables (Bernoulli), not {kind.__name__}"
+    q = problem.initial_distribution
+    if not is_binary(q):
+        return f"{name} needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
     return None if num_samples % 2 == 0 else f"{name} draws antithetic pairs and needs an even S, not {num_samples}"
 
 
@@ -77,7 +77,7 @@ class DisARM(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if isinstance(unwrap(problem.initial_distribution), td.OneHotCategorical):
+        if is_one_hot(problem.initial_distribution):
             return None if num_samples % 2 == 0 else f"disarm draws pairs and needs an even S, not {num_samples}"
         return binary_pairs_only(problem, num_samples, "disarm")
 
@@ -89,7 +89,7 @@ class DisARM(Estimator):
         logits = _sticks(q)
         p = logits.detach().sigmoid()
         b, mirrored = (noise < p).to(noise.dtype), (1 - noise < p).to(noise.dtype)
-        categorical = isinstance(q, td.OneHotCategorical)
+        categorical = is_one_hot(q)
         sides = (_states(b), _states(mirrored)) if categorical else (b, mirrored)
         one, other, mean = _pairs(problem, params, *sides)
         factor = (b - mirrored) * logits.detach().abs().sigmoid() / 2
@@ -105,7 +105,7 @@ def _logits(problem: Problem, params: Params) -> Tensor:
 
 def _sticks(q: Any) -> Tensor:
     """The logits of the binary variables: of x itself, or of the sticks `[…, K − 1]` that make a category."""
-    if isinstance(q, td.Bernoulli):
+    if not is_one_hot(q):
         return q.logits
     log_p = q.logits.log_softmax(-1)
     rest = log_p.flip(-1).logcumsumexp(-1).flip(-1)[..., 1:]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
-import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import is_binary
 
 __all__ = ["ARMS"]
 
@@ -32,9 +32,9 @@ class ARMS(Estimator):
     structured: ClassVar[bool] = False
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        kind = type(unwrap(problem.initial_distribution))
-        if kind is not td.Bernoulli:
-            return f"arms needs binary variables (Bernoulli), not {kind.__name__}"
+        q = problem.initial_distribution
+        if not is_binary(q):
+            return f"arms needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
         return None if num_samples >= 2 else f"arms needs num_samples of at least 2, not {num_samples}"
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:

@@ -1,16 +1,17 @@
 """Samples without replacement from a product of discrete distributions, over joint states that are never listed."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import logsigmoid, one_hot
 
 from estimators.interface import Problem
 from estimators.noise import NoiseSource
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import states_of
+from estimators.sampling.states import States
 
 __all__ = ["Beam", "joint_states", "most_probable", "too_few_states", "without_replacement"]
 
@@ -27,14 +28,15 @@ class Beam(NamedTuple):
 def joint_states(q: td.Distribution) -> float:
     """The number of joint states."""
     inner = unwrap(q)
-    return float(_classes(inner)) ** inner.batch_shape[1:].numel()
+    return float(_states(q).classes(inner)) ** inner.batch_shape[1:].numel()
 
 
 def too_few_states(problem: Problem, num_samples: int) -> str | None:
     """Why num_samples joint states cannot be drawn without replacement, as a sentence; None: they can."""
-    q = unwrap(problem.initial_distribution)
-    if not isinstance(q, td.Bernoulli | td.Categorical | td.OneHotCategorical):
-        return f"sampling without replacement needs Bernoulli or categorical variables, not {type(q).__name__}"
+    q = problem.initial_distribution
+    if states_of(q) is None:
+        kind = type(unwrap(q)).__name__
+        return f"sampling without replacement needs Bernoulli or categorical variables, not {kind}"
     states = joint_states(q)
     if num_samples > states:
         return f"x has {states:g} joint states, fewer than num_samples = {num_samples}"
@@ -56,9 +58,11 @@ def most_probable(q: td.Distribution, size: int) -> Beam:
 
 
 def _beam(q: td.Distribution, size: int, source: NoiseSource | None) -> Beam:
-    inner: Any = unwrap(q)
-    log_p = _log_probabilities(inner).detach()  # [R, D, K]
-    replicates, dimensions, classes = log_p.shape
+    inner, discrete = unwrap(q), _states(q)
+    log_p = discrete.log_probabilities(inner).detach()
+    replicates, classes = log_p.shape[0], log_p.shape[-1]
+    log_p = log_p.reshape(replicates, -1, classes)  # [R, D, K]
+    dimensions = log_p.shape[1]
     total = torch.zeros(1, replicates).to(log_p)
     order = total if source is None else _gumbel(source, total.shape)
     states = torch.zeros(1, replicates, 0, dtype=torch.long, device=log_p.device)
@@ -70,7 +74,13 @@ def _beam(q: td.Distribution, size: int, source: NoiseSource | None) -> Beam:
         total = child.transpose(1, 2).flatten(0, 1).gather(0, index)
         parents = states.gather(0, (index // classes).unsqueeze(-1).expand(-1, -1, d))
         states = torch.cat([parents, (index % classes).unsqueeze(-1)], -1)
-    return Beam(_as_samples(inner, states).reshape(-1, *q.batch_shape, *q.event_shape), total, order)
+    return Beam(discrete.samples(inner, states).reshape(-1, *q.batch_shape, *q.event_shape), total, order)
+
+
+def _states(q: td.Distribution) -> States:
+    found = states_of(q)
+    assert found is not None
+    return found
 
 
 def _gumbel(source: NoiseSource, shape: tuple[int, ...]) -> Tensor:
@@ -83,21 +93,3 @@ def _with_maximum(gumbels: Float[Tensor, "B R K"], maximum: Float[Tensor, "B R"]
     below = (gumbels - gumbels.amax(-1, keepdim=True)).clamp(max=0)
     v = bound - gumbels + torch.log(-torch.expm1(below))
     return bound - v.clamp(min=0) - torch.log1p((-v.abs()).exp())
-
-
-def _classes(q: td.Distribution) -> int:
-    return 2 if isinstance(q, td.Bernoulli) else _log_probabilities(q).shape[-1]
-
-
-def _log_probabilities(q: Any) -> Float[Tensor, "R D K"]:
-    if isinstance(q, td.Bernoulli):
-        logits = q.logits.reshape(len(q.logits), -1)
-        return torch.stack([logsigmoid(-logits), logsigmoid(logits)], -1)
-    return q.logits.log_softmax(-1).reshape(len(q.logits), -1, q.logits.shape[-1])
-
-
-def _as_samples(q: td.Distribution, states: Tensor) -> Tensor:
-    if isinstance(q, td.Categorical):
-        return states
-    logits = q.logits  # type: ignore[attr-defined]
-    return (one_hot(states, logits.shape[-1]) if isinstance(q, td.OneHotCategorical) else states).to(logits.dtype)

@@ -1,7 +1,7 @@
 """Local expectation gradients: each discrete variable summed over its states, the others sampled."""
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 import torch.distributions as td
@@ -12,6 +12,8 @@ from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import unwrap
+from estimators.sampling.family import states_of
+from estimators.sampling.states import Marked
 
 __all__ = ["RaoBlackwellized"]
 
@@ -35,7 +37,7 @@ class RaoBlackwellized(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = unwrap(problem.initial_distribution)
-        if not isinstance(q, td.Bernoulli | td.OneHotCategorical):
+        if not isinstance(states_of(q), Marked):
             return f"rao-blackwellized needs Bernoulli or OneHotCategorical variables, not {type(q).__name__}"
         if q.batch_shape.numel() > MAX_DIMENSIONS:
             return f"rao-blackwellized goes over at most {MAX_DIMENSIONS} variables, not {q.batch_shape.numel()}"
@@ -43,7 +45,7 @@ class RaoBlackwellized(Estimator):
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         q = unwrap(problem.initial_distribution)
-        return num_samples * (1 + q.batch_shape.numel() * (_classes(q) - 1))
+        return num_samples * (1 + q.batch_shape.numel() * (_states(q).classes(q) - 1))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         q = unwrap(problem.distribution(params))
@@ -51,31 +53,26 @@ class RaoBlackwellized(Estimator):
         direct = problem.cost(x, params)
         with torch.no_grad():
             rise = _rises(problem, params, x, q) - direct.detach().unsqueeze(1).unsqueeze(1)
-        probabilities = _probabilities(q)
-        states = torch.stack([1 - x, x], -1) if isinstance(q, td.Bernoulli) else x
-        states = states.reshape(*x.shape[:2], -1, _classes(q))
+        classes, probabilities = _states(q).classes(q), _states(q).probabilities(q)
+        marks = _states(q).marks(x).reshape(*x.shape[:2], -1, classes)
         # The state j steps after the one that x_i has: `rise` is 0 for j = 0.
-        ahead = torch.stack([states.roll(step, -1) for step in range(1, _classes(q))])
+        ahead = torch.stack([marks.roll(step, -1) for step in range(1, classes)])
         slopes = (rise.movedim(1, 0).movedim(2, -1).unsqueeze(-1) * ahead).sum(0).mean(0)
         return direct.mean(0) + attached(slopes, probabilities.reshape(slopes.shape))
 
 
-def _classes(q: td.Distribution) -> int:
-    return 2 if isinstance(q, td.Bernoulli) else q.event_shape[-1]
-
-
-def _probabilities(q: Any) -> Tensor:
-    """`[R, *B, K]`."""
-    return torch.stack([1 - q.probs, q.probs], -1) if isinstance(q, td.Bernoulli) else q.probs
+def _states(q: td.Distribution) -> Marked:
+    found = states_of(q)
+    assert isinstance(found, Marked)
+    return found
 
 
 def _rises(problem: Problem, params: Params, x: Tensor, q: td.Distribution) -> Float[Tensor, "S J D R"]:
     """The cost with each variable in turn moved on by each of J = K − 1 steps."""
-    steps = _classes(q) - 1
+    steps = _states(q).classes(q) - 1
     dimensions = q.batch_shape[1:].numel()
     plain = x.reshape(*x.shape[:2], dimensions, *q.event_shape)
-    turns = [1 - plain] if steps == 1 and not q.event_shape else [plain.roll(step, -1) for step in range(1, steps + 1)]
-    moved = torch.stack(turns)
+    moved = torch.stack([_states(q).moved(plain, step) for step in range(1, steps + 1)])
     pick = torch.eye(dimensions, dtype=torch.bool, device=x.device).reshape(dimensions, 1, 1, 1, dimensions)
     pick = pick.reshape(*pick.shape, *[1] * len(q.event_shape))
     blocks = []

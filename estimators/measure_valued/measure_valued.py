@@ -1,5 +1,6 @@
 """The measure-valued estimator: differences of the cost between the two parts of a weak derivative."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, attached, replicated
-from estimators.measure_valued.decompositions import WEAK_DERIVATIVES
-from estimators.measure_valued.weak_derivatives import WeakDerivative, costs_at
+from estimators.measure_valued.coordinates import costs_at
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
+from estimators.sampling.family import family_of
+from estimators.sampling.weak_derivatives import WeakDerivative
 
 __all__ = ["MeasureValued"]
 
@@ -47,9 +49,10 @@ class MeasureValued(Estimator):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = _initial(problem)
         family, dimensions = type(q).__name__, q.batch_shape.numel()
-        if type(q) not in WEAK_DERIVATIVES:
+        derivatives = family_of(q).weak_derivatives
+        if not derivatives:
             return f"no weak derivative of {family} is known here"
-        for name in q.arg_constraints.keys() - WEAK_DERIVATIVES[type(q)].keys() - {"logits"}:
+        for name in q.arg_constraints.keys() - derivatives.keys() - {"logits"}:
             if getattr(q, name).requires_grad:
                 return f"the {name} of {family} depends on the parameters, and it has no weak derivative here"
         if dimensions > MAX_DIMENSIONS:
@@ -79,7 +82,7 @@ class MeasureValued(Estimator):
         some = next(iter(params.values()))
         total = problem.cost(x, params).mean(0) if problem.cost_depends_on_params else some.new_zeros(len(some))
         for name, pairs in noise["pairs"].items():
-            derivative, parameter = WEAK_DERIVATIVES[type(q)][name], getattr(q, name)
+            derivative, parameter = family_of(q).weak_derivatives[name], getattr(q, name)
             with torch.no_grad():
                 slope = derivative.slope(q, costs_at(derivative.points(q, pairs, x), x, problem, params, q))
             total = total + attached(slope, parameter)
@@ -98,6 +101,6 @@ def _initial(problem: Problem) -> Any:
     return _with_gradients(problem.to("cpu", torch.float64), replicated(start, 1))
 
 
-def _learned(q: td.Distribution) -> dict[str, WeakDerivative]:
+def _learned(q: td.Distribution) -> Mapping[str, WeakDerivative]:
     """The weak derivatives in what depends on the parameters."""
-    return {name: found for name, found in WEAK_DERIVATIVES[type(q)].items() if getattr(q, name).requires_grad}
+    return {name: found for name, found in family_of(q).weak_derivatives.items() if getattr(q, name).requires_grad}

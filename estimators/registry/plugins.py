@@ -8,6 +8,7 @@ from pathlib import Path
 
 from estimators.interface import Component, specs
 from estimators.registry.registration import load_installed, source_file, tables
+from estimators.sampling.family import forget_families
 
 __all__ = ["load_plugin", "source_digest", "source_is_known", "unload_plugin"]
 
@@ -37,6 +38,7 @@ def unload_plugin(path: str | Path) -> None:
     for table in tables.values():
         for name in [name for name, cls in table.items() if source_file(cls) == file]:
             del table[name]
+    forget_families(file)
 
 
 def source_digest(component: Component) -> str:

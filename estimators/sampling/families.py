@@ -1,49 +1,32 @@
-"""Which distribution is sampled how: the forms of each, the default first; `Independent` is looked through.
+"""Noise, samples and densities of any distribution; `Independent` is looked through.
 
-A distribution that is not in the table falls back on its own `rsample` or `sample`.
+What is known of a distribution stands in its file in `distributions/`; others are drawn by their own `rsample` or
+`sample`.
 """
-
-from typing import Any
 
 import torch.distributions as td
 from torch import Tensor
-from torch.distributions import constraints
-from torch.nn.functional import softplus
 
 from estimators.noise import NoiseSource
-from estimators.sampling.forms import FORMS
-from estimators.sampling.implicit import (
-    ImplicitCDF,
-)
-from estimators.sampling.rosenblatt import RosenblattMixture
-from estimators.sampling.transforms import DiscreteFallback, Fallback, Pushforward, Transform, unwrap
+from estimators.sampling.family import family_of, inherited, is_known
+from estimators.sampling.own_sampler import own_forms
+from estimators.sampling.transforms import Forms, Transform, unwrap
 
 __all__ = ["find", "forms", "log_prob", "noise", "sample", "unwrap", "values"]
 
 
-def forms(q: td.Distribution) -> dict[str, Transform]:
-    """The forms of a distribution by name, the default first."""
+def forms(q: td.Distribution) -> Forms:
+    """The forms of a distribution by name, the default first.
+
+    A subclass has those of a class that reads them off q; else those of its own sampler.
+    """
     base = unwrap(q)
-    if type(base) in FORMS:
-        return FORMS[type(base)]
-    if isinstance(base, td.TransformedDistribution):
-        return {name: Pushforward(form) for name, form in forms(base.base_dist).items()}
-    if isinstance(base, td.MixtureSameFamily) and isinstance(unwrap(base.component_distribution), GAUSSIAN):
-        return {"implicit": RosenblattMixture()}
-    if base.has_rsample:
-        return {"rsample": Fallback()}
-    return {"implicit": ImplicitCDF()} if _has_cdf(base) else {"sample": DiscreteFallback()}
-
-
-GAUSSIAN = td.Normal | td.MultivariateNormal
-
-
-def _has_cdf(q: td.Distribution) -> bool:
-    """A continuous scalar with a distribution function of its own."""
-    if q.event_shape or constraints.is_dependent(q.support) or q.support is None or q.support.is_discrete:
-        return False
-    component = q.component_distribution if isinstance(q, td.MixtureSameFamily) else q
-    return type(component).cdf is not td.Distribution.cdf
+    if is_known(base):
+        given = family_of(base).forms
+    else:
+        read = (family.forms for family in inherited(base) if not isinstance(family.forms, dict))
+        given = next(read, own_forms)
+    return given if isinstance(given, dict) else given(base)
 
 
 def find(q: td.Distribution, form: str = "auto") -> Transform:
@@ -72,12 +55,11 @@ def values(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
 
 
 def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
-    """log q(x), whose derivative has its own digits at any logit.
-
-    Under `torch.func` and the compiler, that of torch's Bernoulli is 0 where the probability of x rounds to 1.
-    """
-    inner: Any = unwrap(q)
-    if type(inner) is not td.Bernoulli:
+    """log q(x), whose derivative has its own digits at any parameters where the family has a density of its own."""
+    density = family_of(q).log_prob
+    if density is None:
         return q.log_prob(x)
-    each = -x * softplus(-inner.logits) - (1 - x) * softplus(inner.logits)
-    return each.sum(tuple(range(-len(q.event_shape), 0))) if q.event_shape else each
+    inner = unwrap(q)
+    each = density(inner, x)
+    together = len(q.event_shape) - len(inner.event_shape)
+    return each.sum(tuple(range(-together, 0))) if together else each

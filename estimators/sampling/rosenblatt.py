@@ -11,7 +11,7 @@ from torch import Tensor
 
 from estimators.noise import IID, NoiseSource
 from estimators.noise.quantiles import solve
-from estimators.sampling.missing import normal_cdf
+from estimators.sampling.standard_forms import normal_cdf
 from estimators.sampling.transforms import Transform
 
 __all__ = ["RosenblattMixture"]

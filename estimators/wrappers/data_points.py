@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Params, Problem
-from estimators.sampling import families
+from estimators.sampling.family import is_known
 
 __all__ = ["DataPoints", "Flattened", "flattened"]
 
@@ -71,10 +71,19 @@ def flattened(q: td.Distribution) -> td.Distribution:
     """The distribution with batch `[R, N]` as one of batch `[R·N]`: of its own kind, where estimators know that."""
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
-    if type(q) not in families.FORMS:
+    parts = _batched(q) if is_known(q) else None
+    if parts is None:
         return Flattened(q)
-    parts = {name: getattr(q, name).flatten(0, 1) for name in _parameters(type(q))}
-    return type(q)(**parts, validate_args=False)
+    kind: Any = type(q)
+    return kind(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
+
+
+def _batched(q: td.Distribution) -> dict[str, Tensor] | None:
+    """The parameters of q by name; None: one of them is no tensor with the batch `[R, N]` in front."""
+    parts = {name: getattr(q, name, None) for name in _parameters(type(q))}
+    tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
+    alike = all(part.shape[:2] == q.batch_shape[:2] for part in tensors.values())
+    return tensors if alike and tensors.keys() == parts.keys() else None
 
 
 @cache

@@ -15,9 +15,9 @@ from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import register_estimator
 from estimators.sampling import families
+from estimators.sampling.proposals import shifted, widened
 from estimators.score_function import ScoreFunction
 from estimators.wrappers.pareto import pareto_shape
-from estimators.wrappers.proposals import shifted, widened
 
 __all__ = ["ImportanceWeighted"]
 

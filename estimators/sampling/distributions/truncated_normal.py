@@ -1,4 +1,4 @@
-"""Distributions that torch lacks."""
+"""The truncated normal distribution, which torch lacks."""
 
 import math
 
@@ -6,56 +6,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.distributions.utils import broadcast_all
-from torch.nn.functional import logsigmoid
 
-from estimators.noise import open_interval
+from estimators.sampling.family import Family, register_family
+from estimators.sampling.own_sampler import uniform_like
+from estimators.sampling.standard_forms import by_quantile, identity, normal_cdf
 
-__all__ = ["Logistic", "TruncatedNormal", "normal_cdf"]
-
-
-def normal_cdf(x: Tensor) -> Tensor:
-    """The standard normal distribution function; `torch.special.ndtr` is 0 below −5.5 in float32."""
-    return torch.special.erfc(-x / math.sqrt(2)) / 2
-
-
-def _uniform(shape: torch.Size, like: Tensor) -> Tensor:
-    return open_interval(torch.rand(shape, dtype=like.dtype, device=like.device))
-
-
-class Logistic(Distribution):
-    """The logistic distribution with location and scale: F(x) = sigmoid((x − loc) / scale)."""
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012 # pyright: ignore
-    support = constraints.real  # pyright: ignore
-    has_rsample = True
-
-    def __init__(self, loc: Tensor | float, scale: Tensor | float, validate_args: bool | None = None):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def variance(self) -> Tensor:
-        return (self.scale * torch.pi) ** 2 / 3
-
-    def expand(self, batch_shape, _instance=None) -> "Logistic":
-        return Logistic(self.loc.expand(batch_shape), self.scale.expand(batch_shape), validate_args=False)
-
-    def rsample(self, sample_shape=()) -> Tensor:
-        return self.icdf(_uniform(self._extended_shape(torch.Size(sample_shape)), self.loc))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        z = (value - self.loc) / self.scale
-        return logsigmoid(z) + logsigmoid(-z) - self.scale.log()
-
-    def cdf(self, value: Tensor) -> Tensor:
-        return torch.sigmoid((value - self.loc) / self.scale)
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.loc + self.scale * torch.logit(value)
+__all__ = ["TruncatedNormal"]
 
 
 class TruncatedNormal(Distribution):
@@ -90,7 +46,7 @@ class TruncatedNormal(Distribution):
         return TruncatedNormal(*parts, validate_args=False)
 
     def rsample(self, sample_shape=()) -> Tensor:
-        return self.icdf(_uniform(self._extended_shape(torch.Size(sample_shape)), self.loc))
+        return self.icdf(uniform_like(self.loc, self._extended_shape(torch.Size(sample_shape))))
 
     def log_prob(self, value: Tensor) -> Tensor:
         z = (value - self.loc) / self.scale
@@ -116,3 +72,8 @@ class TruncatedNormal(Distribution):
     def _below(self, value: Tensor) -> Tensor:
         z = (value - self.loc) / self.scale
         return torch.where(self._mirrored, -normal_cdf(-z), normal_cdf(z))
+
+
+@register_family(TruncatedNormal)
+def truncated_normal() -> Family:
+    return Family(forms=by_quantile(identity, lambda q, u: q.icdf(u)))

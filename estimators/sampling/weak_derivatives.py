@@ -1,7 +1,8 @@
 r"""Weak derivatives: $\partial_\varphi q = c_\varphi (p^+ - p^-)$, for a parameter $\varphi$ of a distribution q.
 
-Which distribution has which stands in `decompositions.py`. Shapes: q has the batch `[R, *B]`; points are samples of it,
+Which distribution has which stands in its file. Shapes: q has the batch `[R, *B]`; points are samples of it,
 `[M, S, R, *B]`, and costs are means over S, `[M, R, *B]`.
+Pflug 1996; Heidergott, Vázquez-Abad & Volk-Makarewicz 2008; Mohamed et al. 2020, sec. 6, table 1.
 """
 
 from abc import ABC, abstractmethod
@@ -13,13 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Params, Problem
 from estimators.noise import NoiseSource
 
-__all__ = ["Categories", "Pair", "Parts", "WeakDerivative", "costs_at"]
-
-BLOCK_ELEMENTS = 2**18
-"""Element-samples at which the cost is evaluated at a time."""
+__all__ = ["Categories", "Pair", "Parts", "WeakDerivative", "one_uniform", "two_exponentials"]
 
 Parts = tuple[Tensor, ...]
 
@@ -90,20 +87,11 @@ class Categories(WeakDerivative):
         return q.probs.shape[-1]
 
 
-def costs_at(points: Tensor, x: Tensor, problem: Problem, params: Params, q: Any) -> Float[Tensor, "M R *B"]:
-    """The mean cost over S of x `[S, R, *B]` with each coordinate in turn taken from each of the points."""
-    constant = {name: value.detach() for name, value in params.items()}
-    dimensions = q.batch_shape[1:].numel()
-    plain = x.reshape(*x.shape[:2], dimensions, *q.event_shape)
-    points = points.reshape(-1, 1, *plain.shape)
-    coordinates = torch.eye(dimensions, dtype=torch.bool, device=x.device)
-    coordinates = coordinates.reshape(dimensions, 1, 1, dimensions, *[1] * len(q.event_shape))
-    # Allocated ahead: small tensors kept on the way fragment the heap.
-    costs = next(iter(constant.values())).new_empty(len(points), dimensions, x.shape[1])
-    size = max(BLOCK_ELEMENTS // x.numel(), 1)
-    for part, of_part in zip(points.split(size), costs.split(size), strict=True):
-        step = max(size // len(part), 1)
-        for block, result in zip(coordinates.split(step), of_part.split(step, 1), strict=True):
-            cost = problem.cost(torch.where(block, part, plain).reshape(-1, *x.shape[1:]), constant)
-            result.copy_(cost.reshape(len(part), len(block), *x.shape[:2]).mean(2))
-    return costs.movedim(1, 2).reshape(len(points), *q.batch_shape)
+def one_uniform(q: Any, num_samples: int, source: NoiseSource) -> Parts:
+    """A uniform for each variable: what a `Pair` draws."""
+    return (source.uniform((num_samples, *q.batch_shape)),)
+
+
+def two_exponentials(q: Any, num_samples: int, source: NoiseSource) -> Parts:
+    """Two Exp(1) for each variable: what a `Pair` draws."""
+    return tuple(-source.uniform((num_samples, *q.batch_shape)).log() for _ in range(2))

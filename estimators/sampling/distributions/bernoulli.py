@@ -1,0 +1,69 @@
+r"""The Bernoulli distribution. Its widened proposal has the temperature multiplied by the factor.
+
+Its weak derivative in p: $c = 1$, $x^+ = 1$ and $x^- = 0$, without any noise.
+"""
+
+from typing import Any, final
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from estimators.noise import NoiseSource
+from estimators.sampling.family import Family, register_family
+from estimators.sampling.relaxation import Relaxation
+from estimators.sampling.states import Binary
+from estimators.sampling.transforms import Discrete
+from estimators.sampling.weak_derivatives import Pair, Parts
+
+
+@final
+class Logit(Relaxation):
+    """z = logit − logit(u) > 0, the same x = 1[u < p] that the quantile function gives."""
+
+    def perturbed(self, q: Any, u: Tensor) -> Tensor:
+        return q.logits - torch.logit(u)
+
+    def hard(self, z: Tensor) -> Tensor:
+        return (z > 0).to(z.dtype)
+
+    def soft(self, z: Tensor, temperature: Tensor | float) -> Tensor:
+        return torch.sigmoid(z / temperature)
+
+    def conditional(self, q: Any, x: Tensor, v: Tensor) -> Tensor:
+        above = softplus(torch.logit(v) + softplus(q.logits))
+        below = -softplus(torch.logit(v) + softplus(-q.logits))
+        return torch.where(x > 0.5, above, below)
+
+
+def _quantile(q: Any, u: Tensor) -> Tensor:
+    return (u < q.probs).to(u.dtype)
+
+
+def _log_prob(q: Any, x: Tensor) -> Tensor:
+    """Under `torch.func` and the compiler, torch's own has derivative 0 where the probability of x rounds to 1."""
+    return -x * softplus(-q.logits) - (1 - x) * softplus(q.logits)
+
+
+def _nothing(q: Any, num_samples: int, source: NoiseSource) -> Parts:
+    return ()
+
+
+@register_family(td.Bernoulli)
+def bernoulli() -> Family:
+    return Family(
+        forms={"inverse-cdf": Discrete(_quantile)},
+        log_prob=_log_prob,
+        widened=lambda q, factor: td.Bernoulli(logits=q.logits / factor),
+        weak_derivatives={
+            "probs": Pair(
+                lambda q: torch.ones_like(q.probs),
+                lambda q: torch.ones_like(q.probs),
+                lambda q: torch.zeros_like(q.probs),
+                _nothing,
+            )
+        },
+        relaxation=Logit(),
+        states=Binary(),
+    )

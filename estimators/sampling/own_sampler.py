@@ -1,0 +1,83 @@
+"""Distributions of which nothing is known but their own sampler, density and distribution function."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+from torch.distributions import constraints
+
+from estimators.noise import IID, NoiseSource, open_interval
+from estimators.sampling.implicit import by_level
+from estimators.sampling.transforms import Forms, Transform
+
+__all__ = ["Fallback", "ImplicitCDF", "own_forms", "own_sample", "seed", "uniform_like"]
+
+
+def own_forms(q: td.Distribution) -> Forms:
+    """Its `rsample`; or else its `sample`, made differentiable where q is a continuous scalar with a `cdf`."""
+    if q.has_rsample:
+        return {"rsample": Fallback(differentiable=True)}
+    return {"implicit": ImplicitCDF()} if _has_cdf(q) else {"sample": Fallback(differentiable=False)}
+
+
+def _has_cdf(q: td.Distribution) -> bool:
+    """A continuous scalar with a distribution function of its own."""
+    if q.event_shape or constraints.is_dependent(q.support) or q.support is None or q.support.is_discrete:
+        return False
+    return type(q).cdf is not td.Distribution.cdf
+
+
+def seed(q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+    """A seed for a distribution's own sampler, `[S]`. ValueError: the source is a structured one."""
+    if not isinstance(source, IID):
+        raise ValueError(f"{type(q).__name__} is sampled by its own sampler and takes no structured noise")
+    words = torch.randint(2**62, (1,), generator=source.generator, device=source.device)
+    return words.expand(num_samples)
+
+
+def own_sample(q: td.Distribution, seed: Tensor) -> Tensor:
+    """Samples of a distribution's own sampler; the global generator is put back after."""
+    draw = q.rsample if q.has_rsample else q.sample
+    with torch.random.fork_rng(devices=[seed.device] if seed.is_cuda else []):
+        torch.manual_seed(int(seed[0]))
+        return draw(seed.shape)
+
+
+def uniform_like(like: Tensor, shape: torch.Size) -> Tensor:
+    """Uniforms of torch's own generator, for the `rsample` of a distribution that torch lacks."""
+    return open_interval(torch.rand(shape, dtype=like.dtype, device=like.device))
+
+
+@final
+@dataclass(frozen=True)
+class Fallback(Transform):
+    """Any distribution through its own sampler, differentiable where that is an `rsample`; the noise is a seed."""
+
+    differentiable: bool  # pyright: ignore
+    structured: ClassVar[bool] = False
+
+    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return seed(q, num_samples, source)
+
+    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return own_sample(q, noise)
+
+
+@final
+@dataclass(frozen=True)
+class ImplicitCDF(Transform):
+    """Any one-dimensional distribution with a differentiable `cdf`: the noise is what its own sampler gives."""
+
+    fixed_noise: ClassVar[bool] = False
+    structured: ClassVar[bool] = False
+
+    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return own_sample(q, seed(q, num_samples, source)).detach()
+
+    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return by_level(noise, q.cdf(noise), q.log_prob(noise).exp())
+
+    def values(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return noise
