@@ -24,8 +24,9 @@ def forms(q: td.Distribution) -> Forms:
     if is_known(base):
         given = family_of(base).forms
     else:
-        given = next((family.forms for family in inherited(base) if callable(family.forms)), own_forms)
-    return given(base) if callable(given) else given
+        read = (family.forms for family in inherited(base) if not isinstance(family.forms, dict))
+        given = next(read, own_forms)
+    return given if isinstance(given, dict) else given(base)
 
 
 def find(q: td.Distribution, form: str = "auto") -> Transform:

@@ -4,7 +4,7 @@ Which distribution has which forms stands in its file in `distributions/`, with 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -52,7 +52,7 @@ class Transform(ABC):
             return self.sample(q, noise)
 
 
-Forms = Mapping[str, Transform]
+Forms = dict[str, Transform]
 """Ways to sample a distribution by name, the default first."""
 
 
