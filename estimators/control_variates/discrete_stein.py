@@ -9,11 +9,11 @@ from torch import Tensor
 
 from estimators.control_variates.expansions import cost_slopes, others
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
+from estimators.interface.refusals import at_least, binary, differentiable
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.families import unwrap
-from estimators.sampling.family import is_binary
 
 __all__ = ["DiscreteStein"]
 
@@ -43,12 +43,8 @@ class DiscreteStein(ControlVariate):
         return Traits(independent_samples=True, samples_of_q=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        q = problem.initial_distribution
-        if not is_binary(q):
-            return f"discrete-stein needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
-        if not problem.differentiable:
-            return "discrete-stein needs a cost that is differentiable in x"
-        return None if num_samples >= 2 else f"discrete-stein needs num_samples of at least 2, not {num_samples}"
+        reason = binary(problem, self.name) or differentiable(problem, self.name)
+        return reason or at_least(2, num_samples, self.name)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return num_samples

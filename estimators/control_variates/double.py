@@ -8,6 +8,7 @@ from torch import Tensor
 
 from estimators.control_variates.expansions import cost_slopes, others, without_mean
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
+from estimators.interface.refusals import at_least
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
@@ -36,9 +37,7 @@ class Double(ControlVariate):
         return Traits(independent_samples=True, samples_of_q=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if num_samples < 2:
-            return f"double needs num_samples of at least 2, not {num_samples}"
-        return without_mean(problem, "double")
+        return at_least(2, num_samples, self.name) or without_mean(problem, self.name)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return num_samples

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Problem, ScoredSamples
+from estimators.interface.refusals import differentiable
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_circular
 
@@ -25,8 +26,8 @@ def cost_slopes(samples: ScoredSamples) -> Float[Tensor, "S R *E"]:
 
 def without_mean(problem: Problem, name: str) -> str | None:
     """Why an expansion around the mean of x cannot be made, as a sentence; None: it can."""
-    if not problem.differentiable:
-        return f"{name} needs a cost that is differentiable in x"
+    if reason := differentiable(problem, name):
+        return reason
     q = problem.initial_distribution
     return None if _has_mean(q) else f"{name} needs the mean of x, which {type(unwrap(q)).__name__} does not give"
 

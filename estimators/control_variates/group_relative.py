@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Claim, ControlVariate, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import at_least
 from estimators.registry import register_control_variate
 
 __all__ = ["GroupRelative"]
@@ -35,7 +36,7 @@ class GroupRelative(ControlVariate):
         return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return None if num_samples >= 2 else f"group-relative needs num_samples of at least 2, not {num_samples}"
+        return at_least(2, num_samples, self.name)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"

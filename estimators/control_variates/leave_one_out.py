@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import ControlVariate, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import at_least
 from estimators.registry import register_control_variate
 
 __all__ = ["LeaveOneOut"]
@@ -29,7 +30,7 @@ class LeaveOneOut(ControlVariate):
         return Traits(independent_samples=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return None if num_samples >= 2 else f"leave-one-out needs num_samples of at least 2, not {num_samples}"
+        return at_least(2, num_samples, self.name)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         cost = samples.cost

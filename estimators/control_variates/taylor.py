@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.interface.refusals import differentiable
 from estimators.registry import register_control_variate
 from estimators.sampling.families import unwrap
 
@@ -35,8 +36,8 @@ class Taylor(ControlVariate):
         q = problem.initial_distribution
         if not isinstance(unwrap(q), td.Normal | td.MultivariateNormal):
             return f"taylor needs a Gaussian distribution, not {type(unwrap(q)).__name__}"
-        if not problem.differentiable:
-            return "taylor needs a cost that is differentiable in x"
+        if reason := differentiable(problem, self.name):
+            return reason
         if q.event_shape.numel() > MAX_DIMENSIONS:
             return f"taylor needs the full Hessian: at most {MAX_DIMENSIONS} dimensions, not {q.event_shape.numel()}"
         return None

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from estimators.control_variates.expansions import others
 from estimators.interface import ControlVariate, Observed, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import at_least
 from estimators.registry import register_control_variate
 
 __all__ = ["VarGrad"]
@@ -36,7 +37,7 @@ class VarGrad(ControlVariate):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, Observed):
             return "vargrad needs a latent-variable problem, whose cost is a log-ratio"
-        return None if num_samples >= 2 else f"vargrad needs num_samples of at least 2, not {num_samples}"
+        return at_least(2, num_samples, self.name)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         assert isinstance(samples.problem, Observed)

@@ -8,20 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, attached
+from estimators.interface.refusals import binary, even
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
-from estimators.sampling.family import is_binary, is_one_hot
+from estimators.sampling.family import is_one_hot
 
-__all__ = ["ARM", "DisARM", "binary_pairs_only"]
-
-
-def binary_pairs_only(problem: Problem, num_samples: int, name: str) -> str | None:
-    """Why an estimator of antithetic pairs of binary x cannot be used; None: it can."""
-    q = problem.initial_distribution
-    if not is_binary(q):
-        return f"{name} needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
-    return None if num_samples % 2 == 0 else f"{name} draws antithetic pairs and needs an even S, not {num_samples}"
+__all__ = ["ARM", "DisARM"]
 
 
 def _pairs(problem: Problem, params: Params, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,7 +41,7 @@ class ARM(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return binary_pairs_only(problem, num_samples, "arm")
+        return binary(problem, self.name) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
@@ -77,9 +70,8 @@ class DisARM(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if is_one_hot(problem.initial_distribution):
-            return None if num_samples % 2 == 0 else f"disarm draws pairs and needs an even S, not {num_samples}"
-        return binary_pairs_only(problem, num_samples, "disarm")
+        reason = None if is_one_hot(problem.initial_distribution) else binary(problem, self.name)
+        return reason or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         return source.uniform((num_samples // 2, *_sticks(unwrap(problem.distribution(params))).shape))

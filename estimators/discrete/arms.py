@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached
+from estimators.interface.refusals import at_least, binary
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
-from estimators.sampling.family import is_binary
 
 __all__ = ["ARMS"]
 
@@ -34,10 +34,7 @@ class ARMS(Estimator):
         return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        q = problem.initial_distribution
-        if not is_binary(q):
-            return f"arms needs binary variables (Bernoulli), not {type(unwrap(q)).__name__}"
-        return None if num_samples >= 2 else f"arms needs num_samples of at least 2, not {num_samples}"
+        return binary(problem, self.name) or at_least(2, num_samples, self.name)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)

@@ -5,6 +5,7 @@ import math
 import torch.distributions as td
 
 from estimators.interface import Problem
+from estimators.interface.refusals import differentiable
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import family_of
 from estimators.sampling.relaxation import Relaxation
@@ -26,9 +27,7 @@ def unrelaxed(problem: Problem) -> str | None:
     if family_of(q).relaxation is None:
         hint = ", which takes a OneHotCategorical" if isinstance(family_of(q).states, Index) else ""
         return f"there is no relaxation of {type(unwrap(q)).__name__}{hint}"
-    if not problem.differentiable:
-        return "a relaxed sample needs a cost that is differentiable in x"
-    return None
+    return differentiable(problem, "a relaxed sample")
 
 
 def check_temperature(temperature: float) -> None:

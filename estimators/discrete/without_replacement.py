@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from estimators.discrete.gumbel_top_k import joint_states, most_probable, too_few_states, without_replacement
 from estimators.discrete.set_probabilities import leave_out_ratios, remainder
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import at_least
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -51,9 +52,7 @@ class UnorderedSet(Estimator):
         return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if num_samples < 2:
-            return f"the unordered set needs num_samples of at least 2, not {num_samples}"
-        return too_few_states(problem, num_samples)
+        return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         return without_replacement(problem.distribution(params), num_samples, source).x
@@ -128,9 +127,7 @@ class ReinforceWithoutReplacement(Estimator):
         return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if num_samples < 2:
-            return f"reinforce-without-replacement needs num_samples of at least 2, not {num_samples}"
-        return too_few_states(problem, num_samples)
+        return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)

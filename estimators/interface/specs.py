@@ -13,9 +13,36 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
-__all__ = ["canonical", "check_known", "convert", "nearest", "option_types", "options", "split", "value_text"]
+__all__ = [
+    "OneOf",
+    "canonical",
+    "check_known",
+    "choices",
+    "convert",
+    "nearest",
+    "option_types",
+    "options",
+    "split",
+    "value_text",
+]
 
 FORBIDDEN = set("()=,:\"'")
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """An annotation of an option: its values are the names in a table, which may still grow."""
+
+    names: Mapping[str, Any]
+
+
+def choices(kind: Any) -> list[str]:
+    """The values that an option of a type may have, where they are listed: a Literal or `Annotated[str, OneOf(…)]`."""
+    if typing.get_origin(kind) is Literal:
+        return list(typing.get_args(kind))
+    return [
+        name for part in getattr(kind, "__metadata__", ()) if isinstance(part, OneOf) for name in sorted(part.names)
+    ]
 
 
 def split(spec: str) -> tuple[str, dict[str, str]]:
@@ -75,7 +102,7 @@ def options(cls: type) -> dict[str, dataclasses.Field]:
 @functools.cache
 def option_types(cls: type) -> Mapping[str, Any]:
     """The types of a class's fields."""
-    return typing.get_type_hints(cls)
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 def convert(text: Any, kind: Any, where: str) -> Any:
@@ -83,8 +110,8 @@ def convert(text: Any, kind: Any, where: str) -> Any:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         members = [member for member in typing.get_args(kind) if member is not type(None)]
         return None if str(text).lower() == "none" else convert(text, members[0], where)
-    if typing.get_origin(kind) is Literal:
-        check_known(f"value of {where}:", str(text), typing.get_args(kind))
+    if known := choices(kind):
+        check_known(f"value of {where}:", str(text), known)
         return str(text)
     if kind is bool:
         return _parse(text, where, "true or false", lambda raw: {"true": True, "false": False}[raw.lower()])

@@ -6,7 +6,8 @@ changes is the joint distribution along the sample axis. The dimensions of a sam
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,25 @@ from torch import Tensor
 from estimators.noise.sobol import MAX_DIMENSIONS, scrambled_sobol
 from estimators.noise.source import NoiseSource, Shape, open_interval
 
-__all__ = ["SCHEMES", "Scheme"]
+__all__ = ["SCHEMES", "Scheme", "register_scheme"]
+
+
+SCHEMES: dict[str, type["Scheme"]] = {}
+"""The schemes by name."""
+
+S = TypeVar("S", bound="type[Scheme]")
+
+
+def register_scheme(name: str) -> Callable[[S], S]:
+    """Class decorator: make a `Scheme` known under a name, for `stratified:scheme=NAME`. ValueError: it exists."""
+
+    def decorate(cls: S) -> S:
+        if name in SCHEMES and SCHEMES[name].__qualname__ != cls.__qualname__:
+            raise ValueError(f"the scheme '{name}' exists already; choose another name for {cls.__name__}")
+        SCHEMES[name] = cls
+        return cls
+
+    return decorate
 
 
 class Scheme(NoiseSource):
@@ -53,6 +72,7 @@ class Scheme(NoiseSource):
         return keys.argsort(dim=0)
 
 
+@register_scheme("antithetic")
 class Antithetic(Scheme):
     """Pairs u, 1 - u (Hammersley & Morton 1956); normals in pairs z, -z."""
 
@@ -72,6 +92,7 @@ class Antithetic(Scheme):
         return torch.cat([half, -half])
 
 
+@register_scheme("grid")
 class Grid(Scheme):
     """One uniform point in each cell of a regular grid of k^D cells: stratified sampling."""
 
@@ -94,6 +115,7 @@ class Grid(Scheme):
         return (cell[:, None] + self.source.uniform((num_samples, replicates, dimensions))) / side
 
 
+@register_scheme("latin-hypercube")
 class LatinHypercube(Scheme):
     """One point in each of S equal slices of every axis (McKay, Beckman & Conover 1979)."""
 
@@ -104,6 +126,7 @@ class LatinHypercube(Scheme):
         return (slices + self.source.uniform((num_samples, replicates, dimensions))) / num_samples
 
 
+@register_scheme("systematic")
 class Systematic(Scheme):
     """On every axis the points (i + U) / S in random order, with one U an axis (Madow 1949; Kitagawa 1996)."""
 
@@ -114,6 +137,7 @@ class Systematic(Scheme):
         return (slices + self.source.uniform((1, replicates, dimensions))) / num_samples
 
 
+@register_scheme("sobol")
 class Sobol(Scheme):
     """Sobol' points with a nested uniform scrambling of its own for each replicate (Owen 1995)."""
 
@@ -128,15 +152,6 @@ class Sobol(Scheme):
     def points(self, num_samples: int, replicates: int, dimensions: int) -> Tensor:
         seeds = (self.source.uniform((2, replicates, dimensions)) * 2**16).to(torch.int32)
         return scrambled_sobol(num_samples, (seeds[0] << 16) | seeds[1], self.dtype)
-
-
-SCHEMES: dict[str, type[Scheme]] = {
-    "antithetic": Antithetic,
-    "grid": Grid,
-    "latin-hypercube": LatinHypercube,
-    "sobol": Sobol,
-    "systematic": Systematic,
-}
 
 
 def _root(num_samples: int, dimensions: int) -> int | None:

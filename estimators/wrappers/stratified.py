@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, final
+from typing import Annotated, final
 
 import torch
 
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, Wrapper, start
+from estimators.interface.specs import OneOf
 from estimators.noise import IID, NoiseSource
 from estimators.noise.schemes import SCHEMES
 from estimators.pathwise import Pathwise
@@ -27,7 +28,7 @@ class Stratified(Wrapper):
     """
 
     base: Estimator = field(default_factory=Pathwise)
-    scheme: Literal["antithetic", "grid", "latin-hypercube", "sobol", "systematic"] = "latin-hypercube"
+    scheme: Annotated[str, OneOf(SCHEMES)] = "latin-hypercube"
 
     def __post_init__(self) -> None:
         if isinstance(self.base, Stratified):

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import json
 import re
-import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ def _options(cls: type) -> dict[str, dict[str, Any]]:
     found = {}
     for key, field in specs.options(cls).items():
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        choices = list(typing.get_args(types[key])) if typing.get_origin(types[key]) is typing.Literal else None
+        choices = specs.choices(types[key])
         found[key] = {"default": specs.value_text(default)} | ({"choices": choices} if choices else {})
     return found
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,8 @@ def _options(cls: type, bases: dict[Any, type]) -> dict[str, list[str] | str]:
         if (field := specs.options(cls).get(key)) is None:
             continue
         kinds = [kind for kind, base in bases.items() if isinstance(wanted, type) and issubclass(wanted, base)]
-        choices = typing.get_args(wanted) if typing.get_origin(wanted) is typing.Literal else ()
-        choices = ("true", "false") if wanted is bool else choices
-        found[key] = kinds[0] if kinds else list(choices) or [specs.value_text(field.default)]
+        choices = ["true", "false"] if wanted is bool else specs.choices(wanted)
+        found[key] = kinds[0] if kinds else choices or [specs.value_text(field.default)]
     return found
 
 
