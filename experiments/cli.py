@@ -3,12 +3,13 @@
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import click
 
 from experiments.commands.exits import FAILED, INTERRUPTED, USAGE
-from experiments.kinds import KIND_NAMES
 from experiments.terminal.completion import (
     SHELLS,
     complete_component,
@@ -23,6 +24,7 @@ __all__ = ["cli", "main"]
 LISTED = ("estimators", "problems", "control-variates", "schemes", "sweeps")
 COMPILE = {"always": True, "auto": "auto", "never": False}
 CREATED = ("estimator", "problem", "control-variate")
+FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file__).parent / "plots" / "kinds")])]
 
 
 def main() -> None:
@@ -195,9 +197,9 @@ def show(run_: str, form: str, columns: str, sort: str, fit: str | None, **optio
 @_many(
     "--kind",
     "kinds",
-    type=click.Choice(KIND_NAMES),
+    type=click.Choice(FIGURES),
     metavar="KIND",
-    help=f"Which figure: {', '.join(KIND_NAMES)}; default: all that suit the run.",
+    help=f"Which figure: {', '.join(FIGURES)}; default: all that suit the run.",
 )
 @click.option("--x", metavar="X", help="The variance against num_samples, evaluations, seconds or a problem's option.")
 @click.option(

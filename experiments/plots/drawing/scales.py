@@ -1,7 +1,5 @@
 """Limits, ticks and labels of the axes: logarithmic, logarithmic with a lane for zero, signed logarithmic."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
