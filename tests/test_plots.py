@@ -22,8 +22,9 @@ from experiments.analysis.series import find_series
 from experiments.cli import FIGURES
 from experiments.plots import KINDS, plot, plots, save_plots
 from experiments.plots.drawing.against_work import pareto_front
-from experiments.plots.drawing.scales import number
 from experiments.plots.drawing.style import looks, wrap
+from experiments.statistics import Interval
+from experiments.terminal.numbers import tick
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
 EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")
@@ -306,7 +307,7 @@ def test_option_shows_parameters_one_by_one_where_they_have_one_entry():
 def test_option_shows_the_time_where_it_depends_on_the_option():
     slow = [row | cell(seconds_per_gradient=(s,) * 3) | row for row, s in zip(along_k(), (1, 1, 1, 9), strict=True)]
     for row, s in zip(slow, (1.0, 1.0, 1.0, 9.0), strict=True):
-        row |= {f"seconds_per_gradient{end}": s for end in ("", "_low", "_high")} | {"verdict": "biased"}
+        row |= dict.fromkeys(Interval.columns("seconds_per_gradient"), s) | {"verdict": "biased"}
     variance, time = axes(plot(frame(*slow), "option"))
     assert [y for _, y in points(time, "pathwise")] == [1, 1, 1, 9]
     assert points(time, "exact variance") == points(time, "biased") == [] and len(points(variance, "biased")) == 4
@@ -626,7 +627,7 @@ def test_an_endless_spec_is_shortened_visibly():
     [(0, "0"), (1, "1"), (20, "20"), (1e-3, "10⁻³"), (3e5, "3·10⁵"), (9.7e5, "10⁶"), (-1e-12, "\N{MINUS SIGN}10⁻¹²")],
 )
 def test_tick_labels(value: float, label: str):
-    assert number(value) == label
+    assert tick(value) == label
 
 
 def test_dollar_signs_in_a_spec_are_no_formula():

@@ -9,6 +9,8 @@ import click
 from experiments.analysis.comparison import POINT, Change, Comparison, Gate, Matched, compare
 from experiments.commands.arguments import open_run
 from experiments.commands.exits import NOTHING, REFUTED
+from experiments.statistics import Interval
+from experiments.terminal.numbers import interval
 from experiments.terminal.tables import markdown_table, print_table
 
 __all__ = ["compare_runs"]
@@ -80,7 +82,7 @@ def _ratio(change: Change | None) -> str:
     if change is None or math.isnan(change.ratio.value):
         return ""
     value, low, high = change.ratio
-    return "1" if value == low == high == 1 else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    return "1" if value == low == high == 1 else interval(value, low, high)
 
 
 def _count(change: Change | None) -> str:
@@ -138,6 +140,6 @@ def _figures(change: Change) -> dict[str, Any]:
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
-    ratio = {f"ratio{end}": number(value) for end, value in zip(("", "_low", "_high"), change.ratio, strict=True)}
+    ratio = {name: number(value) for name, value in Interval.entries("ratio", change.ratio).items()}
     sides = {"before": number(change.before), "after": number(change.after)}
     return {**sides, **ratio, "p_larger": number(change.p_larger), "judged": change.gated}

@@ -7,6 +7,7 @@ import click
 
 from experiments.commands.arguments import REASONS
 from experiments.commands.exits import FAILED, NOTHING
+from experiments.commands.summary import print_cells
 from experiments.engine import Executor, ExecutorLost, Outcome, choose_executor, remaining, run
 from experiments.engine.coordinator import EVERYTHING
 from experiments.engine.executor import Interrupts
@@ -17,7 +18,6 @@ from experiments.store import FAILURES, load
 from experiments.sweep import Sweep, read_sweep, sweep_from_flags
 from experiments.terminal.numbers import duration
 from experiments.terminal.progress import narrator
-from experiments.terminal.summary import print_cells
 
 __all__ = ["run_sweep"]
 

@@ -10,8 +10,8 @@ from estimators.interface.specs import check_known
 from experiments.analysis.milestones import milestones
 from experiments.commands.arguments import REASONS, open_run
 from experiments.commands.exits import NOTHING
+from experiments.commands.summary import PLACES, places, print_cells, summary
 from experiments.store import FAILURES, Run
-from experiments.terminal.summary import PLACES, places, print_cells, summary
 from experiments.terminal.tables import markdown_table, print_table
 
 __all__ = ["show_cells"]

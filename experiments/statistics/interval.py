@@ -1,8 +1,8 @@
-"""A value with its 95 % interval."""
+"""A value with its 95 % interval, and the three columns that hold one in a table."""
 
-from __future__ import annotations
-
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 __all__ = ["Interval"]
 
@@ -13,3 +13,18 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+    @staticmethod
+    def columns(name: str) -> tuple[str, str, str]:
+        """The columns of an interval in a table: `name`, `name_low` and `name_high`."""
+        return name, f"{name}_low", f"{name}_high"
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], name: str) -> "Interval":
+        """The interval in the columns of a row."""
+        return cls(*(row[column] for column in cls.columns(name)))
+
+    @classmethod
+    def entries(cls, name: str, interval: "Interval | None") -> dict[str, float]:
+        """The columns of a row with an interval in them; NaN where there is none."""
+        return dict(zip(cls.columns(name), (math.nan,) * 3 if interval is None else interval, strict=True))

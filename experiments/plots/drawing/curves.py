@@ -9,11 +9,11 @@ from numpy import ndarray
 from pandas import DataFrame
 
 from experiments.plots.drawing.style import Look, looks
+from experiments.statistics import Interval
 
-__all__ = ["ENDS", "Curve", "Selection", "by_numbers", "in_order", "select"]
+__all__ = ["Curve", "Selection", "by_numbers", "in_order", "select"]
 
 CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
-ENDS = ("", "_low", "_high")
 OTHERS = ["panel", "curve", "num_samples", "status", "verdict", "gradient_norm"]
 
 
@@ -30,7 +30,7 @@ class Curve(NamedTuple):
 
     def interval(self, quantity: str) -> ndarray:
         """Value, low and high: [3, N]."""
-        return np.stack([self.numbers(quantity + end) for end in ENDS])
+        return np.stack([self.numbers(column) for column in Interval.columns(quantity)])
 
     @property
     def biased(self) -> ndarray:
@@ -43,11 +43,11 @@ class Selection(NamedTuple):
 
 
 def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_samples") -> Selection:
-    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite.
+    """The done cells in which all `quantities` (with the columns of their intervals) are finite.
 
     `panel` and `curve` name where a cell is drawn, and `along` is the column of the x axis.
     """
-    numbers = [name + end for name in quantities for end in ENDS]
+    numbers = [column for name in quantities for column in Interval.columns(name)]
     cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
     done = cells.query("status == 'done'").sort_values(along, kind="stable")
     done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from experiments.plots.drawing.curves import ENDS, Curve, Selection, in_order, select
+from experiments.plots.drawing.curves import Curve, Selection, in_order, select
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale
+from experiments.statistics import Interval
 
 __all__ = ["training_page"]
 
@@ -61,7 +62,7 @@ def _points(cells: DataFrame, traces: DataFrame) -> Iterator[DataFrame]:
 def _curve(cell: dict[Any, Any], quantity: str, rows: DataFrame) -> DataFrame:
     """A row a step: `value` is the median over the seeds, its interval their range."""
     curves = rows.pivot(index="step", columns="replicate", values="value").to_numpy(float)
-    ends = dict(zip(ENDS, (np.nanmedian(curves, 1), np.nanmin(curves, 1), np.nanmax(curves, 1)), strict=True))
+    values = np.nanmedian(curves, 1), np.nanmin(curves, 1), np.nanmax(curves, 1)
     steps = np.unique(rows["step"].to_numpy(float))
     what = ", ".join(filter(None, [quantity.replace("_", " "), cell["training"]]))
     return DataFrame(
@@ -72,7 +73,7 @@ def _curve(cell: dict[Any, Any], quantity: str, rows: DataFrame) -> DataFrame:
             "quantity": quantity,
             "step": steps,
             "seconds": steps * cell["seconds_per_gradient"],
-            **{f"value{end}": values for end, values in ends.items()},
+            **dict(zip(Interval.columns("value"), values, strict=True)),
         }
     )
 

@@ -12,11 +12,12 @@ from pandas import DataFrame
 
 from experiments.analysis.series import LEAST_LEVELS, Series, find_series, varying, within
 from experiments.plots.contents import problems_in_series
-from experiments.plots.drawing.curves import ENDS, Curve, Selection, in_order, select
+from experiments.plots.drawing.curves import Curve, Selection, in_order, select
 from experiments.plots.drawing.marks import exact_line, intervals, ring
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale, option_scale
 from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
 from experiments.store import Run
 from experiments.theory import exact_total_variance, exact_variances
 
@@ -74,9 +75,9 @@ def _with_parameters(run: Run) -> DataFrame:
     several = run.parameters.duplicated(["key", "parameter"], keep=False)
     alone = run.parameters[~several & (run.parameters["index"] == 0)]
     wide = {
-        f"{VARIANCE_OF}{name}{end}": rows.set_index("key")[f"variance{end}"]
+        wide: rows.set_index("key")[column]
         for name, rows in alone.groupby("parameter")
-        for end in ENDS
+        for wide, column in zip(Interval.columns(f"{VARIANCE_OF}{name}"), Interval.columns("variance"), strict=True)
     }
     return run.cells.join(DataFrame(wide), on="key") if wide else run.cells
 
@@ -91,7 +92,7 @@ def _points(cells: DataFrame, series: list[Series]) -> DataFrame:
 def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
     own = _curved(within(cells, series))
     done = own.query("status == 'done'")
-    names = [column for column in own if column.startswith(VARIANCE_OF) and f"{column}_low" in own]
+    names = [column for column in own if column.startswith(VARIANCE_OF) and set(Interval.columns(column)) <= {*own}]
     known = np.isfinite(done[names].to_numpy(float))
     names = [name for name, column in zip(names, known.T, strict=True) if column.any()]
     if names and known.any(axis=1).all():
@@ -112,7 +113,8 @@ def _curved(own: DataFrame) -> DataFrame:
 
 def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exact | None) -> DataFrame:
     known = [None if exact is None else exact(*point) for point in _specs(own)]
-    values = {f"value{end}": own[f"{quantity}{end}"] for end in ENDS}
+    columns = zip(Interval.columns("value"), Interval.columns(quantity), strict=True)
+    values = {value: own[column] for value, column in columns}
     several = len(set(own["num_samples"])) > 1
     panels = [f"{series.name}, {name}" + (f", S = {s}" if several else "") for s in own["num_samples"]]
     curve = np.array(known, float)

@@ -8,12 +8,13 @@ from matplotlib.lines import Line2D
 from pandas import DataFrame
 
 from experiments.plots.contents import done
-from experiments.plots.drawing.curves import ENDS, Curve, Selection, select
+from experiments.plots.drawing.curves import Curve, Selection, select
 from experiments.plots.drawing.marks import ring
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale
 from experiments.plots.drawing.style import GRID
 from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
 from experiments.store import Run
 
 __all__ = ["KIND"]
@@ -55,7 +56,7 @@ def _points(run: Run) -> DataFrame:
     if cells.empty or run.parameters.empty:
         return DataFrame()
     cells = cells[cells["num_samples"] == cells.groupby("problem")["num_samples"].transform("max")]
-    renamed = {f"variance{end}": f"entry_variance{end}" for end in ENDS}
+    renamed = dict(zip(Interval.columns("variance"), Interval.columns("entry_variance"), strict=True))
     columns = run.parameters.rename(columns=renamed)[["key", "parameter", "index", *renamed.values()]]
     points = cells.merge(columns, on="key", how="inner")
     names = points["parameter"] + " " + points["index"].fillna(-1).astype(int).astype(str).str.zfill(5)

@@ -5,8 +5,9 @@ from pandas import DataFrame
 
 from experiments.plots.contents import done, has_rates, measured
 from experiments.plots.drawing.against_samples import signals_page
-from experiments.plots.drawing.curves import ENDS, Selection, in_order, select
+from experiments.plots.drawing.curves import Selection, in_order, select
 from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
 from experiments.store import Run
 
 __all__ = ["KIND"]
@@ -32,7 +33,7 @@ def _points(run: Run) -> DataFrame:
     """A row for each cell and named parameter."""
     if run.signals.empty:
         return DataFrame()
-    own = [f"snr{end}" for end in ENDS]
+    own = list(Interval.columns("snr"))
     points = done(run).drop(columns=own).merge(run.signals[["key", "parameter", *own]], on="key")
     return points.assign(panel=points["problem"] + "\n" + points["parameter"], curve=points["estimator"])
 

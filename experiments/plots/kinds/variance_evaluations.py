@@ -9,6 +9,7 @@ from experiments.plots.contents import along_samples, measured
 from experiments.plots.drawing.against_work import work_page
 from experiments.plots.drawing.panels import FACETS, paneled
 from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
 from experiments.store import Run
 
 __all__ = ["KIND"]
@@ -25,7 +26,7 @@ class VarianceEvaluations(Kind):
 
     def draw(self, run: Run, request: Request) -> Figure:
         cells = paneled(run.cells, request.facet)
-        cells = cells.assign(evaluations_low=cells["evaluations"], evaluations_high=cells["evaluations"])
+        cells = cells.assign(**dict.fromkeys(Interval.columns("evaluations"), cells["evaluations"]))
         return work_page(cells, "evaluations", "evaluations of the cost per gradient", request.title)
 
     def axes(self, run: Run) -> Sequence[str]:

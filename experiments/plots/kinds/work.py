@@ -11,10 +11,10 @@ from experiments.analysis.objectives import aside
 from experiments.plots.contents import along_samples, done, measured, timed
 from experiments.plots.drawing.curves import by_numbers
 from experiments.plots.drawing.page import PAGE, notice, settle
-from experiments.plots.drawing.scales import number
 from experiments.plots.drawing.style import paper_style, wrap
 from experiments.plots.kind import Kind, Request
 from experiments.store import Run
+from experiments.terminal.numbers import multiple
 
 __all__ = ["KIND"]
 
@@ -121,9 +121,5 @@ def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, 
             continue
         red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, 1e-300))))
         ink = "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "#000000"
-        text = f"({_text(ratio)})" if biased[i, j] else _text(ratio)
+        text = f"({multiple(ratio)})" if biased[i, j] else multiple(ratio)
         ax.text(*place, text, ha="center", va="center", color=ink)
-
-
-def _text(ratio: float) -> str:
-    return number(ratio) if ratio >= 999.5 or ratio == 0 else f"{ratio:.0f}" if ratio >= 9.95 else f"{ratio:.1f}"
