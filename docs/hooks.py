@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 
 from estimators.registry import components
 from experiments.commands.list import KINDS, entries
+from experiments.statistics import Interval
 from experiments.store import load
 from experiments.terminal.numbers import interval, seconds
 from experiments.terminal.tables import markdown_table
@@ -137,6 +138,6 @@ def _reference_sections(stores: list[Path]) -> Iterator[str]:
 
 def _rows(cells: pd.DataFrame) -> Iterator[list[str]]:
     for cell in cells.to_dict("records"):
-        variance = interval(*(cell[f"total_variance{end}"] for end in ("", "_low", "_high")))
+        variance = interval(*Interval.of(cell, "total_variance"))
         names = [f"`{cell['problem']}`", f"`{cell['estimator']}`", str(cell["num_samples"]), cell["device"]]
         yield [*names, variance, seconds(cell["seconds_per_gradient"])]

@@ -1,12 +1,11 @@
 """Made-up `cells` with the columns of the store, for the tests of figures and report."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 
 import pandas as pd
 
+from experiments.statistics import Interval
 from experiments.store import CELL_COLUMNS
 from experiments.store.derived import derived
 
@@ -49,7 +48,7 @@ def cell(estimator: str = "pathwise", problem: str = "gaussian-quadratic", num_s
     }
     for name, value in (quantities | known).items():
         if isinstance(value, tuple):
-            columns |= {name: value[0], f"{name}_low": value[1], f"{name}_high": value[2]}
+            columns |= dict(zip(Interval.columns(name), value, strict=True))
         else:
             columns[name] = value
     return columns

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from experiments.store import Store, StoreError, load, merge
-from experiments.store.schema import CELL_COLUMNS, SCHEMA_VERSION, SETTING_COLUMNS, TRAINING_COLUMNS
 from experiments.sweep import Cell
 
 CELLS = [Cell("pathwise", "gaussian-quadratic", s) for s in (1, 2, 3)]
@@ -94,31 +93,13 @@ def test_the_command(gradmark, tmp_path):
     assert code == 2 and "no results at results/none" in err and not (tmp_path / "results" / "new").exists()
 
 
-def as_version_1(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "results.sqlite")) as connection:
-        added = ("traceback", *SETTING_COLUMNS, *TRAINING_COLUMNS, "compile_seconds", "kernel_seconds_per_gradient")
-        for column in added:
-            connection.execute(f"ALTER TABLE cells DROP COLUMN {column}")
-        connection.execute("ALTER TABLE traces DROP COLUMN replicate")
-        connection.execute("DROP TABLE signals")
+def test_a_file_of_another_version_is_not_merged(tmp_path):
+    one, two = write(tmp_path / "one", CELLS[:1], 1.0), write(tmp_path / "two", CELLS[1:], 2.0)
+    with closing(sqlite3.connect(one / "results.sqlite")) as connection:
         connection.execute("PRAGMA user_version=1")
-        connection.commit()
-
-
-def test_a_file_of_version_1_is_read_and_continued(tmp_path):
-    write(tmp_path, CELLS[:2], 1.0, timed_on="Xeon")
-    before = load(tmp_path)
-    as_version_1(tmp_path)
-    pd.testing.assert_frame_equal(load(tmp_path).cells, before.cells)
-    with Store.open(tmp_path) as store:
-        store.add_run({}, [cell.key for cell in CELLS])
-        store.put_failure(CELLS[2], "no luck", traceback="here")
-    with closing(sqlite3.connect(tmp_path / "results.sqlite")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-        assert {row[1] for row in connection.execute("PRAGMA table_info(cells)")} == set(CELL_COLUMNS)
-    cells = load(tmp_path).cells
-    assert cells["traceback"].tolist() == [None, None, "here"]
-    pd.testing.assert_frame_equal(cells.head(2), before.cells)
+    with pytest.raises(StoreError, match=r"another version of gradmark .schema 1.*run again, or use the version") as no:
+        merge([two, one], tmp_path / "all")
+    assert str(no.value).startswith(str(one)) and not (tmp_path / "all").exists()
 
 
 def test_a_page_that_is_damaged_is_found_before_anything_is_written(tmp_path):

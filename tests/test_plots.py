@@ -1,7 +1,5 @@
 """The figures: what they show of the cells, and whether they can be read."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json
@@ -21,11 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.analysis.series import find_series
-from experiments.kinds import KIND_NAMES
+from experiments.commands.plot import FIGURES
 from experiments.plots import KINDS, plot, plots, save_plots
-from experiments.plots.drawing.scales import number
+from experiments.plots.drawing.against_work import pareto_front
 from experiments.plots.drawing.style import looks, wrap
-from experiments.plots.kinds.variance_work import pareto_front
+from experiments.statistics import Interval
+from experiments.terminal.numbers import tick
 
 AGAINST_SAMPLES = ("variance", "bias", "variance-time", "variance-evaluations", "rates")
 EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")
@@ -150,7 +149,15 @@ def test_one_facet_a_problem():
 
 
 def test_the_names_that_need_no_matplotlib_are_those_of_the_figures():
-    assert tuple(KINDS) == KIND_NAMES
+    assert set(KINDS) == set(FIGURES) and len(FIGURES) == 14
+    assert {"variance-time", "training-time", "work"} < set(FIGURES)
+
+
+def test_every_figure_has_a_place_and_words_of_its_own():
+    kinds = list(KINDS.values())
+    for texts in ({kind.place for kind in kinds}, {kind.title for kind in kinds}, {kind.caption for kind in kinds}):
+        assert len(texts) == len(kinds)
+    assert all(kind.caption.endswith(".") and not kind.title.endswith(".") for kind in kinds)
 
 
 def test_an_estimator_looks_the_same_in_all_figures_of_a_run():
@@ -300,7 +307,7 @@ def test_option_shows_parameters_one_by_one_where_they_have_one_entry():
 def test_option_shows_the_time_where_it_depends_on_the_option():
     slow = [row | cell(seconds_per_gradient=(s,) * 3) | row for row, s in zip(along_k(), (1, 1, 1, 9), strict=True)]
     for row, s in zip(slow, (1.0, 1.0, 1.0, 9.0), strict=True):
-        row |= {f"seconds_per_gradient{end}": s for end in ("", "_low", "_high")} | {"verdict": "biased"}
+        row |= dict.fromkeys(Interval.columns("seconds_per_gradient"), s) | {"verdict": "biased"}
     variance, time = axes(plot(frame(*slow), "option"))
     assert [y for _, y in points(time, "pathwise")] == [1, 1, 1, 9]
     assert points(time, "exact variance") == points(time, "biased") == [] and len(points(variance, "biased")) == 4
@@ -514,7 +521,9 @@ def test_variance_against_another_x():
     for x in ("dim", "k"):
         figure = plots(cells, ["variance"], x=x)["option"]
         assert figure.subfigs[0]._supxlabel.get_text() == x  # pyright: ignore
-    with pytest.raises(ValueError, match=r"'loc' does not take two values .*; x may be num_samples, .*, dim, k"):
+    with pytest.raises(
+        ValueError, match=r"'loc' does not take two values .*; x may be evaluations, seconds, num_samples, dim, k"
+    ):
         plots(cells, x="loc")
     two = frame(*(cell(problem=f"gaussian-quadratic:dim={dim}", key=str(dim)) for dim in (2, 8)))
     assert len(points(axes(plots(two, x="dim")["option"])[0], "pathwise")) == 2, "two values, where they are asked for"
@@ -618,7 +627,7 @@ def test_an_endless_spec_is_shortened_visibly():
     [(0, "0"), (1, "1"), (20, "20"), (1e-3, "10⁻³"), (3e5, "3·10⁵"), (9.7e5, "10⁶"), (-1e-12, "\N{MINUS SIGN}10⁻¹²")],
 )
 def test_tick_labels(value: float, label: str):
-    assert number(value) == label
+    assert tick(value) == label
 
 
 def test_dollar_signs_in_a_spec_are_no_formula():

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Locator, Page
 
 from experiments.report import write_report
 from experiments.report.notes import warnings
-from experiments.report.tables import records
 from experiments.store import Run
+from experiments.store.columns import records
 
 HOSTILE = """<script>window.hacked = 1</script>"><img src=x onerror="window.hacked = 1">'{{ 7 * 7 }}-->"""
 

@@ -1,6 +1,5 @@
 """The file of results: what is put comes back, a writer may die at any instant, a bad file is refused in one line."""
 
-import itertools
 import json
 import math
 import os
@@ -9,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.machine.provenance import provenance
+from experiments.statistics import Interval
 from experiments.store import CELL_COLUMNS, Run, Store, StoreError, load
-from experiments.store.schema import POINT_COLUMNS, STATE_COLUMNS, TABLES, TIMING_COLUMNS
+from experiments.store.columns import COLUMNS, stored
+from experiments.store.schema import SCHEMA_VERSION, TABLES
 from experiments.sweep import Cell
 
 CELLS = [Cell(estimator, "bowl", n) for estimator in ("plain", "two-knobs") for n in (1, 10)]
 KEYS = [cell.key for cell in CELLS]
 RESULT = {"total_variance": 2.5, "total_variance_low": 2.0, "replicates": 20_000, "verdict": "unbiased", "fitted": True}
 ENTRY = {"parameter": "loc", "index": 0, "mean": 1.5, "variance": 0.25}
-SETTABLE = [column for column in CELL_COLUMNS if column not in POINT_COLUMNS | STATE_COLUMNS]
+SETTABLE = [column for column in CELL_COLUMNS if column not in stored("point", "state")]
 
 
 def values(kind: str) -> st.SearchStrategy:
@@ -56,7 +58,7 @@ def test_what_is_put_comes_back(tmp_path_factory, row, entries):
     run = load(folder)
     (found,) = run.cells.to_dict("records")
     expected = dict.fromkeys(CELL_COLUMNS) | {"fitted": False} | row
-    expected |= {column: getattr(CELLS[2], column) for column in POINT_COLUMNS}
+    expected |= {column: getattr(CELLS[2], column) for column in stored("point")}
     expected |= {"status": "done", "timing_status": "pending", "error": None, "attempts": 1}
     assert {column for column in CELL_COLUMNS if not same(found[column], expected[column])} == set()
     assert len(run.parameters) == len(entries)
@@ -142,7 +144,7 @@ def test_measuring_or_timing_again_leaves_nothing_of_before(tmp_path):
         store.put_timing(KEYS[0], {"seconds_per_gradient": 3.0}, {"latency": [3.0]})
         assert load(tmp_path).timings.seconds.tolist() == [3.0]
         store.put_timing_failure(KEYS[0], "no memory")
-        assert load(tmp_path).cells[list(TIMING_COLUMNS)].isna().to_numpy().all()
+        assert load(tmp_path).cells[list(stored("timing"))].isna().to_numpy().all()
         store.put_timing(KEYS[0], {"seconds_per_gradient": 4.0}, {"latency": [4.0]})
         assert load(tmp_path).cells.error.tolist() == [None]
         store.put_statistics(CELLS[0], {"mse": 1.0}, parameters=[ENTRY])
@@ -214,7 +216,7 @@ import os, signal
 from types import SimpleNamespace
 from experiments.store import Store
 
-POINTS = {[{name: getattr(c, name) for name in POINT_COLUMNS} for c in CELLS]}
+POINTS = {[{name: getattr(c, name) for name in stored("point")} for c in CELLS]}
 CELLS = [SimpleNamespace(**point, train=None) for point in POINTS]
 RESULT, ENTRY = {RESULT}, {ENTRY}
 
@@ -306,11 +308,17 @@ def foreign(file: Path) -> None:
     connection.close()
 
 
-def newer(file: Path) -> None:
-    filled(file.parent)
-    with sqlite3.connect(file) as connection:
-        connection.execute("PRAGMA user_version=999")
-    connection.close()
+def of_version(version: int) -> Callable[[Path], None]:
+    def make(file: Path) -> None:
+        filled(file.parent)
+        with sqlite3.connect(file) as connection:
+            connection.execute(f"PRAGMA user_version={version}")
+        connection.close()
+
+    return make
+
+
+OTHER_VERSION = r"another version of gradmark .schema {}, here {}.; move it away and run again, or use the version that"
 
 
 @pytest.mark.parametrize(
@@ -319,9 +327,10 @@ def newer(file: Path) -> None:
         (lambda file: file.write_text("key,estimator\n" * 100), "not a database"),
         (lambda file: file.write_bytes(filled(file.parent).read_bytes()[:9000]), "damaged|malformed"),
         (foreign, "not a file of gradmark results"),
-        (newer, "newer gradmark .schema 999.; upgrade"),
+        (of_version(999), OTHER_VERSION.format(999, SCHEMA_VERSION)),
+        (of_version(4), OTHER_VERSION.format(4, SCHEMA_VERSION)),
     ],
-    ids=["text", "truncated", "another database", "newer"],
+    ids=["text", "truncated", "another database", "newer", "older"],
 )
 def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path, make, fragment):
     file = tmp_path / "results.sqlite"
@@ -367,12 +376,20 @@ def test_read_only_results_are_read_and_not_written(tmp_path):
 
 
 def test_columns_stand_once(tmp_path):
-    triples = itertools.product(("total_variance", "mse", "seconds_per_gradient"), ("", "_low", "_high"))
-    assert {name + end for name, end in triples} <= set(CELL_COLUMNS)
+    intervals = ("total_variance", "mse", "seconds_per_gradient")
+    assert {column for name in intervals for column in Interval.columns(name)} <= set(CELL_COLUMNS)
     with sqlite3.connect(filled(tmp_path)) as connection:
         found = {row[1]: row[2] for row in connection.execute("PRAGMA table_info(cells)")}
     connection.close()
     assert found == {column: kind.split()[0] for column, kind in CELL_COLUMNS.items()}
+    every = [name for column in COLUMNS.values() for name in column.names]
+    assert len(every) == len(set(every)) and set(load(tmp_path).cells) == set(every)
+
+
+def test_a_column_has_a_type_where_it_is_stored_and_a_form_for_each_value():
+    for column in COLUMNS.values():
+        assert bool(column.sql) == (column.part != "derived")
+        assert column.show({name: None for name in column.names} | {"fitted": True}) == "" or not column.heading
 
 
 def test_provenance_is_text_and_survives_a_machine_without_git(tmp_path, monkeypatch):

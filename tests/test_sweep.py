@@ -195,7 +195,7 @@ def test_a_new_version_or_an_edited_plugin_changes_the_key(folder, monkeypatch):
         keys.append(sweep.cells()[0].key)
         (folder / name).write_text(text)
         assert sweep.cells()[0].key == keys[0]
-    monkeypatch.setattr(grid, "_version", lambda: "99.0")
+    monkeypatch.setattr(grid, "version", lambda: "99.0")
     keys.append(sweep.cells()[0].key)
     assert len(set(keys)) == 4
 

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from experiments.terminal.numbers import percent, seconds
+from experiments.terminal.numbers import interval, multiple, number, percent, seconds
 from experiments.terminal.tables import text_table
 
 COLUMNS = ["", "estimator", "verdict", "total variance", "bias/‖g‖", "time", "MSE × s [95 %]", "ratio"]
@@ -87,3 +87,39 @@ def test_percentages(value: float | None, expected: str) -> None:
 )
 def test_durations(value: float, expected: str) -> None:
     assert seconds(value) == expected
+
+
+def test_a_time_has_its_interval_in_its_own_unit() -> None:
+    assert seconds(2e-3, 1.5e-3, 2.5e-3) == "2 [1.5, 2.5] ms" and seconds(None) == seconds(float("nan")) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (512, "512"),
+        (20_000, "20,000"),
+        (0.123456, "0.123"),
+        (1234.5, "1,234"),
+        (999.4, "999"),
+        (99_999.4, "99,999"),
+        (99_999.6, "1e+05"),
+        (float("inf"), "∞"),
+        (float("nan"), ""),
+        (None, ""),
+    ],
+)
+def test_numbers(value: float | None, expected: str) -> None:
+    assert number(value) == expected
+
+
+def test_an_interval_without_bounds_is_its_value() -> None:
+    assert interval(1.0, 0.5, float("inf")) == "1 [0.5, ∞]"
+    assert interval(1.0, None, 2.0) == interval(1.0, float("nan"), 2.0) == "1"
+    assert interval(None, 1.0, 2.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1.0, "1.0"), (2.54, "2.5"), (9.96, "10"), (40.2, "40"), (9700, "10⁴")]
+)
+def test_multiples(value: float, expected: str) -> None:
+    assert multiple(value) == expected

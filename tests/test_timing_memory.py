@@ -17,7 +17,7 @@ from experiments.gradients.workload import Workload
 from experiments.statistics import Interval
 from experiments.timing import rounds as timing
 from experiments.timing.memory import peak_memory
-from experiments.timing.rounds import Timed, Timing, device_name, interval_columns
+from experiments.timing.rounds import Timed, Timing, device_name
 from experiments.timing.rounds import time_gradients as time_warm
 
 CPU = torch.device("cpu")
@@ -93,7 +93,7 @@ def test_the_columns_of_a_timing() -> None:
     assert columns["work_normalized_variance_low"] < 2.0 < columns["work_normalized_variance_high"]
     assert np.isnan(columns["work_normalized_mse"])
     assert columns["peak_memory_bytes"] == 8 and columns["device_name"] == "a device"
-    assert interval_columns("x", Interval(1.0, 0.0, 2.0)) == {"x": 1.0, "x_low": 0.0, "x_high": 2.0}
+    assert Interval.entries("x", Interval(1.0, 0.0, 2.0)) == {"x": 1.0, "x_low": 0.0, "x_high": 2.0}
 
 
 def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:

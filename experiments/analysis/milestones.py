@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from estimators.interface.specs import check_known
+from experiments.statistics import Interval
 
 __all__ = ["COLUMNS", "milestones", "seed_curves"]
 
 COLUMNS = ["key", "quantity", "target", "seeds", "reached"]
-COLUMNS += [f"{name}_to_target{end}" for name in ("steps", "seconds") for end in ("", "_low", "_high")]
+COLUMNS += [*Interval.columns("steps_to_target"), *Interval.columns("seconds_to_target")]
 NOT_A_GOAL = {"gradient_variance", "diverged"}
 
 
@@ -65,9 +66,9 @@ def _median(curve: pd.DataFrame) -> pd.Series:
 def _row(cell: dict[str, Any], curve: pd.DataFrame, quantity: str, sign: float, level: float) -> dict[str, Any]:
     there = (sign * curve >= level).to_numpy()
     steps = np.where(there.any(axis=0), curve.index.to_numpy()[there.argmax(axis=0)], np.inf)
-    seconds = cell["seconds_per_gradient"]
     row = {"key": cell["key"], "quantity": quantity, "target": sign * level}
     row |= {"seeds": len(steps), "reached": int(np.isfinite(steps).sum())}
-    for end, value in (("", np.median(steps)), ("_low", steps.min()), ("_high", steps.max())):
-        row |= {f"steps_to_target{end}": value, f"seconds_to_target{end}": value * seconds}
-    return row
+    range_of_steps = Interval(np.median(steps), steps.min(), steps.max())
+    range_of_seconds = Interval(*(value * cell["seconds_per_gradient"] for value in range_of_steps))
+    row |= Interval.entries("steps_to_target", range_of_steps)
+    return row | Interval.entries("seconds_to_target", range_of_seconds)

@@ -19,8 +19,7 @@ def fitted_rates(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for key, curve in cells.query("status == 'done'").groupby(CURVE, sort=False):
-        ends = [f"total_variance{end}" for end in ("", "_low", "_high")]
-        intervals = [Interval(*row) for row in curve[ends].to_numpy(float).tolist()]
+        intervals = [Interval.of(row, "total_variance") for row in curve.to_dict("records")]
         samples = curve["num_samples"].to_numpy(float)
         law = fit_power_law(samples, intervals)
         if law is not None:

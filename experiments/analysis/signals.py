@@ -17,8 +17,7 @@ def fitted_signals(cells: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
     points = signals.dropna(subset=["snr"]).merge(places, on="key")
     rows = []
     for key, curve in points.groupby([*CURVE, "parameter"], sort=False):
-        ends = [f"snr{end}" for end in ("", "_low", "_high")]
-        intervals = [Interval(*row) for row in curve[ends].to_numpy(float).tolist()]
+        intervals = [Interval.of(row, "snr") for row in curve.to_dict("records")]
         samples = curve["num_samples"].to_numpy(float)
         if law := fit_power_law(samples, intervals):
             rows.append((*key, *rate_columns(law, samples)))  # pyright: ignore

@@ -9,6 +9,7 @@ import click
 from experiments.commands.arguments import open_run
 from experiments.commands.exits import NOTHING, REFUTED, WELL
 from experiments.terminal.completion import complete_run
+from experiments.terminal.numbers import interval
 
 if TYPE_CHECKING:
     from experiments.analysis.comparison import Change, Comparison, Gate, Matched
@@ -87,7 +88,7 @@ def _ratio(change: "Change | None") -> str:
     if change is None or math.isnan(change.ratio.value):
         return ""
     value, low, high = change.ratio
-    return "1" if value == low == high == 1 else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    return "1" if value == low == high == 1 else interval(value, low, high)
 
 
 def _count(change: "Change | None") -> str:
@@ -144,9 +145,11 @@ def _data(found: "Comparison", gate: "Gate") -> dict[str, Any]:
 
 
 def _figures(change: "Change") -> dict[str, Any]:
+    from experiments.statistics import Interval
+
     def number(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
-    ratio = {f"ratio{end}": number(value) for end, value in zip(("", "_low", "_high"), change.ratio, strict=True)}
+    ratio = {name: number(value) for name, value in Interval.entries("ratio", change.ratio).items()}
     sides = {"before": number(change.before), "after": number(change.after)}
     return {**sides, **ratio, "p_larger": number(change.p_larger), "judged": change.gated}

@@ -1,10 +1,15 @@
 """`gradmark plot`: the figures of a run, drawn into its folder."""
 
+from pathlib import Path
+from pkgutil import iter_modules
+
 import click
 
 from experiments.commands.arguments import open_run
 from experiments.commands.options import run_argument
-from experiments.kinds import KIND_NAMES
+
+FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file__).parents[1] / "plots" / "kinds")])]
+"""The kinds of figure, by the names of their files: importing them would import matplotlib."""
 
 
 @click.command("plot")
@@ -13,9 +18,9 @@ from experiments.kinds import KIND_NAMES
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice(KIND_NAMES),
+    type=click.Choice(FIGURES),
     metavar="KIND",
-    help=f"Which figure: {', '.join(KIND_NAMES)}; default: all that suit the run.",
+    help=f"Which figure: {', '.join(FIGURES)}; default: all that suit the run.",
 )
 @click.option("--x", metavar="X", help="The variance against num_samples, evaluations, seconds or a problem's option.")
 @click.option(

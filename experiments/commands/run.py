@@ -75,12 +75,12 @@ def command(
 
 def _run(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:
     """Run, draw, report, summarise. KeyboardInterrupt: the run was interrupted, and what was finished is kept."""
+    from experiments.commands.summary import print_cells
     from experiments.engine import ExecutorLost, run
     from experiments.plots import plots_of, save_plots
     from experiments.report import write_report
     from experiments.store import load
     from experiments.terminal.progress import narrator
-    from experiments.terminal.summary import print_cells
 
     with narrator() as progress:
         try:

@@ -62,7 +62,7 @@ def command(run: str, form: str, columns: str, sort: str, fit: str | None, **opt
 
 def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
     """The columns that are asked for, or those that a fit is about; none: the main ones, or all."""
-    from experiments.terminal.summary import PLACES, places
+    from experiments.commands.summary import PLACES, places
 
     chosen = [column.strip() for column in columns.split(",") if column.strip()]
     for column in chosen:
@@ -73,7 +73,7 @@ def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
 
 
 def _print(cells: "pd.DataFrame", chosen: list[str], form: str) -> None:
-    from experiments.terminal.summary import print_cells, summary
+    from experiments.commands.summary import print_cells, summary
     from experiments.terminal.tables import markdown_table, print_table
 
     frame: Any = cells[chosen] if chosen else cells
@@ -97,7 +97,7 @@ def _fitted(run: "Run", fit: str, least: int, quantity: str, target: float | Non
     from experiments.analysis.milestones import milestones
     from experiments.analysis.rates import fitted_rates
     from experiments.analysis.signals import fitted_signals
-    from experiments.terminal.summary import PLACES
+    from experiments.commands.summary import PLACES
 
     if fit == "milestones":
         points = run.cells[["key", "problem", "estimator", "num_samples", *PLACES]]

@@ -50,7 +50,7 @@ def _longer(cell: Cell, pilot: Measured) -> float:
     row, stop = pilot.row, cell.stop
     if cell.train is not None:
         return row["statistics_seconds"] * (cell.train.steps / max(row["steps"], 1) - 1)
-    width = relative_half_width(Interval(*(row[f"total_variance{end}"] for end in ("", "_low", "_high"))))
+    width = relative_half_width(Interval.of(row, "total_variance"))
     wanted = min(max(1.0, width / stop.rtol) ** 2 * row["replicates"], stop.max_replicates)
     seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]
     return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]

@@ -1,11 +1,12 @@
 """Tensors of training on disk: each file whole or not there."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from experiments.machine.files import replacing
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
@@ -20,11 +21,6 @@ def read_checkpoint(file: Path) -> Any | None:
 
 def write_checkpoint(file: Path, state: Any) -> None:
     """Tensors, numbers and text in lists and dictionaries. A folder that cannot be written is no error."""
-    partial = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, partial)
-        partial.replace(file)
-    except (OSError, RuntimeError):  # torch raises RuntimeError where the disk is full
-        with suppress(OSError):
-            partial.unlink()
+    # torch raises RuntimeError where the disk is full, `replacing` ValueError where a file is in the way of the folder.
+    with suppress(OSError, RuntimeError, ValueError), replacing(file) as temporary:
+        torch.save(state, temporary)

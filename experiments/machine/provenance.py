@@ -7,9 +7,10 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
-__all__ = ["provenance"]
+__all__ = ["cpu_name", "provenance", "version"]
 
 SOURCE = Path(__file__).resolve().parents[2]
 PACKAGES = ("gradmark", "torch", "numpy", "pandas")
@@ -19,7 +20,7 @@ def provenance() -> dict[str, str]:
     """What a reader needs to tell one run from another. Unknown entries are left out; nothing here fails."""
     import torch  # here, so that importing this module stays fast
 
-    entries = {package: _version(package) for package in PACKAGES}
+    entries = {package: version(package) for package in PACKAGES}
     entries |= {
         "git_commit": _commit(),
         "python": platform.python_version(),
@@ -36,7 +37,9 @@ def provenance() -> dict[str, str]:
     return {key: value for key, value in entries.items() if value}
 
 
-def _version(package: str) -> str:
+@cache
+def version(package: str = "gradmark") -> str:
+    """The version of a package that is installed; '' where it is not, or runs from its source alone."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

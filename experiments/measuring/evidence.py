@@ -5,7 +5,7 @@ import math
 from estimators.interface import LatentVariableProblem, derivative, replicated
 from experiments import statistics
 from experiments.gradients.workload import Workload, flatten
-from experiments.statistics import Groups
+from experiments.statistics import Groups, Interval
 
 __all__ = ["evidence_bias"]
 
@@ -25,5 +25,4 @@ def evidence_bias(workload: Workload, groups: Groups) -> dict[str, float]:
         return {}
     gradient = flatten(derivative(-problem.data_weight * log_marginal.sum(), point))[0].cpu().numpy()
     found = statistics.squared_bias(groups, gradient)
-    names = (f"evidence_squared_bias{end}" for end in ("", "_low", "_high"))
-    return dict(zip(names, found, strict=True)) if all(map(math.isfinite, found)) else {}
+    return Interval.entries("evidence_squared_bias", found) if all(map(math.isfinite, found)) else {}

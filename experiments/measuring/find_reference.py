@@ -1,9 +1,8 @@
 """The gradient that an estimator is compared with: exact where the problem knows it, else a long cached measurement."""
 
 import hashlib
-import os
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ from estimators.registry import source_digest, source_is_known
 from experiments.gradients.validation import check_shape
 from experiments.gradients.workload import Workload, flatten
 from experiments.machine.caching import cache_folder
+from experiments.machine.files import replacing
+from experiments.machine.provenance import version
 from experiments.measuring.long_run import measured_gradient
 from experiments.measuring.reference import Reference
 from experiments.statistics import GROUPS
@@ -89,7 +90,7 @@ def _cached(workload: Workload) -> np.ndarray | None:
 
 
 def _key(workload: Workload) -> str:
-    parts = [_version(), torch.__version__, workload.problem.spec, source_digest(workload.problem)]
+    parts = [version() or "unknown", torch.__version__, workload.problem.spec, source_digest(workload.problem)]
     parts += [workload.objective.name, *workload.objective.measured_by]
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
@@ -98,20 +99,7 @@ def _key(workload: Workload) -> str:
     return digest.hexdigest()[:32]
 
 
-def _version() -> str:
-    try:
-        return version("gradmark")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 def _write(file: Path, groups: np.ndarray) -> None:
-    """Whole or not at all; a cache that cannot be written is no error."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.tmp")
-        with partial.open("wb") as stream:
-            np.save(stream, groups, allow_pickle=False)
-        partial.replace(file)
-    except OSError:
-        pass
+    """A cache that cannot be written is no error."""
+    with suppress(OSError, ValueError), replacing(file) as temporary, temporary.open("wb") as stream:
+        np.save(stream, groups, allow_pickle=False)

@@ -5,17 +5,20 @@ import json
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
 from experiments.statistics import Groups, Interval, Work
-from experiments.timing.rounds import Timing, interval_columns
+from experiments.timing.rounds import Timing
 
 __all__ = ["Measurement", "Signal", "StopReason"]
 
 StopReason = Literal["precision", "replicates", "max_replicates", "max_elements", "max_seconds", "nonfinite"]
 
+PLAIN = {str, int, float, bool, NoneType}
+"""The types of fields that are one column each."""
 LARGE_TENSOR = 1_000
 """Entries of a tensor beyond which it has one summary row in the store."""
 
@@ -122,13 +125,14 @@ class Measurement:
         return None if self.timing is None or self.mse is None else self.timing.times(self.mse)
 
     def row(self) -> dict[str, Any]:
-        """The columns of the statistics in the store's `cells` table."""
-        plain = ("estimator", "problem", "num_samples", "device", "dtype", "seed", "claim", "replicates", "stop_reason")
-        more = ("nonfinite", "evaluations", "verdict", "detectable_bias", "p_value", "gradient_norm", "kurtosis")
-        rest = ("reference", "fitted", "statistics_seconds", "compile_seconds")
-        columns = {name: getattr(self, name) for name in (*plain, *more, *rest)}
-        for name in ("total_variance", "squared_bias", "mse", "snr", "cosine"):
-            columns |= interval_columns(name, getattr(self, name))
+        """The columns of the statistics in the store's `cells` table: every field that is a figure or a text."""
+        columns: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            types = _types(field.type)
+            if Interval in types:
+                columns |= Interval.entries(field.name, getattr(self, field.name))
+            elif types <= PLAIN:
+                columns[field.name] = getattr(self, field.name)
         return columns | {"warnings": "\n".join(self.warnings), "diagnostics": json.dumps(self.diagnostics)}
 
     def parameters(self) -> list[dict[str, Any]]:
@@ -138,16 +142,17 @@ class Measurement:
     def signal_rows(self) -> list[dict[str, Any]]:
         """The rows of the store's `signals` table: one a named parameter."""
         return [
-            {"parameter": name, **interval_columns("total_variance", total), **interval_columns("snr", snr)}
+            {"parameter": name, **Interval.entries("total_variance", total), **Interval.entries("snr", snr)}
             for name, (total, snr) in self.signals.items()
         ]
+
+    def _variance(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.variance[name], self.variance_low[name], self.variance_high[name]
 
     def _parameter_rows(self, name: str) -> list[dict[str, Any]]:
         columns = {
             "mean": self.mean[name],
-            "variance": self.variance[name],
-            "variance_low": self.variance_low[name],
-            "variance_high": self.variance_high[name],
+            **dict(zip(Interval.columns("variance"), self._variance(name), strict=True)),
             "reference": None if self.reference_gradient is None else self.reference_gradient[name],
         }
         flat = {key: np.ravel(value) if value is not None else None for key, value in columns.items()}
@@ -160,6 +165,12 @@ class Measurement:
             | {key: math.nan if value is None else float(value[index]) for key, value in flat.items()}
             for index in range(size)
         ]
+
+
+def _types(hint: Any) -> set[Any]:
+    """The types that a field may have; for a `Literal`, the type of its values."""
+    alternatives = get_args(hint) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,)
+    return {type(get_args(one)[0]) if get_origin(one) is Literal else one for one in alternatives}
 
 
 def _mean(value: np.ndarray | None) -> float:

@@ -5,52 +5,23 @@
 >>> save_plots(plots_of(run), "figures", format="pdf")
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from estimators.interface.specs import check_known
-from experiments.plots.drawing.facets import faceted, kind_against
 from experiments.plots.drawing.files import FORMATS, save
-from experiments.plots.kinds.bias import bias
-from experiments.plots.kinds.choice import suitable
-from experiments.plots.kinds.option import option, with_parameters
-from experiments.plots.kinds.parameters import parameter_variance
-from experiments.plots.kinds.rates import rates
-from experiments.plots.kinds.rounding import gradient_range, rounding_error
-from experiments.plots.kinds.snr import parameter_signals, signal_to_noise
-from experiments.plots.kinds.training import training_steps, training_time, with_curves
-from experiments.plots.kinds.variance import variance
-from experiments.plots.kinds.variance_work import variance_evaluations, variance_time
-from experiments.plots.kinds.work import work_map
-
-if TYPE_CHECKING:
-    from experiments.store import Run
+from experiments.plots.drawing.panels import FACETS
+from experiments.plots.kind import Request
+from experiments.plots.kinds import KINDS
+from experiments.store import CELL_COLUMNS, Run
 
 __all__ = ["KINDS", "plot", "plots", "plots_of", "save_plots"]
 
-KINDS: dict[str, Callable[[DataFrame, str | None], Figure]] = {
-    "variance": variance,
-    "bias": bias,
-    "variance-time": variance_time,
-    "variance-evaluations": variance_evaluations,
-    "snr": signal_to_noise,
-    "signals": parameter_signals,
-    "work": work_map,
-    "parameters": parameter_variance,
-    "option": option,
-    "rates": rates,
-    "rounding": rounding_error,
-    "range": gradient_range,
-    "training": training_steps,
-    "training-time": training_time,
-}
+USUAL = "variance"
+"""The kind with panels of another column of the cells, where none is asked for."""
 
 
 def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
@@ -59,7 +30,7 @@ def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
     Raises ValueError for a kind that is not in `KINDS`.
     """
     check_known("kind of figure", kind, KINDS)
-    return KINDS[kind](cells, title)
+    return KINDS[kind].draw(_run(cells), Request(title))
 
 
 def plots(
@@ -71,34 +42,59 @@ def plots(
     x: str | None = None,
     facet: str = "problem",
 ) -> dict[str, Figure]:
-    """Draw several kinds of figures, by default all that have something to say (`suitable`).
+    """`plots_of` a run of which some frames are at hand."""
+    return plots_of(_run(cells, parameters, traces, signals), kinds, x, facet)
 
-    With a run's `parameters`, figures against an option and of parameters show them; figures of training need its
-    `traces`, those of each parameter's signal its `signals`. `x` draws the variance against num_samples, evaluations,
-    seconds or a numeric option of the problems; `facet` makes panels of another column of the cells than the problem.
+
+def plots_of(run: Run, kinds: Collection[str] = (), x: str | None = None, facet: str = "problem") -> dict[str, Figure]:
+    """Draw several kinds of figures of a run, by default all that have something to say about it (`Kind.suits`).
+
+    `x` draws the variance against num_samples, evaluations, seconds or a numeric option of the problems; `facet` makes
+    panels of another column of the cells than the problem.
+
     Raises ValueError for an unknown kind, and where `x` or `facet` does not suit the kinds.
     """
     for kind in kinds:
         check_known("kind of figure", kind, KINDS)
-    if parameters is not None:
-        cells = with_parameters(cells, parameters)
-    if traces is not None:
-        cells = with_curves(cells, traces)
+    check_known("facet", facet, FACETS)
     if x is not None:
-        kinds = [kind_against(x, cells, kinds)]
-    chosen = kinds or (suitable(cells) if facet == "problem" else ["variance"])
-    cells = faceted(cells, facet, chosen)
-    special = {
-        "parameters": partial(parameter_variance, parameters=parameters),
-        "signals": partial(parameter_signals, signals=signals),
-        "option": partial(option, along=x),
-    }
-    return {kind: (KINDS | special)[kind](cells, None) for kind in chosen}
+        chosen = [_against(x, run, kinds)]
+    elif kinds or facet == "problem":
+        chosen = kinds or [name for name, kind in KINDS.items() if kind.suits(run)]
+    else:
+        chosen = [USUAL]
+    known = [name for name, kind in KINDS.items() if facet in kind.facets]
+    for kind in chosen:
+        if kind not in known:
+            raise ValueError(f"panels by {facet} are for the kinds {', '.join(known)}, not {kind}")
+    return {kind: KINDS[kind].draw(run, Request(None, x, facet)) for kind in chosen}
 
 
-def plots_of(run: Run, kinds: Collection[str] = (), x: str | None = None, facet: str = "problem") -> dict[str, Figure]:
-    """`plots` of all that a run holds."""
-    return plots(run.cells, kinds, run.parameters, run.traces, run.signals, x, facet)
+def _against(x: str, run: Run, kinds: Collection[str]) -> str:
+    """The kind of figure that shows the variance against `x`."""
+    if set(kinds) - {USUAL}:
+        raise ValueError(f"x is what the variance is drawn against, not {', '.join(kinds)}: leave the kind out")
+    axes: dict[str, str] = {}
+    for name, kind in reversed(KINDS.items()):
+        for axis in kind.axes(run):
+            axes.setdefault(axis, name)
+    if x not in axes:
+        known = ", ".join(axes)
+        raise ValueError(f"'{x}' does not take two values or more in the problems of this run; x may be {known}")
+    return axes[x]
+
+
+def _run(
+    cells: DataFrame,
+    parameters: DataFrame | None = None,
+    traces: DataFrame | None = None,
+    signals: DataFrame | None = None,
+) -> Run:
+    """A run of these frames; `cells` may be an empty frame without columns."""
+    none = DataFrame()
+    cells = cells if len(cells.columns) else DataFrame(columns=[*CELL_COLUMNS, "training"], dtype=object)
+    tables = (none if table is None else table for table in (parameters, signals, traces))
+    return Run(cells, *tables, timings=none, provenance={}, plan=tuple(cells["key"]))
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:

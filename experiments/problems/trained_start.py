@@ -2,7 +2,6 @@
 
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from estimators.noise import IID, derive_seed
 from estimators.registry import make_estimator
 from experiments.machine.caching import cache_folder
 from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
+from experiments.machine.provenance import version
 from experiments.problems.digits import Digits
 
 __all__ = ["trained_params"]
@@ -49,11 +49,12 @@ def _trained(problem: Digits, steps: int) -> Params:
 
 
 def _key(problem: Digits, steps: int) -> str:
-    try:
-        own = version("gradmark")
-    except PackageNotFoundError:
-        own = "unknown"
-    parts = [own, torch.__version__, problem.spec, *map(str, (steps, RATE, BATCH, *problem.trained_by))]
+    parts = [
+        version() or "unknown",
+        torch.__version__,
+        problem.spec,
+        *map(str, (steps, RATE, BATCH, *problem.trained_by)),
+    ]
     digest = hashlib.sha256("\x1f".join(parts).encode())
     for value in (problem.training, *problem.initial_params().values()):
         digest.update(value.cpu().numpy().tobytes())

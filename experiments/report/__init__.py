@@ -3,14 +3,11 @@
 >>> write_report(load("results/quickstart"), Path("results/quickstart/report.html"))
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,11 +18,10 @@ from experiments.plots import plots_of
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.pictures import figures
 from experiments.report.ranking import rankings
-from experiments.report.tables import CELLS, records
 from experiments.report.training import trainings
-
-if TYPE_CHECKING:
-    from experiments.store import Run
+from experiments.store import Run
+from experiments.store.columns import COLUMNS, records
+from experiments.terminal.numbers import number
 
 __all__ = ["write_report"]
 
@@ -44,6 +40,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
     done = [row for row in rows if row["status"] == "done"]
     script = (TEMPLATES / "report.js").read_text("utf-8")
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment.filters["number"] = number
     environment.trim_blocks = environment.lstrip_blocks = True
     page = environment.get_template("report.html").render(
         name=path.resolve().parent.name,
@@ -53,7 +50,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         planned=run.planned,
         counts=Counter(row["status"] for row in rows),
         rows=done,
-        columns=[column for column in CELLS if any(row[column.name] not in (None, "") for row in done)],
+        columns=[column for column in COLUMNS.values() if column.heading and any(map(column.show, done))],
         rankings=rankings([row for row in rows if row["steps"] is None]),
         trainings=trainings(run),
         figures=figures(run.cells, drawings or plots_of(run)),

@@ -1,22 +1,20 @@
 """What a reader must know beside the numbers: warnings, and the cells that have none."""
 
-from __future__ import annotations
-
 import re
 
-from experiments.report.tables import Column, Row
 from experiments.store import FAILURES
+from experiments.store.columns import Column, Row
 
 __all__ = ["UNFINISHED", "unfinished", "warnings"]
 
 UNFINISHED = [
-    Column("status", "status"),
-    Column("estimator", "estimator"),
-    Column("problem", "problem"),
-    Column("S", "num_samples"),
-    Column("device", "device"),
-    Column("dtype", "dtype"),
-    Column("reason", "error"),
+    Column("status", heading="status"),
+    Column("estimator", heading="estimator"),
+    Column("problem", heading="problem"),
+    Column("num_samples", heading="S"),
+    Column("device", heading="device"),
+    Column("dtype", heading="dtype"),
+    Column("error", heading="reason"),
 ]
 NUMBER = re.compile(r"\d[\d,.]*(?:e[+-]?\d+)?(?: %)?")
 GROUP = [column.name for column in UNFINISHED if column.name != "num_samples"]

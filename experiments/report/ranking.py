@@ -1,11 +1,10 @@
 """Which estimator to use, problem by problem."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from experiments.analysis.objectives import aside
-from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval
+from experiments.statistics import Interval
+from experiments.store.columns import COLUMNS, Column, Row
 
 __all__ = ["Ranking", "rankings"]
 
@@ -61,14 +60,14 @@ def _rank(problem: str, rows: list[Row]) -> Ranking:
 
 def _columns(quantity: str, name: str) -> list[Column]:
     return [
-        Column("place", "place"),
-        ESTIMATOR,
-        SAMPLES,
-        Column("verdict", "verdict"),
-        Column("device", "device", lambda row, name: f"{row['device']}, {row['dtype']}"),
-        Column(f"{quantity} × time [cost² s/parameter²]", name, interval),
-        Column(f"{quantity} [cost²/parameter²]", "mse" if quantity == "MSE" else "total_variance", interval),
-        Column("time per gradient", "seconds_per_gradient", duration),
+        Column("place", heading="place"),
+        COLUMNS["estimator"],
+        COLUMNS["num_samples"],
+        COLUMNS["verdict"],
+        Column("device", heading="device", note=lambda row: f", {row['dtype']}"),
+        COLUMNS[name],
+        COLUMNS["mse" if quantity == "MSE" else "total_variance"],
+        COLUMNS["seconds_per_gradient"],
     ]
 
 
@@ -78,7 +77,7 @@ def _without_place(row: Row) -> str:
 
 
 def _overlap(row: Row, first: Row, name: str) -> bool:
-    low, high = row[f"{name}_low"], first[f"{name}_high"]
+    low, high = Interval.of(row, name).low, Interval.of(first, name).high
     return low is not None and high is not None and low <= high
 
 

@@ -1,13 +1,13 @@
 """Which estimator trains a problem soonest."""
 
-from __future__ import annotations
-
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 from experiments.analysis.milestones import milestones
-from experiments.report.tables import ESTIMATOR, SAMPLES, Column, Row, duration, interval, number, records
 from experiments.store import Run
+from experiments.store.columns import COLUMNS, Column, Row, records
+from experiments.terminal.numbers import interval, number, seconds
 
 __all__ = ["Training", "trainings"]
 
@@ -40,12 +40,12 @@ def _seconds(row: Row) -> tuple[float, float]:
 def _columns(rows: list[Row]) -> list[Column]:
     several = len({row["training"] for row in rows}) > 1
     return [
-        ESTIMATOR,
-        SAMPLES,
-        *([Column("training", "training")] if several else []),
-        Column("time to the target", "seconds_to_target", duration),
-        Column("steps to the target", "steps_to_target", interval),
-        Column("seeds that reached it", "reached", number),
-        Column("last objective", "objective", interval),
-        Column("time of a step", "seconds_per_gradient", duration),
+        COLUMNS["estimator"],
+        COLUMNS["num_samples"],
+        *([COLUMNS["training"]] if several else []),
+        Column("seconds_to_target", heading="time to the target", form=seconds, has_interval=True),
+        Column("steps_to_target", heading="steps to the target", form=interval, has_interval=True),
+        Column("reached", heading="seeds that reached it", form=number),
+        COLUMNS["objective"],
+        replace(COLUMNS["seconds_per_gradient"], heading="time of a step"),
     ]

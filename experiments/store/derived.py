@@ -4,9 +4,9 @@ from typing import Any
 
 from pandas import DataFrame, Series, isna
 
-__all__ = ["derived"]
+from experiments.statistics import Interval
 
-ENDS = ("", "_low", "_high")
+__all__ = ["derived"]
 
 
 def derived(cells: DataFrame) -> DataFrame:
@@ -29,6 +29,5 @@ def _per_evaluation(cells: DataFrame) -> DataFrame:
     1992, with evaluations for time). `exact`, which has neither variance nor evaluations, gets 0.
     """
     work = cells["evaluations"].astype("float64")
-    return cells.assign(
-        **{f"evaluation_normalized_variance{end}": cells[f"total_variance{end}"] * work for end in ENDS}
-    )
+    names = zip(Interval.columns("evaluation_normalized_variance"), Interval.columns("total_variance"), strict=True)
+    return cells.assign(**{name: cells[variance] * work for name, variance in names})

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.store.columns import records
 from experiments.store.reading import load
 from experiments.store.schema import FILE_NAME, RESULTS, TABLES, StoreError
 from experiments.store.writing import Store
@@ -50,5 +51,4 @@ def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
 
 
 def _rows(frame: pd.DataFrame, table: str, chosen: dict[str, int], index: int) -> list[dict]:
-    rows = frame.loc[[chosen[key] == index for key in frame["key"]], list(TABLES[table])].astype(object)
-    return rows.where(rows.notna(), None).to_dict("records")
+    return records(frame.loc[[chosen[key] == index for key in frame["key"]], list(TABLES[table])])

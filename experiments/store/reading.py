@@ -46,7 +46,7 @@ def load(path: str | Path) -> Run:
     """The results in a folder, or in its SQLite file. Cells that the latest run did not plan are left out.
 
     Raises:
-        StoreError: there is no such file, or it is damaged, of a newer version, or something else than results.
+        StoreError: there is no such file, or it is damaged, of another version, or something else than results.
     """
     file = Path(path) if os.path.isfile(path) else Path(path) / FILE_NAME
     if not os.path.isfile(file):
@@ -98,11 +98,10 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:
     """The rows of a table that belong to planned cells. The types do not depend on the rows."""
-    columns, present = TABLES[table], schema.columns(connection, table)
-    listed = ", ".join(f't."{column}"' if column in present else "NULL" for column in columns)
+    columns = TABLES[table]
+    listed = ", ".join(f't."{column}"' for column in columns)
     query = f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid"
-    rows = connection.execute(query).fetchall() if present else []  # a file of an older version has fewer tables
-    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    frame = pd.DataFrame(connection.execute(query).fetchall(), columns=list(columns), dtype=object)
     return frame.astype({column: _dtype(kind) for column, kind in columns.items()})
 
 

@@ -8,16 +8,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.statistics import Interval
 from experiments.store import schema
+from experiments.store.columns import stored
 from experiments.store.schema import (
     CELL_COLUMNS,
     DAMAGED,
     FILE_NAME,
-    POINT_COLUMNS,
     RESULTS,
-    SETTING_COLUMNS,
     TABLES,
-    TIMING_COLUMNS,
     States,
     StoreError,
 )
@@ -41,7 +40,7 @@ class Store:
         """Open the results in a folder for writing; make both if they are not there yet.
 
         Raises:
-            StoreError: someone else is writing, or the file is read-only, damaged, of a newer version or another kind.
+            StoreError: someone else is writing, or the file is read-only, damaged, of another version or another kind.
         """
         file = Path(folder) / FILE_NAME
         with contextlib.ExitStack() as undo:
@@ -92,7 +91,7 @@ class Store:
 
     def interval(self, key: str, name: str) -> list[float]:
         """Value, low and high of a quantity of a cell that was measured; NaN where there is none."""
-        listed = ", ".join(f'"{_known(name + end, CELL_COLUMNS)}"' for end in ("", "_low", "_high"))
+        listed = ", ".join(f'"{_known(column, CELL_COLUMNS)}"' for column in Interval.columns(name))
         with self._transaction() as connection:
             row = connection.execute(f"SELECT {listed} FROM cells WHERE key = ?", [key]).fetchone()
         return [math.nan if value is None else value for value in row]
@@ -129,7 +128,7 @@ class Store:
     def put_timing_failure(self, key: str, error: str, status: str = "failed", traceback: str = "") -> None:
         """Record why a cell could not be timed. Its statistics stand."""
         state = {"timing_status": status, "error": error, "traceback": traceback or None}
-        self._put_timing(key, {**dict.fromkeys(TIMING_COLUMNS), **state}, {})
+        self._put_timing(key, {**dict.fromkeys(stored("timing")), **state}, {})
 
     def discard(self, keys: Iterable[str]) -> None:
         """Forget cells, so that they are measured anew."""
@@ -142,10 +141,10 @@ class Store:
     ) -> None:
         before = connection.execute("SELECT attempts FROM cells WHERE key = ?", [cell.key]).fetchone()
         _delete(connection, cell.key)
-        point = {column: getattr(cell, column) for column in POINT_COLUMNS}
+        point = {column: getattr(cell, column) for column in stored("point")}
         point["compile"] = cell.compile is True  # a gradient that may be compiled for its statistics is timed eagerly
         if cell.train is not None:
-            point |= {column: getattr(cell.train, column) for column in SETTING_COLUMNS}
+            point |= {column: getattr(cell.train, column) for column in stored("settings")}
         state = {"timing_status": "", "attempts": (before[0] if before else 0) + attempts} | state
         _insert(connection, "cells", [{"fitted": False} | row | point | state])
 
@@ -198,7 +197,8 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        (schema.create if new else schema.migrate)(connection)
+        if new:
+            schema.create(connection)
 
 
 def _not_written(file: Path, error: sqlite3.Error) -> StoreError:

@@ -1,13 +1,12 @@
 """From a sweep to its cells."""
 
-import functools
-import importlib.metadata
 import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from estimators import registry
+from experiments.machine.provenance import version
 from experiments.sweep.cell import Cell
 from experiments.sweep.convert import one_line
 
@@ -47,7 +46,7 @@ def _cells(sweep: "Sweep") -> list[Cell]:
         if any(all(map(set.__contains__, rule, point)) for rule in excluded):
             continue
         named = dict(zip(axes, point, strict=True))
-        code = f"{_version()} {estimators[named['estimator']]} {problems[named['problem']]}"
+        code = f"{version() or 0} {estimators[named['estimator']]} {problems[named['problem']]}"
         settings = {key: getattr(sweep, key) for key in ("seed", "compile", "stop", "reference", "rounding")}
         found += [Cell(**named, **settings, train=train, code=code) for train in training]
     return found
@@ -91,11 +90,3 @@ def _grid_size(entry: Any) -> int:
     if isinstance(entry, dict):
         return math.prod(_grid_size(option) for option in entry.values())
     return sum(map(_grid_size, entry)) if isinstance(entry, list | tuple) else 1
-
-
-@functools.cache
-def _version() -> str:
-    try:
-        return importlib.metadata.version("gradmark")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

@@ -1,43 +1,70 @@
-"""Numbers as people read them."""
+"""Numbers as people read them: on the terminal, in the report, in figures. '' stands for a number that is missing."""
 
 import math
 
-__all__ = ["duration", "interval", "number", "percent", "seconds", "time_unit"]
+__all__ = ["duration", "interval", "megabytes", "multiple", "number", "percent", "seconds", "tick"]
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None) -> str:
-    """Four significant digits; '' where there is no number."""
-    return "" if value is None or math.isnan(value) else f"{value:.4g}"
+    """A count as it is, anything else with three significant digits."""
+    if value is None or math.isnan(value):
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 99_999.5 else f"{value:.3g}".replace("inf", "∞")
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """`value [low, high]`, or the value alone where it has no bounds."""
+    ends = number(low), number(high)
+    return f"{number(value)} [{ends[0]}, {ends[1]}]" if number(value) and all(ends) else number(value)
 
 
 def percent(value: float | None) -> str:
+    """A part of one as per cent, with two digits."""
     if value is None or math.isnan(value):
         return ""
     return f"{100 * value:,.0f} %" if 9.95 <= 100 * value < 1e6 else f"{100 * value:.2g} %"
 
 
-def seconds(value: float | None) -> str:
-    """A duration with its unit."""
+def seconds(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """A time, with its interval if there is one, in the unit that suits it: 999.7 µs are 1 ms."""
     if value is None or math.isnan(value):
         return ""
-    unit, size = time_unit(value)
-    return f"{value / size:.3g} {unit}"
-
-
-def time_unit(value: float) -> tuple[str, float]:
-    """The unit of a duration and its seconds, for three digits: 999.7 µs are 1 ms."""
-    return next((pair for pair in UNITS if value >= 0.9995 * pair[1]), UNITS[-1])
+    unit, size = next((pair for pair in UNITS if value >= 0.9995 * pair[1]), UNITS[-1])
+    return f"{interval(value / size, *(None if end is None else end / size for end in (low, high)))} {unit}"
 
 
 def duration(value: float) -> str:
-    """A long duration: 12 s, 5 min, 3 h."""
+    """A long time, roughly: 12 s, 5 min, 3 h."""
     if value >= 5400:
         return f"{value / 3600:.0f} h"
     return f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
 
 
-def interval(value: float, low: float, high: float) -> str:
-    """`value [low, high]`; '' where there is no value."""
-    return "" if math.isnan(value) else f"{value:.4g} [{low:.3g}, {high:.3g}]"
+def megabytes(value: float | None) -> str:
+    """A number of bytes in units of 10⁶, with one decimal."""
+    return "" if value is None or math.isnan(value) else f"{value / 1e6:,.1f}"
+
+
+def tick(value: float) -> str:
+    """One digit and a power of ten, for an axis: 0, 1, 20, 10⁻³, 2·10⁵; negative ones with a true minus sign."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)) + 1e-9)
+    digit = round(abs(value) / 10.0**exponent)
+    if digit == 10:
+        digit, exponent = 1, exponent + 1
+    sign = "\N{MINUS SIGN}" if value < 0 else ""
+    if exponent in (0, 1):
+        return f"{sign}{digit * 10**exponent}"
+    power = "10" + str(exponent).translate(SUPERSCRIPTS)
+    return sign + (power if digit == 1 else f"{digit}·{power}")
+
+
+def multiple(value: float) -> str:
+    """How many times as large, in few characters: 2.5, 40, 10⁴."""
+    return tick(value) if value >= 999.5 or value == 0 else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"

@@ -18,7 +18,7 @@ from experiments.statistics import Interval, log_standard_error, work_normalized
 from experiments.timing.kernels import kernel_seconds
 from experiments.timing.memory import peak_memory
 
-__all__ = ["Timed", "Timing", "interval_columns", "time_gradients"]
+__all__ = ["Timed", "Timing", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
@@ -55,10 +55,10 @@ class Timing:
     def columns(self, total_variance: Interval, mse: Interval | None) -> dict[str, Any]:
         """The columns of the timing in the store's `cells` table, beside the statistics that it belongs to."""
         return {
-            **interval_columns("seconds_per_gradient", self.seconds_per_gradient),
-            **interval_columns("seconds_per_gradient_batched", self.seconds_per_gradient_batched),
-            **interval_columns("work_normalized_variance", self.times(total_variance)),
-            **interval_columns("work_normalized_mse", None if mse is None else self.times(mse)),
+            **Interval.entries("seconds_per_gradient", self.seconds_per_gradient),
+            **Interval.entries("seconds_per_gradient_batched", self.seconds_per_gradient_batched),
+            **Interval.entries("work_normalized_variance", self.times(total_variance)),
+            **Interval.entries("work_normalized_mse", None if mse is None else self.times(mse)),
             "kernel_seconds_per_gradient": self.kernel_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
             "device_name": self.device_name,
@@ -67,12 +67,6 @@ class Timing:
     def rounds(self) -> dict[str, list[float]]:
         """The raw rounds for the store's `timings` table, in seconds, by kind."""
         return {"latency": self.latency.tolist(), "batched": self.batched.tolist()}
-
-
-def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
-    """`name`, `name_low` and `name_high`, NaN where there is no interval."""
-    value, low, high = interval if interval is not None else (math.nan,) * 3
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _median_and_quartiles(seconds: np.ndarray) -> Interval:

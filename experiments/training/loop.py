@@ -13,7 +13,7 @@ from estimators.interface import Estimator, Params, Problem
 from experiments.gradients.prepare import prepare_unlearned
 from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
 from experiments.statistics import Interval
-from experiments.timing.rounds import Timed, interval_columns
+from experiments.timing.rounds import Timed
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
 
@@ -47,7 +47,7 @@ class Trained:
     def row(self) -> dict[str, Any]:
         """The columns of the training in the store's `cells` table."""
         columns = {"steps": self.steps, "diverged": self.diverged}
-        return columns | interval_columns("objective", self.objective)
+        return columns | Interval.entries("objective", self.objective)
 
 
 def train(

@@ -160,7 +160,7 @@ def _failure(one: dict[str, Any], two: dict[str, Any]) -> str:
 
 def _variance(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
     """Below what rounding makes of an exact gradient, variances are all alike."""
-    a, b = (Interval(*(cell[f"total_variance{end}"] for end in ("", "_low", "_high"))) for cell in (one, two))
+    a, b = (Interval.of(cell, "total_variance") for cell in (one, two))
     if not (math.isfinite(a.value) and math.isfinite(b.value)):
         return None
     floor = (FLOOR * EPSILON[one["dtype"]] * max(_norm(one), _norm(two))) ** 2
@@ -178,9 +178,7 @@ def _norm(cell: dict[str, Any]) -> float:
 
 def _bias(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
     """Of squared biases, which may be negative, the difference is tested. Only what is seen to be biased is judged."""
-    (a, a_low, a_high), (b, b_low, b_high) = (
-        [cell[f"squared_bias{end}"] for end in ("", "_low", "_high")] for cell in (one, two)
-    )
+    (a, a_low, a_high), (b, b_low, b_high) = (Interval.of(cell, "squared_bias") for cell in (one, two))
     if not (math.isfinite(a) and math.isfinite(b)):
         return None
     halves = (a_high - a, b - b_low) if b > a else (a - a_low, b_high - b)

@@ -1,6 +1,4 @@
-"""From the cells of a run to curves: one an estimator, device and dtype, grouped by problem."""
-
-from __future__ import annotations
+"""From the cells of a run to curves: one an estimator, device and dtype, grouped by panel."""
 
 import re
 from collections.abc import Sequence
@@ -11,19 +9,19 @@ from numpy import ndarray
 from pandas import DataFrame
 
 from experiments.plots.drawing.style import Look, looks
+from experiments.statistics import Interval
 
-__all__ = ["ENDS", "Curve", "Selection", "by_numbers", "in_order", "select"]
+__all__ = ["Curve", "Selection", "by_numbers", "in_order", "select"]
 
 CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
-ENDS = ("", "_low", "_high")
-OTHERS = ["estimator", "problem", "num_samples", "status", "verdict", "gradient_norm"]
+OTHERS = ["panel", "curve", "num_samples", "status", "verdict", "gradient_norm"]
 
 
 class Curve(NamedTuple):
-    """The cells of one estimator on one problem under one condition, ordered along the x axis."""
+    """Cells of one panel under one condition, mostly those of an estimator, ordered along the x axis."""
 
-    estimator: str
-    condition: str  # what sets it apart from the estimator's other curves; '' where nothing does
+    name: str
+    condition: str  # what sets it apart from the other curves of the name; '' where nothing does
     look: Look
     cells: DataFrame
 
@@ -32,7 +30,7 @@ class Curve(NamedTuple):
 
     def interval(self, quantity: str) -> ndarray:
         """Value, low and high: [3, N]."""
-        return np.stack([self.numbers(quantity + end) for end in ENDS])
+        return np.stack([self.numbers(column) for column in Interval.columns(quantity)])
 
     @property
     def biased(self) -> ndarray:
@@ -40,33 +38,33 @@ class Curve(NamedTuple):
 
 
 class Selection(NamedTuple):
-    facets: dict[str, list[Curve]]  # by problem
+    panels: dict[str, list[Curve]]
     left_out: str  # what could not be drawn, as a sentence; '' where everything could
 
 
 def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_samples") -> Selection:
-    """The done cells in which all `quantities` (columns with a `_low` and a `_high` beside them) are finite.
+    """The done cells in which all `quantities` (with the columns of their intervals) are finite.
 
-    `along` is the column of the x axis.
+    `panel` and `curve` name where a cell is drawn, and `along` is the column of the x axis.
     """
-    numbers = [name + end for name in quantities for end in ENDS]
+    numbers = [column for name in quantities for column in Interval.columns(name)]
     cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
     done = cells.query("status == 'done'").sort_values(along, kind="stable")
     done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
     done = done.assign(condition=_conditions(done))
-    look = looks(cells["estimator"], done["condition"])
+    look = looks(cells["curve"], done["condition"])
     drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
-    facets: dict[str, list[Curve]] = {}
-    for key, rows in drawn.groupby(["problem", "estimator", "condition"]):
-        problem, estimator, condition = cast(tuple[str, str, str], key)
-        facets.setdefault(problem, []).append(Curve(estimator, condition, look[estimator, condition], rows))
-    facets = {problem: facets[problem] for problem in sorted(facets, key=by_numbers)}
+    panels: dict[str, list[Curve]] = {}
+    for key, rows in drawn.groupby(["panel", "curve", "condition"]):
+        panel, name, condition = cast(tuple[str, str, str], key)
+        panels.setdefault(panel, []).append(Curve(name, condition, look[name, condition], rows))
+    panels = {panel: panels[panel] for panel in sorted(panels, key=by_numbers)}
     if done.empty:
-        return Selection(facets, "nothing to draw: no cell is done")
+        return Selection(panels, "nothing to draw: no cell is done")
     names = " and ".join(name.replace("_", " ") for name in quantities)
     count = len(done) - len(drawn)
     what = "cells" if along == "num_samples" else "points"
-    return Selection(facets, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
+    return Selection(panels, f"not drawn: {count} of {len(done)} {what}, without a finite {names}" if count else "")
 
 
 def by_numbers(name: str) -> list[str | float]:
@@ -76,8 +74,8 @@ def by_numbers(name: str) -> list[str | float]:
 
 
 def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
-    """The facets in another order than the alphabetical one."""
-    return selection._replace(facets={name: selection.facets[name] for name in panels if name in selection.facets})
+    """The panels in another order than the alphabetical one."""
+    return selection._replace(panels={name: selection.panels[name] for name in panels if name in selection.panels})
 
 
 def _conditions(cells: DataFrame) -> list[str]:

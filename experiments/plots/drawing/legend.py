@@ -1,7 +1,5 @@
 """The legend below a figure: who is who, how conditions differ, what the other marks mean."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,11 +20,11 @@ def entry(label: str, **style: Any) -> Line2D:
 
 
 def entries(curves: Iterable[Curve], marks: Iterable[Line2D]) -> list[Line2D]:
-    """A row an estimator, a row a condition where there are several, and the other marks, each label once."""
-    curves = sorted(curves, key=lambda curve: (curve.estimator, curve.condition))
-    estimators = {curve.estimator: curve.look._replace(condition=0) for curve in curves}
+    """A row a name of curves, a row a condition where there are several, and the other marks, each label once."""
+    curves = sorted(curves, key=lambda curve: (curve.name, curve.condition))
+    names = {curve.name: curve.look._replace(condition=0) for curve in curves}
     conditions = {curve.condition: curve.look._replace(colour=INK, marker="o") for curve in curves}
-    rows = [*estimators.items(), *(sorted(conditions.items()) if len(conditions) > 1 else [])]
+    rows = [*names.items(), *(sorted(conditions.items()) if len(conditions) > 1 else [])]
     return [entry(name, **(look.line | look.marks)) for name, look in rows] + _distinct(marks)
 
 

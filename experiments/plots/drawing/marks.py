@@ -1,7 +1,5 @@
 """Marks that several kinds of figure share."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D

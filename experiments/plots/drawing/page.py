@@ -1,6 +1,4 @@
-"""The page that a figure is: small multiples, one facet a problem, and the legend below them."""
-
-from __future__ import annotations
+"""The page that a figure is: small multiples, the panels, and the legend below them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,19 +11,19 @@ from experiments.plots.drawing import legend
 from experiments.plots.drawing.curves import Curve, Selection
 from experiments.plots.drawing.style import paper_style, wrap
 
-__all__ = ["DrawFacet", "page"]
+__all__ = ["PAGE", "DrawPanel", "notice", "page", "settle"]
 
 COLUMN, PAGE = 3.5, 7.1  # inches: a column of a two-column paper, and its page
-FACET, LINE = 2.2, 0.13  # inches: the height of a facet with one line of title, and of one more line
+PANEL, LINE = 2.2, 0.13  # inches: the height of a panel with one line of title, and of one more line
 
-# Draws the curves of one problem, and returns legend entries for the marks beside them.
-DrawFacet = Callable[[Axes, list[Curve]], Sequence[Line2D]]
+# Draws the curves of one panel, and returns legend entries for the marks beside them.
+DrawPanel = Callable[[Axes, list[Curve]], Sequence[Line2D]]
 
 
-def page(selection: Selection, draw: DrawFacet, *, xlabel: str, ylabel: str, title: str | None) -> Figure:
-    """Draw every facet of a selection, or the sentence that says why there is none."""
+def page(selection: Selection, draw: DrawPanel, *, xlabel: str, ylabel: str, title: str | None) -> Figure:
+    """Draw every panel of a selection, or the sentence that says why there is none."""
     with paper_style():
-        if not selection.facets:
+        if not selection.panels:
             return notice(selection.left_out, title)
         return _small_multiples(selection, draw, xlabel, ylabel, title)
 
@@ -38,29 +36,29 @@ def notice(text: str, title: str | None) -> Figure:
     return figure
 
 
-def _small_multiples(selection: Selection, draw: DrawFacet, xlabel: str, ylabel: str, title: str | None) -> Figure:
-    facets = selection.facets
-    columns = {1: 1, 2: 2, 4: 2}.get(len(facets), 3)
+def _small_multiples(selection: Selection, draw: DrawPanel, xlabel: str, ylabel: str, title: str | None) -> Figure:
+    panels = selection.panels
+    columns = {1: 1, 2: 2, 4: 2}.get(len(panels), 3)
     width, characters = (COLUMN, 48) if columns == 1 else (PAGE, 84 // columns)
     figure = Figure(layout="constrained")
     grid = figure.add_gridspec(2, 1)
     upper, lower = (figure.add_subfigure(part) for part in grid)
-    axes = upper.subplots(math.ceil(len(facets) / columns), columns, squeeze=False)
+    axes = upper.subplots(math.ceil(len(panels) / columns), columns, squeeze=False)
     marks: list[Line2D] = []
-    for ax, (problem, curves) in zip(axes.flat, facets.items(), strict=False):
-        ax.set_title(wrap(problem, characters))
+    for ax, (name, curves) in zip(axes.flat, panels.items(), strict=False):
+        ax.set_title(wrap(name, characters))
         marks += draw(ax, curves)
-    for ax in axes.flat[len(facets) :]:
+    for ax in axes.flat[len(panels) :]:
         ax.remove()
     upper.supxlabel(xlabel)
     upper.supylabel(ylabel)
     if selection.left_out:
         marks.append(legend.entry(selection.left_out))
-    rows = legend.entries([curve for curves in facets.values() for curve in curves], marks)
+    rows = legend.entries([curve for curves in panels.values() for curve in curves], marks)
     legend_columns, legend_height = legend.size(rows, width)
     legend.put(lower, rows, legend_columns)
     lines = max(ax.get_title().count("\n") for ax in upper.axes)
-    upper_height = len(axes) * (FACET + lines * LINE) + 2 * LINE
+    upper_height = len(axes) * (PANEL + lines * LINE) + 2 * LINE
     if title:
         figure.suptitle(wrap(title, 120 if columns > 1 else 56))
     grid.set_height_ratios([upper_height, legend_height + LINE])

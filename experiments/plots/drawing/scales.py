@@ -1,7 +1,5 @@
 """Limits, ticks and labels of the axes: logarithmic, logarithmic with a lane for zero, signed logarithmic."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -13,10 +11,10 @@ from numpy import ndarray
 
 from experiments.plots.drawing.curves import Curve
 from experiments.plots.drawing.style import GRID
+from experiments.terminal.numbers import tick
 
-__all__ = ["Limits", "log_scale", "number", "option_scale", "sample_scale", "signed_scale"]
+__all__ = ["Limits", "log_scale", "option_scale", "sample_scale", "signed_scale"]
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LANE = 0.14  # height of the lane for zero, as a part of the rest of the axis
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 150)  # decades between labels
 Which = Literal["x", "y"]
@@ -34,21 +32,6 @@ class Limits(NamedTuple):
         return np.where(values <= 0, self.zero, np.clip(values, self.low, self.high))
 
 
-def number(value: float) -> str:
-    """A tick label: 0, 1, 20, 10⁻³, 2·10⁵; negative ones with a true minus sign."""
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(value)) + 1e-9)
-    digit = round(abs(value) / 10.0**exponent)
-    if digit == 10:
-        digit, exponent = 1, exponent + 1
-    sign = "\N{MINUS SIGN}" if value < 0 else ""
-    if exponent in (0, 1):
-        return f"{sign}{digit * 10**exponent}"
-    power = "10" + str(exponent).translate(SUPERSCRIPTS)
-    return sign + (power if digit == 1 else f"{digit}·{power}")
-
-
 def log_scale(ax: Axes, which: Which, values: ndarray, low: ndarray, high: ndarray, zero: str = "0") -> Limits:
     """Make an axis logarithmic, wide enough for the values and their intervals, with a lane for zeros at its low end.
 
@@ -63,7 +46,7 @@ def log_scale(ax: Axes, which: Which, values: ndarray, low: ndarray, high: ndarr
     margin = max(0.06 * (most - least), (1.0 - (most - least)) / 2)  # at least one decade, so that there are ticks
     bottom, top = least - margin, most + margin
     major, minor = _log_ticks(bottom, top) if positive.size else ([], [])
-    labels = [number(tick) for tick in major]
+    labels = [tick(value) for value in major]
     limits = Limits(10**bottom, 10**top, 10**bottom)
     if (values <= 0).any():
         lane = LANE * (top - bottom)
@@ -150,5 +133,5 @@ def signed_scale(ax: Axes, values: ndarray, low: ndarray, high: ndarray) -> tupl
     step = math.ceil((above + below + 2) / 6)
     up, down = ([linear * 10.0**k for k in range(step - 1, last + 1, step)] for last in (above, below))
     major = [*(-tick for tick in reversed(down)), 0.0, *up]
-    _set_ticks(ax, "y", major, [number(tick) for tick in major], [])
+    _set_ticks(ax, "y", major, [tick(value) for value in major], [])
     return bottom, top

@@ -1,7 +1,5 @@
 """What all figures share: one style, and one colour and marker an estimator."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager

@@ -1,38 +1,54 @@
 """Squared bias against the number of samples."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from pandas import DataFrame
 
+from experiments.plots.contents import along_samples, measured
 from experiments.plots.drawing import legend
+from experiments.plots.drawing.against_samples import SAMPLES
 from experiments.plots.drawing.curves import Curve, select
 from experiments.plots.drawing.marks import apart, ring
 from experiments.plots.drawing.page import page
+from experiments.plots.drawing.panels import FACETS, paneled
 from experiments.plots.drawing.scales import sample_scale, signed_scale
 from experiments.plots.drawing.style import INK
+from experiments.plots.kind import Kind, Request
+from experiments.store import Run
 
-__all__ = ["bias"]
+__all__ = ["KIND"]
 
 ONE_PERCENT = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
 
 
-def bias(cells: DataFrame, title: str | None = None) -> Figure:
+class Bias(Kind):
     """Squared bias over the squared norm of the gradient, with its 95 % interval, against num_samples.
 
     The axis is linear around 0 and logarithmic beyond; the unbiased estimate of a squared bias may be negative. Where
-    the gradient is 0, the facet shows the squared bias itself and says so.
+    the gradient is 0, the panel shows the squared bias itself and says so.
     """
-    return page(
-        select(cells, ["squared_bias"]),
-        _draw,
-        xlabel="samples per gradient S",
-        ylabel="squared bias relative to\nthe squared gradient norm",
-        title=title,
-    )
+
+    def suits(self, run: Run) -> bool:
+        return along_samples(run) and set(measured(run)["reference"]) != {"none"}
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        return page(
+            select(paneled(run.cells, request.facet), ["squared_bias"]),
+            _draw,
+            xlabel=SAMPLES,
+            ylabel="squared bias relative to\nthe squared gradient norm",
+            title=request.title,
+        )
+
+
+KIND = Bias(
+    title="Bias against number of samples",
+    caption="Unbiased estimate of the squared bias, with 95 % intervals, relative to the squared norm of the gradient. "
+    "The axis is linear around 0; an estimate below 0 is noise.",
+    place=50,
+    facets=FACETS,
+)
 
 
 def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
@@ -53,6 +69,6 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
         ax.vlines(x, np.fmax(low, bottom), np.fmin(high, top), color=curve.look.colour, linewidth=0.8)
         if curve.biased.any():  # to join points that differ by noise alone would draw a tangle
             ax.plot(x, value, **curve.look.line)
-        ax.plot(x, value, label=curve.estimator, linestyle="none", **curve.look.marks)
+        ax.plot(x, value, label=curve.name, linestyle="none", **curve.look.marks)
         marks += ring(ax, x, value, curve.biased)
     return marks

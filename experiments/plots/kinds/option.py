@@ -1,9 +1,7 @@
 """Variance and time against the option in which the problems of a run differ."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,68 +10,89 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from experiments.analysis.series import LEAST_LEVELS, Series, find_series, within
-from experiments.plots.drawing.curves import ENDS, Curve, Selection, in_order, select
+from experiments.analysis.series import LEAST_LEVELS, Series, find_series, varying, within
+from experiments.plots.contents import problems_in_series
+from experiments.plots.drawing.curves import Curve, Selection, in_order, select
 from experiments.plots.drawing.marks import exact_line, intervals, ring
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale, option_scale
+from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
+from experiments.store import Run
 from experiments.theory import exact_total_variance, exact_variances
 
-__all__ = ["option", "with_parameters"]
+__all__ = ["KIND"]
 
 ROUNDING = 1e-24
-"""Of the largest exact variance of a panel; what is below is zero."""
+"""The part of a panel's largest exact variance below which an exact variance is zero."""
 VARIANCE_OF, SECONDS, TIME = "variance of ", "seconds_per_gradient", "time of one gradient"
 Exact = Callable[[str, str, int], float | None]
 TIMES_APART = 3.0
 """The time is drawn where an estimator's varies by more than this along the option."""
+NOTHING = "nothing to draw: no numeric option takes three values or more"
 
 
-def option(cells: DataFrame, title: str | None = None, along: str | None = None) -> Figure:
+class Option(Kind):
     """Variance with its 95 % interval, and time, against the numeric option in which problems of one name differ.
 
-    The variance is that of each parameter where all have one entry (`with_parameters`), else the total one; each
-    num_samples has panels of its own. `along` names the option where several vary. A pale line is the exact variance,
-    where it is known.
+    The variance is that of each parameter where all have one entry, else the total one; each num_samples has panels of
+    its own. Where several options vary, the request may name one. A pale line is the exact variance, where it is known.
     """
-    series = find_series(cells["problem"], along) if "problem" in cells else []
-    points = _points(cells, series)
-    timed = any(TIME in panel for panel in points["problem"])
-    return page(
-        in_order(select(points, ["value"], along="level"), list(points["problem"].unique()))
-        if series
-        else Selection({}, "nothing to draw: no numeric option takes three values or more"),
-        _draw,
-        xlabel=" or ".join(dict.fromkeys(one.option for one in series)),
-        ylabel="variance of one gradient\n[cost² / parameter²]" + (" or its time [s]" if timed else ""),
-        title=title,
-    )
+
+    def suits(self, run: Run) -> bool:
+        return bool(problems_in_series(run))
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        series = find_series(run.cells["problem"], request.x)
+        points = _points(_with_parameters(run), series)
+        timed = any(TIME in panel for panel in points["panel"])
+        return page(
+            in_order(select(points, ["value"], along="level"), list(points["panel"].unique()))
+            if series
+            else Selection({}, NOTHING),
+            _draw,
+            xlabel=" or ".join(dict.fromkeys(one.option for one in series)),
+            ylabel="variance of one gradient\n[cost² / parameter²]" + (" or its time [s]" if timed else ""),
+            title=request.title,
+        )
+
+    def axes(self, run: Run) -> Sequence[str]:
+        return varying(run.cells["problem"])
 
 
-def with_parameters(cells: DataFrame, parameters: DataFrame) -> DataFrame:
+KIND = Option(
+    title="Against the option in which the problems differ",
+    caption="Variance of one gradient estimate with 95 % intervals, by parameter where each has one entry and else in "
+    "total, and the time of one gradient where it changes. Pale lines are exact variances, where they are known.",
+    place=10,
+)
+
+
+def _with_parameters(run: Run) -> DataFrame:
     """The cells with the variances of parameters of one entry, as columns `variance of NAME` with their intervals."""
-    if parameters.empty or cells.empty:
-        return cells
-    alone = parameters[~parameters.duplicated(["key", "parameter"], keep=False) & (parameters["index"] == 0)]
+    if run.parameters.empty or run.cells.empty:
+        return run.cells
+    several = run.parameters.duplicated(["key", "parameter"], keep=False)
+    alone = run.parameters[~several & (run.parameters["index"] == 0)]
     wide = {
-        f"{VARIANCE_OF}{name}{end}": rows.set_index("key")[f"variance{end}"]
+        wide: rows.set_index("key")[column]
         for name, rows in alone.groupby("parameter")
-        for end in ENDS
+        for wide, column in zip(Interval.columns(f"{VARIANCE_OF}{name}"), Interval.columns("variance"), strict=True)
     }
-    return cells.join(DataFrame(wide), on="key") if wide else cells
+    return run.cells.join(DataFrame(wide), on="key") if wide else run.cells
 
 
 def _points(cells: DataFrame, series: list[Series]) -> DataFrame:
-    """A row for each cell and quantity: `problem` is the panel, `level` the option, `value` the quantity."""
+    """A row for each cell and quantity: `level` is the option, `value` the quantity."""
     frames = [frame for one in series for frame in _panels(cells, one)]
-    points = pd.concat(frames, ignore_index=True) if frames else cells.assign(problem="", rank=0)
-    return points.sort_values("rank", kind="stable")
+    points = pd.concat(frames, ignore_index=True) if frames else cells.assign(panel="", rank=0)
+    return points.assign(curve=points["estimator"]).sort_values("rank", kind="stable")
 
 
 def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
     own = _curved(within(cells, series))
     done = own.query("status == 'done'")
-    names = [column for column in own if column.startswith(VARIANCE_OF) and f"{column}_low" in own]
+    names = [column for column in own if column.startswith(VARIANCE_OF) and set(Interval.columns(column)) <= {*own}]
     known = np.isfinite(done[names].to_numpy(float))
     names = [name for name, column in zip(names, known.T, strict=True) if column.any()]
     if names and known.any(axis=1).all():
@@ -86,7 +105,7 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 
 
 def _curved(own: DataFrame) -> DataFrame:
-    """Those at numbers of samples that have curves, of as many levels as a series has to have; all, if none has."""
+    """The cells at numbers of samples that have curves, of as many levels as a series has to have; all, if none has."""
     least = min(LEAST_LEVELS, len(set(own["level"])))
     curved = [s for s, found in own.groupby("num_samples") if len(set(found["level"])) >= least]
     return own.query("num_samples in @curved") if curved else own
@@ -94,13 +113,14 @@ def _curved(own: DataFrame) -> DataFrame:
 
 def _panel(own: DataFrame, series: Series, quantity: str, name: str, exact: Exact | None) -> DataFrame:
     known = [None if exact is None else exact(*point) for point in _specs(own)]
-    values = {f"value{end}": own[f"{quantity}{end}"] for end in ENDS}
+    columns = zip(Interval.columns("value"), Interval.columns(quantity), strict=True)
+    values = {value: own[column] for value, column in columns}
     several = len(set(own["num_samples"])) > 1
     panels = [f"{series.name}, {name}" + (f", S = {s}" if several else "") for s in own["num_samples"]]
     curve = np.array(known, float)
     # A quadrature that should give zero gives the rounding error of what it sums.
     curve[curve < ROUNDING * np.nanmax(curve, initial=0)] = np.nan
-    return own.assign(problem=panels, exact=curve, **values)
+    return own.assign(panel=panels, exact=curve, **values)
 
 
 def _exact_of(parameter: str) -> Exact:
@@ -128,6 +148,6 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
         else:
             ax.plot(x, np.where(value > 0, value, np.nan), **curve.look.line)
         style = {**curve.look.marks, "linestyle": "none", "markersize": size}
-        ax.plot(x, y, label=curve.estimator, **style)
+        ax.plot(x, y, label=curve.name, **style)
         marks += ring(ax, x, y, curve.biased)
     return marks

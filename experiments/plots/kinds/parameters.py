@@ -1,7 +1,5 @@
 """The variance of every entry of the parameters."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,58 +7,75 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
+from experiments.plots.contents import done
 from experiments.plots.drawing.curves import Curve, Selection, select
 from experiments.plots.drawing.marks import ring
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale
 from experiments.plots.drawing.style import GRID
+from experiments.plots.kind import Kind, Request
+from experiments.statistics import Interval
+from experiments.store import Run
 
-__all__ = ["parameter_variance"]
+__all__ = ["KIND"]
+
+NOTHING = "nothing to draw: no cell is done, or the run keeps no parameters"
 
 
-def parameter_variance(cells: DataFrame, title: str | None = None, parameters: DataFrame | None = None) -> Figure:
+class Parameters(Kind):
     """Variance of the entries of a gradient with their 95 % intervals, at the largest S of each problem.
 
     Entries lie side by side, tensor by tensor; one of more than 1,000 entries is a single one, the mean over them.
     """
-    points = _points(cells, parameters)
-    return page(
-        Selection({}, "nothing to draw: no cell is done, or the run keeps no parameters")
-        if points.empty
-        else select(points, ["entry_variance"], along="place"),
-        _draw,
-        xlabel="entry of the parameters",
-        ylabel="variance of an entry of one gradient\n[cost² / parameter²]",
-        title=title,
-    )
+
+    def suits(self, run: Run) -> bool:
+        """Only who asks for the figure gets it."""
+        return False
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        points = _points(run)
+        return page(
+            Selection({}, NOTHING) if points.empty else select(points, ["entry_variance"], along="entry"),
+            _draw,
+            xlabel="entry of the parameters",
+            ylabel="variance of an entry of one gradient\n[cost² / parameter²]",
+            title=request.title,
+        )
 
 
-def _points(cells: DataFrame, parameters: DataFrame | None) -> DataFrame:
-    """A row for each cell and entry: `problem` is the panel, `place` the entry."""
-    done = cells.query("status == 'done'") if "status" in cells else DataFrame()
-    if done.empty or parameters is None or parameters.empty:
+KIND = Parameters(
+    title="Variance by parameter",
+    caption="Variance of the entries of one gradient estimate, with 95 % intervals, at the largest number of samples.",
+    place=85,
+)
+
+
+def _points(run: Run) -> DataFrame:
+    """A row for each cell and entry of its parameters; `entry` is the place of that on the x axis."""
+    cells = done(run)
+    if cells.empty or run.parameters.empty:
         return DataFrame()
-    done = done[done["num_samples"] == done.groupby("problem")["num_samples"].transform("max")]
-    renamed = {f"variance{end}": f"entry_variance{end}" for end in ("", "_low", "_high")}
-    columns = parameters.rename(columns=renamed)[["key", "parameter", "index", *renamed.values()]]
-    points = done.merge(columns, on="key", how="inner")
-    entries = points["parameter"] + " " + points["index"].fillna(-1).astype(int).astype(str).str.zfill(5)
-    places = points.assign(entry=entries).groupby("problem")["entry"].transform(lambda found: pd.factorize(found)[0])
+    cells = cells[cells["num_samples"] == cells.groupby("problem")["num_samples"].transform("max")]
+    renamed = dict(zip(Interval.columns("variance"), Interval.columns("entry_variance"), strict=True))
+    columns = run.parameters.rename(columns=renamed)[["key", "parameter", "index", *renamed.values()]]
+    points = cells.merge(columns, on="key", how="inner")
+    names = points["parameter"] + " " + points["index"].fillna(-1).astype(int).astype(str).str.zfill(5)
+    entries = points.assign(name=names).groupby("problem")["name"].transform(lambda found: pd.factorize(found)[0])
     panels = points["problem"] + ", S = " + points["num_samples"].astype(str)
-    return points.assign(place=places, problem=panels)
+    return points.assign(entry=entries, panel=panels, curve=points["estimator"])
 
 
 def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
     intervals = [curve.interval("entry_variance") for curve in curves]
     limits = log_scale(ax, "y", *np.concatenate(intervals, axis=1), zero="variance 0")
-    count = int(max(curve.numbers("place").max() for curve in curves)) + 1
+    count = int(max(curve.numbers("entry").max() for curve in curves)) + 1
     marks = []
     for number, (curve, interval) in enumerate(zip(curves, intervals, strict=True)):
-        x = curve.numbers("place") + 0.6 * ((number + 0.5) / len(curves) - 0.5)
+        x = curve.numbers("entry") + 0.6 * ((number + 0.5) / len(curves) - 0.5)
         y, low, high = (limits.place(values) for values in interval)
         size = 4.0 if count <= 8 else 2.5
         ax.vlines(x, low, high, color=curve.look.colour, linewidth=0.8)
-        ax.plot(x, y, label=curve.estimator, **{**curve.look.marks, "linestyle": "none", "markersize": size})
+        ax.plot(x, y, label=curve.name, **{**curve.look.marks, "linestyle": "none", "markersize": size})
         marks += ring(ax, x, y, curve.biased)
     _name_tensors(ax, pd.concat([curve.cells for curve in curves]), count)
     return marks
@@ -68,7 +83,7 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
 
 def _name_tensors(ax: Axes, points: DataFrame, count: int) -> None:
     """A name below the middle of a tensor, a line between two of them."""
-    ends = points.sort_values("place").groupby("parameter", sort=False)["place"].agg(["min", "max"])
+    ends = points.sort_values("entry").groupby("parameter", sort=False)["entry"].agg(["min", "max"])
     middles = (ends["min"] + ends["max"]) / 2
     names = [name if first == last else f"{name} [{last - first + 1}]" for name, first, last in ends.itertuples()]
     shown = names if len(names) <= 4 else [name.partition(" ")[0][:6] for name in names]

@@ -1,37 +1,51 @@
 """Total variance against the number of samples, with the rates at which it falls."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from pandas import DataFrame
 
+from experiments.plots.contents import has_rates
 from experiments.plots.drawing import legend
-from experiments.plots.drawing.curves import Curve
+from experiments.plots.drawing.against_samples import variance_page
+from experiments.plots.drawing.curves import Curve, select
 from experiments.plots.drawing.marks import exact_line, ring
+from experiments.plots.drawing.panels import paneled
 from experiments.plots.drawing.scales import Limits, log_scale, sample_scale
-from experiments.plots.kinds.variance import variance_page
+from experiments.plots.kind import Kind, Request
 from experiments.statistics import Interval, PowerLaw, fit_power_law
+from experiments.store import Run
 from experiments.theory import exact_total_variance
 
-__all__ = ["rates"]
+__all__ = ["KIND"]
 
 LINE, HEIGHT = 0.14, 1.6  # inches: of a line of the rates, and of what a panel has for curves and rates
 CURVED = 2.0
 """Inflation of the standard error beyond which the points lie on no power law."""
 
 
-def rates(cells: DataFrame, title: str | None = None) -> Figure:
+class Rates(Kind):
     """Total variance with its 95 % interval against num_samples, and the fitted power law of each curve.
 
     Beside each panel's markers stands the exponent with its standard error (`statistics.fit_power_law`). A pale line is
     the exact variance, where it is known.
     """
-    return variance_page(cells, _draw, title)
+
+    def suits(self, run: Run) -> bool:
+        return has_rates(run)
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        return variance_page(select(paneled(run.cells), ["total_variance"]), request.title, _draw)
+
+
+KIND = Rates(
+    title="Rates of the variance",
+    caption="Total variance of one gradient estimate against the number of samples in it, with the fitted power law "
+    "and its exponent ± standard error. Pale lines are exact variances, where they are known.",
+    place=20,
+)
 
 
 def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
@@ -47,7 +61,7 @@ def _draw(ax: Axes, curves: list[Curve]) -> list[Line2D]:
         if np.isfinite(exact).all():
             marks += exact_line(ax, x, limits.place(exact), curve.look)
         ax.vlines(x, limits.place(low), limits.place(high), color=curve.look.colour, linewidth=0.8)
-        ax.plot(x, y, label=curve.estimator, linestyle="none", **curve.look.marks)
+        ax.plot(x, y, label=curve.name, linestyle="none", **curve.look.marks)
         marks += ring(ax, x, y, curve.biased)
         law = fit_power_law(x, [Interval(*row) for row in np.stack([value, low, high], axis=1).tolist()])
         if law is not None:
@@ -79,4 +93,4 @@ def _text(law: PowerLaw) -> str:
 
 def _specs(curve: Curve) -> list[tuple[str, str, int]]:
     problem = curve.cells["problem"]
-    return [(curve.estimator, spec, int(s)) for spec, s in zip(problem, curve.numbers("num_samples"), strict=True)]
+    return [(curve.name, spec, int(s)) for spec, s in zip(problem, curve.numbers("num_samples"), strict=True)]

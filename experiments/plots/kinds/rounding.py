@@ -1,102 +1,35 @@
-"""The range of gradients, and their error against float64, against the option in which problems differ."""
-
-from __future__ import annotations
-
-import json
-from functools import partial
+"""The error of gradients against float64, against the option in which problems differ."""
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from pandas import DataFrame
 
-from experiments.analysis.series import find_series, within
-from experiments.plots.drawing import legend
-from experiments.plots.drawing.curves import Curve, Selection, in_order, select
-from experiments.plots.drawing.marks import apart
-from experiments.plots.drawing.page import page
-from experiments.plots.drawing.scales import Limits, log_scale, option_scale
+from experiments.plots.contents import problems_in_series, rounding_studied
+from experiments.plots.drawing.spans import spans_page
 from experiments.plots.drawing.style import INK
+from experiments.plots.kind import Kind, Request
+from experiments.store import Run
 
-__all__ = ["gradient_range", "rounding_error"]
+__all__ = ["KIND"]
 
-EPSILON = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
-FIGURES = ["smallest_gradient", "largest_gradient", "median_relative_error", "largest_relative_error"]
-# Number of entries -> marker, how far beyond the edge of the panel's data (as a part of its height), what it says.
-LOST = {
-    "overflows": ("^", 1.06, "some gradients overflow"),
-    "nans": ("x", 1.14, "some gradients are NaN"),
-    "underflows": ("v", -0.06, "some gradients underflow to 0"),
-}
+STYLE = {"color": INK, "linewidth": 0.8, "linestyle": (0, (1, 2))}
+EPSILON = ("the spacing of float32 at 1, 2⁻²³", float(np.finfo(np.float32).eps), STYLE)
 
 
-def gradient_range(cells: DataFrame, title: str | None = None) -> Figure:
-    """From the smallest magnitude of a gradient entry to the largest, and where entries leave the dtype's range."""
-    return _figure(cells, title, "largest_gradient", "smallest_gradient", "magnitude of a gradient entry")
-
-
-def rounding_error(cells: DataFrame, title: str | None = None) -> Figure:
+class Rounding(Kind):
     """The error of a gradient entry relative to float64 on the same noise: its median (marker) and its largest."""
-    name = "relative error against float64,\nmedian and largest"
-    return _figure(cells, title, "median_relative_error", "largest_relative_error", name)
+
+    def suits(self, run: Run) -> bool:
+        return bool(problems_in_series(run)) and rounding_studied(run)
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        name = "relative error against float64,\nmedian and largest"
+        ends = ("median_relative_error", "largest_relative_error")
+        return spans_page(run.cells, *ends, ylabel=name, title=request.title, line=EPSILON)
 
 
-def _figure(cells: DataFrame, title: str | None, value: str, other: str, ylabel: str) -> Figure:
-    """A marker at the value, and a line from there to the other."""
-    series = find_series(cells["problem"]) if "problem" in cells else []
-    panels = [within(_with_figures(cells), one).assign(problem=one.name) for one in series]
-    points = pd.concat(panels, ignore_index=True) if panels else DataFrame({"underflows": []})
-    points = points.dropna(subset="underflows")
-    return page(
-        in_order(select(points, [], along="level"), [one.name for one in series])
-        if len(points)
-        else Selection({}, "nothing to draw: no cell of a series has a study of its rounding (rounding = true)"),
-        partial(_draw, value=value, other=other),
-        xlabel=" or ".join(dict.fromkeys(one.option for one in series)),
-        ylabel=ylabel,
-        title=title,
-    )
-
-
-def _with_figures(cells: DataFrame) -> DataFrame:
-    """The cells with the figures of `experiments.measuring.rounding` as columns, from their diagnostics."""
-    found = DataFrame([json.loads(text or "{}") for text in cells["diagnostics"]], index=cells.index)
-    return cells.assign(**found.reindex(columns=[*FIGURES, *LOST]).astype(float))
-
-
-def _draw(ax: Axes, curves: list[Curve], value: str, other: str) -> list[Line2D]:
-    ends = [(curve.numbers(value), curve.numbers(other)) for curve in curves]
-    values, others = (np.concatenate([pair[i] for pair in ends]) for i in (0, 1))
-    up = log_scale(ax, "y", np.concatenate([values, others]), values, others)
-    room = option_scale(ax, np.concatenate([curve.numbers("level") for curve in curves]))
-    marks = []
-    if value == "median_relative_error":
-        ax.axhline(float(np.finfo(np.float32).eps), **EPSILON)
-        marks.append(legend.entry("the spacing of float32 at 1, 2⁻²³", **EPSILON))
-    for curve, factor, (y, end) in zip(curves, apart(len(curves), room), ends, strict=True):
-        x = curve.numbers("level") * factor
-        style = {**curve.look.line, **curve.look.marks, "markersize": 3.0}
-        ax.vlines(x, up.place(y), up.place(end), color=curve.look.colour, linewidth=0.8)
-        ax.plot(x, up.place(y), label=curve.estimator, **style)
-        marks += _lost(ax, curve, x, up)
-    if len(marks) > (value == "median_relative_error"):
-        ax.set_ylim(_beyond(up, -0.12), _beyond(up, 1.2))
-    return marks
-
-
-def _lost(ax: Axes, curve: Curve, x: np.ndarray, up: Limits) -> list[Line2D]:
-    found = []
-    for name, (marker, place, text) in LOST.items():
-        some = curve.numbers(name) > 0
-        if some.any():
-            style = {"linestyle": "none", "marker": marker, "markersize": 3.5, "fillstyle": "none"}
-            ax.plot(x[some], np.full(some.sum(), _beyond(up, place)), label=name, color=curve.look.colour, **style)
-            found.append(legend.entry(text, **style))
-    return found
-
-
-def _beyond(up: Limits, place: float) -> float:
-    """From 0 at the lower limit to 1 at the upper one, on the logarithmic scale."""
-    return up.low * (up.high / up.low) ** place
+KIND = Rounding(
+    title="Rounding errors",
+    caption="Error of the entries of a gradient relative to float64 at the same parameters and noise: the median "
+    "(marker) and the largest (end of the line).",
+    place=90,
+)

@@ -1,50 +1,34 @@
-"""Signal-to-noise ratio against the number of samples, of the whole gradient and of each named parameter."""
-
-from __future__ import annotations
-
-from functools import partial
+"""Signal-to-noise ratio against the number of samples."""
 
 from matplotlib.figure import Figure
-from pandas import DataFrame
 
-from experiments.plots.drawing.curves import ENDS, Selection, in_order, select
-from experiments.plots.drawing.page import page
-from experiments.plots.kinds.variance import draw_against_samples
+from experiments.plots.drawing.against_samples import signals_page
+from experiments.plots.drawing.curves import select
+from experiments.plots.drawing.panels import FACETS, paneled
+from experiments.plots.kind import Kind, Request
+from experiments.store import Run
 
-__all__ = ["parameter_signals", "signal_to_noise"]
+__all__ = ["KIND"]
 
 
-def signal_to_noise(cells: DataFrame, title: str | None = None) -> Figure:
+class SignalToNoise(Kind):
     """‖E ĝ‖ / √(total variance) with its 95 % interval against num_samples, log-log.
 
     Where nothing varies, or the signal is not seen above the noise, there is no ratio to draw; the legend counts these.
     """
-    return _page(select(cells, ["snr"]), title)
+
+    def suits(self, run: Run) -> bool:
+        """Only who asks for the figure gets it."""
+        return False
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        return signals_page(select(paneled(run.cells, request.facet), ["snr"]), request.title)
 
 
-def parameter_signals(cells: DataFrame, title: str | None = None, signals: DataFrame | None = None) -> Figure:
-    """As `signal_to_noise`, a panel for each named parameter, from a run's `signals`."""
-    points = _points(cells, signals)
-    nothing = Selection({}, "nothing to draw: no cell is done, or the run keeps no signals")
-    return _page(
-        nothing if points.empty else in_order(select(points, ["snr"]), list(points["problem"].unique())), title
-    )
-
-
-def _page(selection: Selection, title: str | None) -> Figure:
-    return page(
-        selection,
-        partial(draw_against_samples, quantity="snr", zero="SNR 0"),
-        xlabel="samples per gradient S",
-        ylabel="signal-to-noise ratio\nof one gradient",
-        title=title,
-    )
-
-
-def _points(cells: DataFrame, signals: DataFrame | None) -> DataFrame:
-    """A row for each cell and named parameter: `problem` is the panel."""
-    if signals is None or signals.empty or "status" not in cells:
-        return DataFrame()
-    own = [f"snr{end}" for end in ENDS]
-    points = cells.query("status == 'done'").drop(columns=own).merge(signals[["key", "parameter", *own]], on="key")
-    return points.assign(problem=points["problem"] + "\n" + points["parameter"])
+KIND = SignalToNoise(
+    title="Signal-to-noise ratio",
+    caption="Norm of the mean gradient over the root of the total variance, with 95 % intervals, against the number of "
+    "samples.",
+    place=45,
+    facets=FACETS,
+)

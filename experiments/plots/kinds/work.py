@@ -1,7 +1,5 @@
 """Which estimator is how much worse than the best, problem by problem: a map of work-normalized errors."""
 
-from __future__ import annotations
-
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +8,15 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from experiments.analysis.objectives import aside
+from experiments.plots.contents import along_samples, done, measured, timed
 from experiments.plots.drawing.curves import by_numbers
 from experiments.plots.drawing.page import PAGE, notice, settle
-from experiments.plots.drawing.scales import number
 from experiments.plots.drawing.style import paper_style, wrap
+from experiments.plots.kind import Kind, Request
+from experiments.store import Run
+from experiments.terminal.numbers import multiple
 
-__all__ = ["work_map"]
+__all__ = ["KIND"]
 
 FIGURES = ["work_normalized_mse", "work_normalized_variance"]
 COLOURS = "cividis_r"
@@ -25,33 +26,49 @@ NAMES, COLUMN, ROW, LINE = 2.3, 0.45, 0.2, 0.11  # inches: names, a problem, an 
 CHARACTERS, LONGEST = 40, 64
 
 
-def work_map(cells: DataFrame, title: str | None = None) -> Figure:
+class Work(Kind):
     """MSE × time of each estimator on each problem, at its best S, relative to the best estimator of the problem.
 
     Without `exact`, and without estimators of another objective. By variance × time on a problem where a cell has no
     reference; such a column says so. In parentheses: found to be biased. Estimators are ordered by their median.
     """
-    ratios, biased, where = _ratios(cells)
-    with paper_style():
-        if ratios.empty:
-            return notice("nothing to draw: no cell is done, timed and has a finite error", title)
-        return _draw(ratios, biased, _caption(ratios, biased, where), title)
+
+    def suits(self, run: Run) -> bool:
+        """Several estimators on several problems, so that a map of them has something to compare."""
+        cells = measured(run)
+        ranked = cells[cells["estimator"].map(aside) == ""]
+        crossed = len(set(ranked["estimator"])) > 1 and len(set(ranked["problem"])) > 1
+        return along_samples(run) and timed(cells) and crossed
+
+    def draw(self, run: Run, request: Request) -> Figure:
+        ratios, biased, where = _ratios(done(run))
+        with paper_style():
+            if ratios.empty:
+                return notice("nothing to draw: no cell is done, timed and has a finite error", request.title)
+            return _draw(ratios, biased, _caption(ratios, biased, where), request.title)
+
+
+KIND = Work(
+    title="Error for the time",
+    caption="MSE × time of each estimator at its best number of samples, as a multiple of the best on the same "
+    "problem. Small is better; in parentheses: found to be biased.",
+    place=80,
+)
 
 
 def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
     """Two frames, estimators × problems: the ratios, and whether the cell is biased; and at which S."""
-    done = cells.query("status == 'done'") if "status" in cells else cells
-    if done.empty:
+    if cells.empty:
         return DataFrame(), DataFrame(), ""
-    done = done.loc[done["estimator"].map(aside) == ""].astype({name: float for name in FIGURES})
-    known = done.loc[np.isfinite(done[FIGURES[1]].to_numpy(float))]
+    cells = cells.loc[cells["estimator"].map(aside) == ""].astype({name: float for name in FIGURES})
+    known = cells.loc[np.isfinite(cells[FIGURES[1]].to_numpy(float))]
     by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
     panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
     figure = [row[FIGURES[row["problem"] in by_variance]] for row in known.to_dict("records")]
-    known = known.assign(figure=figure, problem=panels).sort_values("figure", kind="stable")
-    best = known.drop_duplicates(["estimator", "problem"])
-    ratios = best.pivot(index="estimator", columns="problem", values="figure")
-    wrong = best.assign(wrong=best["verdict"] == "biased").pivot(index="estimator", columns="problem", values="wrong")
+    known = known.assign(figure=figure, panel=panels).sort_values("figure", kind="stable")
+    best = known.drop_duplicates(["estimator", "panel"])
+    ratios = best.pivot(index="estimator", columns="panel", values="figure")
+    wrong = best.assign(wrong=best["verdict"] == "biased").pivot(index="estimator", columns="panel", values="wrong")
     # A yardstick that is zero would make everything infinite: what is above zero is then compared with the least of it.
     ratios = ratios / ratios.where(ratios > 0).min().fillna(1.0)
     order = ratios.median(axis=1).sort_values(kind="stable").index
@@ -104,9 +121,5 @@ def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, 
             continue
         red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, 1e-300))))
         ink = "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "#000000"
-        text = f"({_text(ratio)})" if biased[i, j] else _text(ratio)
+        text = f"({multiple(ratio)})" if biased[i, j] else multiple(ratio)
         ax.text(*place, text, ha="center", va="center", color=ink)
-
-
-def _text(ratio: float) -> str:
-    return number(ratio) if ratio >= 999.5 or ratio == 0 else f"{ratio:.0f}" if ratio >= 9.95 else f"{ratio:.1f}"

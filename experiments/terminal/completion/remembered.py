@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from experiments.machine.caching import cache_folder
+from experiments.machine.files import replacing
 
 __all__ = ["SOURCE", "continuations", "known"]
 
@@ -25,13 +26,8 @@ def known() -> Known:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     found = _registered()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.tmp")
-        partial.write_text(json.dumps({"state": state, "known": found}), "utf-8")
-        partial.replace(file)
-    except OSError:
-        pass
+    with suppress(OSError, ValueError), replacing(file) as temporary:  # what cannot be written is found anew
+        temporary.write_text(json.dumps({"state": state, "known": found}), "utf-8")
     return found
 
 

@@ -1,7 +1,5 @@
 """Total variance against the work for one gradient: its time, or its evaluations of the cost."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
@@ -12,46 +10,29 @@ from numpy import ndarray
 from pandas import DataFrame
 
 from experiments.plots.drawing import legend
+from experiments.plots.drawing.against_samples import TOTAL_VARIANCE
 from experiments.plots.drawing.curves import Curve, select
 from experiments.plots.drawing.marks import ring
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import Limits, log_scale
 from experiments.plots.drawing.style import INK
 
-__all__ = ["pareto_front", "variance_evaluations", "variance_time"]
+__all__ = ["pareto_front", "work_page"]
 
 FRONT = {"color": INK, "linewidth": 2.5, "alpha": 0.25, "linestyle": "-"}
 
 
-def variance_time(cells: DataFrame, title: str | None = None) -> Figure:
-    """Total variance (95 % interval) against seconds per gradient (median and quartiles), log-log.
+def work_page(cells: DataFrame, work: str, xlabel: str, title: str | None) -> Figure:
+    """Total variance against `work`, a column with an interval, log-log.
 
     An estimator's numbers of samples are joined, and its markers grow with them. The Pareto front is that of the
     estimators that a user would choose from: without `exact`, and without cells that were found to be biased.
     """
-    return _variance_work(cells, "seconds_per_gradient", "seconds per gradient [s]", title)
-
-
-def variance_evaluations(cells: DataFrame, title: str | None = None) -> Figure:
-    """Total variance (95 % interval) against the evaluations of the cost for one gradient, log-log.
-
-    The comparison that does not depend on a machine, for costs that take much longer than the estimator around them.
-    """
-    known = cells.assign(**dict.fromkeys(("evaluations_low", "evaluations_high"), cells.get("evaluations")))
-    return _variance_work(known, "evaluations", "evaluations of the cost per gradient", title)
-
-
-def _variance_work(cells: DataFrame, work: str, xlabel: str, title: str | None) -> Figure:
     selection = select(cells, ["total_variance", work])
-    curves = [curve for facet in selection.facets.values() for curve in facet]
+    curves = [curve for panel in selection.panels.values() for curve in panel]
     levels = sorted({s for curve in curves for s in curve.numbers("num_samples")})
-    return page(
-        selection,
-        partial(_draw, work=work, sizes=dict(zip(levels, np.linspace(3.5, 6.5, len(levels)), strict=True))),
-        xlabel=xlabel,
-        ylabel="total variance of one gradient\n[cost² / parameter²]",
-        title=title,
-    )
+    sizes = dict(zip(levels, np.linspace(3.5, 6.5, len(levels)), strict=True))
+    return page(selection, partial(_draw, work=work, sizes=sizes), xlabel=xlabel, ylabel=TOTAL_VARIANCE, title=title)
 
 
 def pareto_front(work: ndarray, variance: ndarray) -> ndarray:
@@ -71,7 +52,7 @@ def _draw(ax: Axes, curves: list[Curve], work: str, sizes: dict[float, float]) -
         (x, left, right), (y, low, high) = across.place(place), up.place(variance)
         ax.hlines(y, left, right, color=curve.look.colour, linewidth=0.8)
         ax.vlines(x, low, high, color=curve.look.colour, linewidth=0.8)
-        ax.plot(x, y, label=curve.estimator, **curve.look.line)
+        ax.plot(x, y, label=curve.name, **curve.look.line)
         for s, *point in zip(curve.numbers("num_samples"), x, y, strict=True):
             ax.plot(*point, **{**curve.look.marks, "markersize": sizes[s]})
         marks += ring(ax, x, y, curve.biased)
@@ -79,7 +60,7 @@ def _draw(ax: Axes, curves: list[Curve], work: str, sizes: dict[float, float]) -
 
 
 def _draw_front(ax: Axes, curves: list[Curve], work: str, across: Limits, up: Limits) -> list[Line2D]:
-    candidates = [~curve.biased & (curve.estimator.partition(":")[0] != "exact") for curve in curves]
+    candidates = [~curve.biased & (curve.name.partition(":")[0] != "exact") for curve in curves]
     points = [
         np.stack([curve.numbers(work), curve.numbers("total_variance")])[:, chosen]
         for curve, chosen in zip(curves, candidates, strict=True)

@@ -1,13 +1,15 @@
 """The main figures of a run as a table: of cells that were measured, and of cells that were trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from experiments.analysis.evaluations import differ_from_samples
 from experiments.store import FAILURES
-from experiments.terminal.numbers import interval, percent, seconds
+from experiments.store.columns import COLUMNS, Row, records
+from experiments.terminal.numbers import percent, seconds
 from experiments.terminal.tables import print_table
 
 __all__ = ["PLACES", "places", "print_cells", "summary"]
@@ -15,7 +17,7 @@ __all__ = ["PLACES", "places", "print_cells", "summary"]
 PLACES = ("device", "dtype", "compile", "seed", "training")
 """Columns that are shown only where they differ between cells."""
 
-Columns = dict[str, Callable[[dict[str, Any]], str]]
+Columns = dict[str, Callable[[Row], str]]
 """What a column of the table says of a cell."""
 
 
@@ -30,14 +32,13 @@ def print_cells(cells: pd.DataFrame) -> None:
 
 def summary(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells that are done, as text."""
-    done = cells.query("status == 'done'")
-    rows = done.to_dict("records")
-    trained = [not pd.isna(row["steps"]) for row in rows]
+    rows = records(cells.query("status == 'done'"))
+    trained = [row["steps"] is not None for row in rows]
     columns = _point(cells)
     if not all(trained) or not rows:
-        columns |= _measured(cells) | {"time": _time, "MSE × s [95 %]": _interval("work_normalized_mse")}
+        columns |= _measured(cells)
     if any(trained):
-        columns |= _trained() | {"time of a step": _time}
+        columns |= _trained()
     return pd.DataFrame({name: [text(row) for row in rows] for name, text in columns.items()}, dtype=object)
 
 
@@ -47,46 +48,46 @@ def places(cells: Any) -> list[str]:
 
 
 def _point(cells: pd.DataFrame) -> Columns:
-    names = {"problem": "problem", "estimator": "estimator", "S": "num_samples"} | {
-        name: name for name in places(cells)
-    }
-    return {name: _plain(column) for name, column in names.items()}
+    names = {"problem": "problem", "estimator": "estimator", "S": "num_samples"}
+    return {heading: _shown(name) for heading, name in (names | {name: name for name in places(cells)}).items()}
 
 
 def _measured(cells: pd.DataFrame) -> Columns:
     counted: Columns = {
-        "evaluations": _plain("evaluations"),
-        "variance × evaluations [95 %]": _interval("evaluation_normalized_variance"),
+        "evaluations": _shown("evaluations"),
+        "variance × evaluations [95 %]": _shown("evaluation_normalized_variance"),
     }
     return {
         **(counted if differ_from_samples(cells) else {}),
-        "total variance [95 %]": _interval("total_variance"),
+        "total variance [95 %]": _shown("total_variance"),
         "bias/‖g‖": _bias,
-        "verdict": _plain("verdict"),
-        "detectable": lambda cell: percent(cell["detectable_bias"]),
+        "verdict": _shown("verdict"),
+        "detectable": _shown("detectable_bias"),
+        "time": _time,
+        "MSE × s [95 %]": _shown("work_normalized_mse"),
     }
 
 
 def _trained() -> Columns:
     return {
-        "seeds": _plain("replicates"),
-        "steps": _plain("steps"),
-        "diverged": _plain("diverged"),
-        "objective [95 %]": _interval("objective"),
+        "seeds": _shown("replicates"),
+        "steps": _shown("steps"),
+        "diverged": _shown("diverged"),
+        "objective [95 %]": _shown("objective"),
+        "time of a step": _time,
     }
 
 
-def _plain(column: str) -> Callable[[dict[str, Any]], str]:
-    return lambda cell: "" if pd.isna(cell[column]) else str(cell[column])
+def _shown(name: str) -> Callable[[Row], str]:
+    column = replace(COLUMNS[name], note=None)
+    return column.show
 
 
-def _interval(name: str) -> Callable[[dict[str, Any]], str]:
-    return lambda cell: interval(cell[name], cell[f"{name}_low"], cell[f"{name}_high"])
+def _bias(cell: Row) -> str:
+    """The root of the squared bias, relative to the norm of the gradient."""
+    squared, norm = cell["squared_bias"], cell["gradient_norm"]
+    return percent(max(squared, 0.0) ** 0.5 / norm) if norm and squared is not None else ""
 
 
-def _bias(cell: dict[str, Any]) -> str:
-    return percent(max(cell["squared_bias"], 0.0) ** 0.5 / cell["gradient_norm"]) if cell["gradient_norm"] else ""
-
-
-def _time(cell: dict[str, Any]) -> str:
+def _time(cell: Row) -> str:
     return cell["timing_status"] if cell["timing_status"] in FAILURES else seconds(cell["seconds_per_gradient"])

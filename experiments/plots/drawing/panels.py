@@ -1,0 +1,20 @@
+"""What makes the panels of a figure, and the curves in them."""
+
+from pandas import DataFrame
+
+__all__ = ["FACETS", "paneled"]
+
+FACETS = ("problem", "estimator", "device", "dtype", "seed", "compile", "num_samples")
+"""Columns of the cells that can make panels."""
+
+
+def paneled(cells: DataFrame, facet: str = "problem") -> DataFrame:
+    """The cells with `panel`, the name of the panel that shows them, and `curve`, the name of their curve in it.
+
+    Curves are estimators; in panels of estimators they are problems. Panels are problems, or problems under one device,
+    dtype, …
+    """
+    if facet == "estimator":
+        return cells.assign(panel=cells["estimator"], curve=cells["problem"])
+    place = "" if facet == "problem" else f", {facet} = " + cells[facet].astype(str)
+    return cells.assign(panel=cells["problem"] + place, curve=cells["estimator"])
