@@ -113,7 +113,12 @@ def _measured(cell: Cell) -> Measured | Skipped:
     for name, value in row.items():
         if isinstance(value, int) and abs(value) > LARGEST:
             raise ValueError(f"{name} is {value}, more than a file of results can hold")
-    return Measured(row, {"parameters": measurement.parameters(), "signals": measurement.signal_rows()})
+    tables = {
+        "parameters": measurement.parameters(),
+        "signals": measurement.signal_rows(),
+        "leave_one_out": measurement.leave_one_out_rows(),
+    }
+    return Measured(row, tables)
 
 
 def _trained(cell: Cell, settings: Train) -> Measured | Skipped:

@@ -94,7 +94,8 @@ def _run(
     none = DataFrame()
     cells = cells if len(cells.columns) else DataFrame(columns=[*CELL_COLUMNS, "training"], dtype=object)
     tables = (none if table is None else table for table in (parameters, signals, traces))
-    return Run(cells, *tables, timings=none, provenance={}, plan=tuple(cells["key"]))
+    timings = DataFrame(columns=["key", "kind", "round", "seconds"])
+    return Run(cells, *tables, timings=timings, provenance={}, plan=tuple(cells["key"]))
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:
