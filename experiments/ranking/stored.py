@@ -1,6 +1,6 @@
 """The rankings of a run, problem by problem, from what its store holds and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,12 @@ TIMING = {
 }
 
 
+Logs = Mapping[tuple[str, str], np.ndarray]
+"""Logarithms of a quantity without group k, by key and quantity."""
+Rounds = Mapping[str, np.ndarray]
+"""Seconds of one gradient, one figure a round, by key."""
+
+
 class Placed(NamedTuple):
     """A cell and its place."""
 
@@ -42,25 +48,6 @@ class Ranking(NamedTuple):
     """Why an estimator has no figure to be ranked by."""
 
 
-class Evidence(NamedTuple):
-    """What tells two cells apart beside their rows."""
-
-    logs: dict[tuple[str, str], np.ndarray]
-    """Logarithms of a quantity without group k, by key and quantity."""
-    rounds: dict[str, np.ndarray]
-    """Seconds of one gradient, one figure a round, by key."""
-
-    @classmethod
-    def of(cls, run: Run) -> "Evidence":
-        kept = run.leave_one_out
-        logs = zip(kept["key"], kept["quantity"], kept["logs"], strict=True)
-        rounds = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
-        return cls(
-            {(key, name): np.frombuffer(values, "<f8") for key, name, values in logs},
-            {str(key): seconds.to_numpy(float) for key, seconds in rounds},
-        )
-
-
 def comparable(cells: DataFrame) -> DataFrame:
     """The cells whose errors can be compared: gradients of the expected cost, without the yardstick."""
     named = cells["estimator"].str.split(":").str[0] != YARDSTICK
@@ -72,14 +59,15 @@ def rankings(run: Run) -> list[Ranking]:
     problems: dict[str, list[Row]] = {}
     for row in records(run.cells.query("status == 'done' and steps.isna()")):
         problems.setdefault(row["problem"], []).append(row)
-    evidence = Evidence.of(run)
-    return [_ranking(problem, rows, evidence) for problem, rows in problems.items()]
+    timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
+    rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
+    return [_ranking(problem, rows, run.logs, rounds) for problem, rows in problems.items()]
 
 
-def _ranking(problem: str, rows: Sequence[Row], evidence: Evidence) -> Ranking:
+def _ranking(problem: str, rows: Sequence[Row], logs: Logs, rounds: Rounds) -> Ranking:
     by = quantity(row["work_normalized_mse"] is not None for row in rows)
     column = "mse" if by == "MSE" else "total_variance"
-    entries = [Placed(row, _entry(row, by, column, evidence)) for row in rows if row[_figure(by)] is not None]
+    entries = [Placed(row, _entry(row, by, column, logs, rounds)) for row in rows if row[_figure(by)] is not None]
     best: dict[tuple[str, str, str], Placed] = {}
     for one in sorted(entries, key=lambda one: (ASIDE.index(one.ranked.aside), one.ranked.figure.value)):
         best.setdefault((one.row["estimator"], one.row["device"], one.row["dtype"]), one)
@@ -94,17 +82,19 @@ def _figure(by: Quantity) -> str:
     return f"work_normalized_{by.lower()}"
 
 
-def _entry(row: Row, by: Quantity, column: str, evidence: Evidence) -> Ranked:
-    figure, seconds = Interval.of(row, _figure(by)), evidence.rounds.get(row["key"])
+def _entry(row: Row, by: Quantity, column: str, logs: Logs, rounds: Rounds) -> Ranked:
+    figure, seconds = Interval.of(row, _figure(by)), rounds.get(row["key"])
     figure = Interval(*(np.nan if value is None else value for value in figure))
     work = None
     if seconds is not None and None not in Interval.of(row, column):
-        work = Work(Interval.of(row, column), evidence.logs.get((row["key"], column)), seconds)
+        work = Work(Interval.of(row, column), logs.get((row["key"], column)), seconds)
     biased = "biased" in (row["verdict"], row["claim"])
     return Ranked(row["estimator"], figure, biased, row["target"] or EXPECTED_COST.name, work)
 
 
 def _reason(row: Row, by: Quantity) -> str:
+    if row["target"] not in (None, EXPECTED_COST.name):
+        return f"its gradient is that of another objective: {row['target']}"
     if row["seconds_per_gradient"] is None:
         return TIMING.get(row["timing_status"], "not timed")
     if row["nonfinite"]:

@@ -6,8 +6,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments.store import schema
@@ -37,6 +39,12 @@ class Run:
     """The keys of all cells of the latest run, those that are missing included."""
     leave_one_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["key", "quantity", "logs"]))
     """For paired comparisons: key, quantity, and the logarithms of the quantity without group k, as float64."""
+
+    @cached_property
+    def logs(self) -> dict[tuple[str, str], np.ndarray]:
+        """The arrays of `leave_one_out`, `[G]`, by key and quantity."""
+        kept = zip(*(self.leave_one_out[name] for name in ("key", "quantity", "logs")), strict=True)
+        return {(key, quantity): np.frombuffer(values, "<f8") for key, quantity, values in kept}
 
     @property
     def planned(self) -> int:
