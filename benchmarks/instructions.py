@@ -1,7 +1,5 @@
 """Instructions of the eager step, counted by callgrind: they do not depend on what else the machine does."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Numbers that follow from the code and the seed alone, and must not creep: variances, and evaluations of the cost."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 from unittest.mock import patch
 

@@ -3,8 +3,6 @@
 They keep to names that earlier commits have too, since both sides of a comparison run them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -26,7 +24,7 @@ def require(estimator: str, problem: str) -> None:
 
 
 @cache
-def workload(estimator: str, problem: str, device: str = "cpu") -> Workload:
+def workload(estimator: str, problem: str, device: str = "cpu") -> "Workload":
     """What `measure` works with, on one thread. NotImplementedError where this commit has no such case."""
     import torch
     from torch.distributions import Distribution

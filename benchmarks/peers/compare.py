@@ -7,8 +7,6 @@ by round; a ratio is formed within a round. Exits with 1 where a mean or a varia
 missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys

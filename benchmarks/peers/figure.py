@@ -1,7 +1,5 @@
 """Gradients per second of every implementation."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 

@@ -4,8 +4,6 @@ The layouts: a key for each gradient, or the noise of all of them in one call, b
 each with JAX's own generator (threefry) and with the faster one of XLA (rbg), and in blocks of two sizes.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import time

@@ -1,8 +1,6 @@
 """What no implementation on torch's generator can beat: its noise alone, and with one pass over it; and gradmark's own
 noise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

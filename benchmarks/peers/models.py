@@ -3,8 +3,6 @@
 Each gives the parameters in the order in which gradmark has them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """gradmark itself: chunks of replicates, eager and compiled."""
 
-from __future__ import annotations
-
 from benchmarks.peers.work import Block, Case, Moments
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare

@@ -1,7 +1,5 @@
 """A plain loop in torch: one backward pass a gradient, as in a training step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What every peer does: the same gradient estimates, of which the moments are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Problems that differ in one numeric option, which a figure or a fit takes as its axis."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

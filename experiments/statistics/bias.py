@@ -1,7 +1,5 @@
 """Squared bias, mean squared error and signal-to-noise ratio, from the spread of the group means."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,7 +39,7 @@ class Deviation:
     measured: bool  # noise has G - 1 degrees of freedom, otherwise as many as there are replicates
 
     @classmethod
-    def of(cls, groups: Groups, reference: np.ndarray) -> Deviation:
+    def of(cls, groups: Groups, reference: np.ndarray) -> "Deviation":
         """`reference`: [P] exact, or [G, P] group means of a measured one, whose noise then counts too."""
         rows = groups.mean - reference
         mean = rows.mean(axis=0)

@@ -1,7 +1,5 @@
 """How fast a variance falls with the number of samples: a line through its logarithms."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

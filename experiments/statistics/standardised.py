@@ -1,7 +1,5 @@
 """The deviation of an estimate from the gradient in units of its noise, and three tests of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,7 +28,7 @@ class Standardised:
     others: np.ndarray  # [G, P], the same without group k, or [P] where the reference is measured
 
     @classmethod
-    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> Standardised:
+    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> "Standardised":
         deviation = Deviation.of(groups, reference)
         magnitude = np.maximum(np.abs(groups.overall_mean), np.abs(gradient(reference)))
         floors = np.maximum(floor, rounding(magnitude))

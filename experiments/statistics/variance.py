@@ -1,7 +1,5 @@
 """Variance of one gradient estimate: in total, per parameter, and how far its interval can be trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 

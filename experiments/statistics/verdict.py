@@ -1,7 +1,5 @@
 """Is an estimator biased? The combined test, and whether enough replicates were drawn to tell."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
