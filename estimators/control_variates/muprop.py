@@ -18,7 +18,7 @@ __all__ = ["MuProp"]
 @register_control_variate("muprop")
 @dataclass(frozen=True)
 class MuProp(ControlVariate):
-    r"""The cost's first-order expansion around the mean $\mu(\theta)$ of q,
+    r"""The cost's first-order expansion around the mean of q, $\mu(\theta)$,
 
     $$h(x) = f(\mu) + \nabla f(\mu)^\top (x - \mu), \qquad
       \nabla_\theta \mathbb{E}[h] = \nabla f(\mu)^\top \nabla_\theta \mu(\theta).$$
