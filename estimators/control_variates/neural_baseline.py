@@ -29,8 +29,8 @@ class NeuralBaseline(ControlVariate):
 
     $b_\psi$ has one hidden layer of `hidden` tanh units; each replicate has its own. Adam takes steps of size `rate` on
     $(f - \sum_n b_\psi(x_n))^2$: many in `fit`, on noise of its own, and one in `update`, after each use in training.
-    Before that the baseline is zero. Under `per-data-point` every cost has the baseline of its own data point.
-    Unbiased. NVIL, Mnih & Gregor 2014; without its normalisation of the variance.
+    Before that the baseline is zero. Under `per-data-point` each cost has its own data point's baseline. Unbiased.
+    NVIL, Mnih & Gregor 2014; without its normalisation of the variance.
     """
 
     hidden: int = 32

@@ -51,7 +51,7 @@ class Estimator(Component, ABC):
         return "unbiased"
 
     def objective(self, problem: Problem, num_samples: int) -> Objective:
-        """The function whose gradient is estimated; a bound of K samples is another objective than the expected cost."""
+        """The function whose gradient is estimated; a bound of K samples is another one than the expected cost."""
         return EXPECTED_COST
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:

@@ -92,7 +92,7 @@ class Problem(Component, ABC):
             return derivative(value.sum(), exact)
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
-        """The gradient of the sum over `support`, in blocks of states, so that memory does not grow with their number."""
+        """The gradient of the sum over `support`, by blocks of states: memory does not grow with their number."""
         states = self.support(params)
         if states is None:
             return None

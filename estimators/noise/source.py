@@ -30,7 +30,7 @@ def open_interval(u: Tensor) -> Tensor:
 
 
 class NoiseSource(ABC):
-    """Random numbers on one device, in one dtype. A law without a sampler of its own is drawn by inversion of uniforms."""
+    """Random numbers on one device, in one dtype; a law without a sampler of its own is inverted from uniforms."""
 
     device: torch.device
     dtype: torch.dtype

@@ -1,4 +1,4 @@
-"""Whose errors can be compared: estimators of one gradient."""
+"""Estimators whose errors can be compared, since they estimate one gradient."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ __all__ = ["aside", "has_own_objective"]
 def has_own_objective(spec: str) -> bool:
     """Whether an estimator's target is another gradient than that of the expected cost, such as a bound of K samples.
 
-    False where the estimator is not known here: a run may hold those of plug-ins.
+    False where the estimator is not known here: a run may hold estimators of plug-ins.
     """
     try:
         return make_estimator(spec).traits.log_weights

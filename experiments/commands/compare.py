@@ -26,7 +26,7 @@ COLUMNS = [
 ]
 USUAL = ("cpu", "float32", "")
 LISTED = 10
-"""New and vanished cells that are named; of the rest there is a count."""
+"""The most new or vanished cells that are named; the rest are counted."""
 
 
 @click.command("compare")

@@ -53,10 +53,11 @@ class Walk(Distribution):
 @register_problem("random-walk")
 @dataclass(frozen=True)
 class RandomWalk(Problem):
-    """x = X₁ … Xₙ, a walk from 0 with P(+1) = exp(−X/p) in each of n = `steps` steps, f = Xₙ²: sequential and discrete.
+    r"""The squared end of a random walk that turns back more readily the farther it has gone: sequential and discrete.
 
-    The parameter is log p, so that every real number is a walk; the derivative in p is that in log p divided by p.
-    The expectation is exact, by the transition matrix.
+    $x = (X_1, \dots, X_n)$ is a walk from 0 in n = `steps` steps of ±1, with $P(+1) = \exp(-X / p)$ at X, and $f =
+    X_n^2$. The parameter is $\log p$, so that every real number is a walk; the derivative in p is that in $\log p$
+    divided by p. The expectation is exact, by the transition matrix.
     Arya et al. 2022.
     """
 

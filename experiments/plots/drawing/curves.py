@@ -79,7 +79,7 @@ def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
 
 
 def _conditions(cells: DataFrame) -> list[str]:
-    """A text a cell, of those of the conditions that vary within the run."""
+    """A text for each cell: the conditions that vary within the run."""
     count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
     varying = [name for name in CONDITIONS if count[name] > 1]
     if count["device_name"] <= count["device"]:  # then the name tells no more than the device does

@@ -12,7 +12,7 @@ __all__ = ["apart", "exact_line", "intervals", "ring"]
 
 RING = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 9.0, "fillstyle": "none"}
 BAND = 0.18
-"""Opacity."""
+"""The opacity of the band between points."""
 EXACT = {"linestyle": "-", "linewidth": 3.0, "alpha": 0.3}
 
 
