@@ -19,7 +19,7 @@ class Numbers(NamedTuple):
 
 
 class Seeded:
-    """All are computed in one process: it takes longer to start one than to compute a number."""
+    """Numbers that are all computed in one process: it takes longer to start one than to compute a number."""
 
     param_names = ("estimator", "problem")
     params = (list(CASES), PROBLEMS)

@@ -1,6 +1,6 @@
 """The computations that the asv suite times and counts. torch is imported when one is asked for, not before.
 
-They keep to names that earlier commits have too, since both sides of a comparison run them.
+They keep to names that earlier commits also have, since both sides of a comparison run them.
 """
 
 from collections.abc import Callable

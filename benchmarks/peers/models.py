@@ -24,7 +24,7 @@ class Model:
     params: dict[str, Tensor]
     q: Callable[[dict[str, Tensor]], Distribution]
     cost: Callable[[Tensor, dict[str, Tensor]], Tensor]
-    """Of samples `[S, *event]`, `[S]`; for latent variables −log w, `[K, N]`."""
+    """The costs `[S]` of samples `[S, *event]`; for latent variables −log w, `[K, N]`."""
 
 
 def model_of(case: Case) -> Model:

@@ -24,7 +24,7 @@ class Case:
 
 
 class Moments(NamedTuple):
-    """Of a number of gradients, entry by entry."""
+    """The moments of a number of gradients, entry by entry."""
 
     replicates: int
     mean: np.ndarray

@@ -23,7 +23,7 @@ class MuProp(ControlVariate):
     $$h(x) = f(\mu) + \nabla f(\mu)^\top (x - \mu), \qquad
       \nabla_\theta \mathbb{E}[h] = \nabla f(\mu)^\top \nabla_\theta \mu(\theta).$$
 
-    Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, for discrete x too; needs a q whose
+    Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, also for discrete x; needs a q whose
     mean is known and a cost that is differentiable there. One more evaluation of the cost. Gu et al. 2016.
     """
 

@@ -40,7 +40,7 @@ class RelaxedControl(Estimator, ABC):
 
     @abstractmethod
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        """The coefficients to start from; those that are learned require a gradient."""
+        """The coefficients to start from; the learned ones require a gradient."""
 
     @abstractmethod
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:

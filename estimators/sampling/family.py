@@ -46,7 +46,7 @@ class Family:
     shifted: Proposal | None = None
     """q moved by a number of its scales."""
     weak_derivatives: Mapping[str, WeakDerivative] = field(default_factory=dict)
-    """For each parameter of q, by its name as an attribute, the weak derivative in it."""
+    """The weak derivative in each parameter of q, by the name that it has as an attribute."""
     relaxation: Relaxation | None = None
     """A continuous relaxation, of a discrete distribution."""
     states: States | None = None
@@ -62,7 +62,7 @@ class Family:
 
 
 UNKNOWN = Family(own_forms)
-"""What is known of a distribution that nobody has registered: its own sampler."""
+"""The family of a distribution that is not registered: its own sampler."""
 
 _families: dict[type[td.Distribution], Family] = {}
 _origins: dict[type[td.Distribution], tuple[str, str]] = {}

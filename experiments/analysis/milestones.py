@@ -39,7 +39,7 @@ def milestones(
 
 
 def seed_curves(traces: pd.DataFrame, key: str, quantity: str) -> pd.DataFrame:
-    """A row a recorded step, a column a seed; NaN after a seed has diverged."""
+    """One row per recorded step, one column per seed; NaN after a seed has diverged."""
     own = traces[(traces["key"] == key) & (traces["quantity"] == quantity)]
     return own.pivot(index="step", columns="replicate", values="value")
 

@@ -113,7 +113,7 @@ class _Run:
             self.store.put_failure(cell, answer.error, answer.status, answer.traceback, answer.attempts)
 
     def time(self, retry: Collection[str]) -> set[str]:
-        """Time cells while nothing else of the sweep runs; the keys of those that were timed."""
+        """Time cells while nothing else of the sweep runs; the keys of the timed cells."""
         untimed = _untimed(self.cells, self.store.states(), retry)
         self.progress.start("timing", len(untimed))
         computed, lost = set(), []

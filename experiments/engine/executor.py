@@ -57,7 +57,7 @@ class ExecutorLost(Exception):
 
 
 class Interrupts:
-    """Counts Ctrl-C while a run goes on: after the first no task begins, the second ends those that run."""
+    """Counts Ctrl-C while a run goes on: after the first no task begins, the second ends the running tasks."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

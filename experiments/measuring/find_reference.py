@@ -27,7 +27,7 @@ _uncached: dict[tuple[type, str], np.ndarray | None] = {}
 
 @dataclass(frozen=True)
 class References:
-    """For a command that meets a problem many times: what `find_reference` finds, once a problem."""
+    """The references for a command that meets a problem many times: `find_reference` is asked once a problem."""
 
     known: dict[tuple[str, Objective], Reference | None] = field(default_factory=dict)
 

@@ -46,7 +46,7 @@ def rounding_shift(workload: Workload) -> float:
         exact = _in_float64(workload)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError:  # a component of somebody's own that is written for one dtype
+    except RuntimeError:  # a component that is written for one dtype
         return 0.0
     shift = np.abs((found - exact).mean(0)).max()
     return float(shift) if np.isfinite(shift) else 0.0

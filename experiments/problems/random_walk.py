@@ -43,7 +43,7 @@ class Walk(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         before = torch.nn.functional.pad(value[..., :-1], (1, 0))
         hazard = before * (-self.log_p).exp().unsqueeze(-1)
-        # At zero the walk cannot fall: the logarithm of 0 there is kept out of the derivative too.
+        # At zero the walk cannot fall: the logarithm of 0 there is also kept out of the derivative.
         falls_from = torch.where(before > 0, hazard, 1.0)
         log_fall = (-torch.expm1(-falls_from)).log().masked_fill(before <= 0, -torch.inf)
         return torch.where(value > before, -hazard, log_fall).sum(-1)

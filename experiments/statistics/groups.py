@@ -33,7 +33,7 @@ class Groups:
         return Groups(count, shift, deviations)
 
     def of(self, parameters: slice) -> "Groups":
-        """Those of some parameters alone."""
+        """The groups of some parameters alone."""
         return Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
 
     @property
@@ -69,7 +69,7 @@ class Groups:
 
 
 def rounding(magnitude: np.ndarray) -> np.ndarray:
-    """What float64 sums of this magnitude may be off by."""
+    """The error that float64 sums of this magnitude may have."""
     return 64 * np.finfo(np.float64).eps * np.abs(magnitude)
 
 

@@ -85,7 +85,7 @@ class Standardised:
         return float(stats.chi2.sf(df + np.sqrt(2 * df) * statistic, df))
 
     def _sum_of_squares(self) -> float:
-        """Of the scores; against an exact gradient, from products of different groups, weighed as in `along`."""
+        """The sum of squared scores; against an exact gradient, from products of different groups, as in `along`."""
         if self.deviation.measured:
             return float((self.scores**2).sum())
         rows = self.deviation.spread + self.deviation.mean
@@ -107,14 +107,14 @@ class Standardised:
         return float((quantiles * self._noise_along() + np.abs(self.direction) @ self.floor) / strength)
 
     def _noise_along(self) -> float:
-        """As in `along`, from the spread alone: what decides whether to go on must not see the deviation."""
+        """The noise of `along`, from the spread alone: what decides whether to go on must not see the deviation."""
         if self.deviation.measured:
             return self.along[1]
         error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
         return float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
 
     def _strength(self) -> float:
-        """The gradient itself along u."""
+        """The gradient itself, projected on u."""
         if self.reference.ndim == 1:
             return float(self.direction @ self.reference)
         return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]

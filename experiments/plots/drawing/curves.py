@@ -1,4 +1,4 @@
-"""From the cells of a run to curves: one an estimator, device and dtype, grouped by panel."""
+"""From the cells of a run to curves: one for each estimator, device and dtype, grouped by panel."""
 
 import re
 from collections.abc import Sequence
