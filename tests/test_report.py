@@ -1,7 +1,5 @@
 """The report, as a browser shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -128,7 +128,7 @@ class LatinHypercube(Scheme):
 
 @register_scheme("systematic")
 class Systematic(Scheme):
-    """On every axis the points (i + U) / S in random order, with one U an axis (Madow 1949; Kitagawa 1996)."""
+    """The points (i + U) / S in random order on every axis, with one U an axis (Madow 1949; Kitagawa 1996)."""
 
     summary = "equally spaced points with one random offset an axis"
 

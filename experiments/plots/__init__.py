@@ -21,7 +21,7 @@ from experiments.store import CELL_COLUMNS, Run
 __all__ = ["KINDS", "plot", "plots", "plots_of", "save_plots"]
 
 USUAL = "variance"
-"""The kind with panels of another column of the cells, where none is asked for."""
+"""The kind of figure to draw where `facet` is given and no kind."""
 
 
 def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:

@@ -23,7 +23,7 @@ RATE, BATCH = 3e-3, 64
 def trained_params(problem: Digits, steps: int) -> Params:
     """The parameters, in float64, after a number of steps of Adam on mini-batches, from the problem's own start.
 
-    The same every time, and on disk under everything that defines them.
+    They are the same every time, and kept on disk under everything that defines them.
     """
     file = cache_folder() / "checkpoints" / f"{_key(problem, steps)}.pt"
     found = _read(file, problem.initial_params())
@@ -34,7 +34,7 @@ def trained_params(problem: Digits, steps: int) -> Params:
 
 
 def _trained(problem: Digits, steps: int) -> Params:
-    """In float32."""
+    """The trained parameters, in float32."""
     spec, num_samples = problem.trained_by
     estimator, moved = make_estimator(spec), problem.to("cpu", torch.float32)
     params = {name: value.float().requires_grad_() for name, value in problem.initial_params().items()}
@@ -62,7 +62,7 @@ def _key(problem: Digits, steps: int) -> str:
 
 
 def _read(file: Path, like: Params) -> Params | None:
-    """None: there is no file, or not one of these parameters."""
+    """The parameters in a file; None: there is no file, or not one of these parameters."""
     found = read_checkpoint(file)
     if not isinstance(found, dict) or {name: value.shape for name, value in found.items()} != _shapes(like):
         return None
