@@ -9,7 +9,8 @@ from scipy import stats
 from torch import Tensor
 
 from estimators.noise import IID
-from estimators.noise.schemes import SCHEMES, Scheme
+from estimators.noise.scheme import Scheme
+from estimators.noise.schemes import SCHEMES
 from estimators.noise.sobol import MAX_DIMENSIONS
 
 RARE = 1e-4

@@ -15,6 +15,7 @@ from estimators.interface import LatentVariableProblem, Params
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 from experiments.problems.options import check_options
+from experiments.problems.trained_start import trained_params
 
 __all__ = ["PIXELS", "Digits", "bernoulli_log_prob", "dense", "random_dense"]
 
@@ -56,11 +57,10 @@ class Digits(LatentVariableProblem):
         """Random parameters, with a fixed seed."""
 
     def initial_params(self) -> Params:
-        from experiments.problems.trained_start import trained_params
 
         if self.steps == 0:
             return self.untrained_params()
-        return trained_params(replace(self, steps=0, points=1), self.steps)
+        return trained_params(replace(self, steps=0, points=1), self.steps, *self.trained_by)
 
     @property
     def num_data(self) -> int:
