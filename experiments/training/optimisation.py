@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.interface import Noise, Params, Problem, Unsupported, derivative
+from estimators.interface import Problem, Unsupported
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
+from experiments.gradients.steps import Eager
 from experiments.gradients.workload import Workload, flatten, without_validation
 from experiments.training.settings import Train
 
@@ -44,13 +45,13 @@ class Optimisation:
     def advance(self) -> None:
         """One step: mini-batch, noise, gradient, optimiser, and what the estimator learns from it."""
         with without_validation():
-            problem, source = self._batch(), self._source("step")
-            noise = self._draw(problem, source)
+            step = self._step()
             before = {name: value.detach().clone() for name, value in self.params.items()}
-            for name, gradient in self._gradient(problem, noise).items():
+            noise = step.noise(before, self._source("step"))
+            for name, gradient in step.gradient(before, noise).items():
                 self.params[name].grad = gradient
             self.optimizer.step()
-            self.estimator = self.estimator.update(problem, before, noise)
+            self.estimator = self.estimator.update(step.problem, before, noise)
         self.step += 1
 
     def record(self) -> list[dict[str, Any]]:
@@ -102,17 +103,13 @@ class Optimisation:
             return {name: value.cpu() for name, value in problem.evaluate(exact, source).items()}
 
     def _gradient_variance(self) -> Tensor:
-        problem, source = self._batch(), self._source("variance")
-        draws = [flatten(self._gradient(problem, self._draw(problem, source))) for _ in range(DRAWS)]
-        return torch.stack(draws).double().var(0).sum(1).cpu()
+        step, source = self._step(), self._source("variance")
+        point = {name: value.detach() for name, value in self.params.items()}
+        return torch.stack([flatten(step(point, source)) for _ in range(DRAWS)]).double().var(0).sum(1).cpu()
 
-    def _gradient(self, problem: Problem, noise: Noise) -> Params:
-        with torch.enable_grad():
-            return derivative(self.estimator.surrogate(problem, self.params, noise).sum(), self.params)
-
-    def _draw(self, problem: Problem, source: IID) -> Noise:
-        with torch.no_grad():
-            return self.estimator.draw(problem, self.params, self.workload.num_samples, source)
+    def _step(self) -> Eager:
+        """The gradient of this step, on its mini-batch, by the estimator as it has learned so far."""
+        return Eager(self._batch(), self.estimator, self.workload.num_samples)
 
     def _batch(self) -> Problem:
         """The problem on the data of this step: for each seed data points of its own, none of them twice."""
