@@ -20,11 +20,11 @@ COMMON = [
     "linear-gaussian:dim=2,points=2",
 ]
 REST = ["digits-sbn:latent=4,points=2"]
-"""For variants that support none of COMMON; the others would take minutes on it."""
+"""The problem for variants that support none of COMMON; the other variants would take minutes on it."""
 PROBLEMS = [*COMMON, *REST]
 FILE = Path(__file__).with_name("cases.json")
 CASES: dict[str, list[str]] = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
-"""Of each variant, those of PROBLEMS that it supports."""
+"""The problems of PROBLEMS that each variant supports."""
 DEVICES = ["cpu", *(["cuda"] if shutil.which("nvidia-smi") else [])]
 
 

@@ -1,8 +1,8 @@
 """Does a commit make anything worse? `python -m benchmarks.gate BASE HEAD [--bench REGEX]`, as `nox -s bench-compare`.
 
-asv measures both commits in turn. A row is worse where it fails now, or exceeds both a factor and an absolute change,
-for times beyond chance too; what is worse is measured once more, and counts if it is worse again. asv's own exit codes
-cannot decide: `continuous` ends with 1 after a failed build too, and `compare` with 0 after a regression.
+asv measures both commits in turn. A row is worse where it fails now, or exceeds both a factor and an absolute change
+(times also beyond chance); what is worse is measured once more, and counts if it is worse again. asv's own exit codes
+cannot decide: `continuous` also ends with 1 after a failed build, and `compare` with 0 after a regression.
 
 Prints a Markdown table. Exits with 0, 2 (bad usage), 3 (something is worse) or 4 (nothing could be compared).
 """
@@ -48,7 +48,7 @@ THRESHOLDS = {
     "variance": Threshold(1.2, 1e-8),
     "evaluations": Threshold(1.0, 0.5),
 }
-"""By the unit of a benchmark."""
+"""The threshold for each unit of a benchmark."""
 
 
 class Side(NamedTuple):
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def skipped(self) -> bool:
-        """Neither commit has it."""
+        """Whether neither commit has it."""
         return all(side.value is not None and math.isnan(side.value) for side in (self.base, self.head))
 
     @property
@@ -91,7 +91,7 @@ class Row:
 
     @property
     def _fails_now(self) -> bool:
-        """It fails, or is skipped: what is tracked is what the checkout of the second commit has."""
+        """Whether it fails, or is skipped: what is tracked is what the checkout of the second commit has."""
         return _measured(self.base) and not _measured(self.head)
 
 
@@ -132,7 +132,7 @@ def gate(base: str, head: str, bench: Sequence[str]) -> int:
     """Measure two commits, once more where one is worse, and print what came of it; the exit code."""
     try:
         rows = measured(base, head, bench)
-    except UserError as error:  # of asv, which has said more on stderr
+    except UserError as error:  # asv has said more on stderr
         print(f"nothing was measured: {error}")
         return NOTHING
     suspects = [row for row in rows if row.worse]

@@ -7,7 +7,10 @@ __all__ = ["Gradients"]
 
 
 class Gradients:
-    """With a `setup`, asv times one call a sample and calls it between samples: the steps are made once a process."""
+    """The time of one gradient, and of a chunk of replicates.
+
+    With a `setup`, asv times one call a sample and calls it between samples: the steps are made once a process.
+    """
 
     param_names = ("estimator", "device")
     params = (list(CASES), DEVICES)

@@ -1,4 +1,4 @@
-"""Where a name lives today, or else where it lived in earlier commits, on which benchmarks run too."""
+"""Where a name lives today, or else where it lived in earlier commits, on which benchmarks also run."""
 
 from importlib import import_module
 from typing import Any
@@ -10,7 +10,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: starting a process with torch takes longer than most numbers."""
+    """Import a name when it is asked for: starting a process with torch takes longer than most numbers."""
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     now, before = HOMES[name]

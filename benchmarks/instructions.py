@@ -1,7 +1,5 @@
 """Instructions of the eager step, counted by callgrind: they do not depend on what else the machine does."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -29,7 +27,7 @@ from benchmarks.instructions import prepared
 
 steps = prepared({estimators!r})
 """
-"""Of the benchmarks alone: beside them lie packages of another commit than the one that is installed."""
+"""A program that finds the benchmarks alone: beside them lie packages of another commit than the installed one."""
 
 
 class Instructions:
@@ -96,7 +94,7 @@ def _error(estimator: str) -> str | None:
 
 
 def _unfitted(estimator: str) -> Step:
-    """What an estimator learns changes no count, and learning takes minutes here."""
+    """A step without a fit: what an estimator learns changes no count, and learning takes minutes here."""
     from estimators.registry import make_estimator
 
     try:

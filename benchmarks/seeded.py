@@ -1,7 +1,5 @@
 """Numbers that follow from the code and the seed alone, and must not creep: variances, and evaluations of the cost."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -21,7 +19,7 @@ class Numbers(NamedTuple):
 
 
 class Seeded:
-    """All are computed in one process: it takes longer to start one than to compute a number."""
+    """Numbers that are all computed in one process: it takes longer to start one than to compute a number."""
 
     param_names = ("estimator", "problem")
     params = (list(CASES), PROBLEMS)

@@ -15,7 +15,7 @@ LIST_SECONDS = 3.0
 RUNS = 5
 FEW, MANY = 100_000, 1_000_000
 GRADIENT_BYTES = 20 * 4
-"""Of the problem that is measured: float32 gradients in 20 parameters."""
+"""Bytes of a gradient of the problem that is measured: float32 in 20 parameters."""
 PEAK_OF_MEASURE = """
 import resource, sys
 from estimators.registry import make_estimator, make_problem

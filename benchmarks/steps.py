@@ -1,9 +1,7 @@
 """The computations that the asv suite times and counts. torch is imported when one is asked for, not before.
 
-They keep to names that earlier commits have too, since both sides of a comparison run them.
+They keep to names that earlier commits also have, since both sides of a comparison run them.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
@@ -26,7 +24,7 @@ def require(estimator: str, problem: str) -> None:
 
 
 @cache
-def workload(estimator: str, problem: str, device: str = "cpu") -> Workload:
+def workload(estimator: str, problem: str, device: str = "cpu") -> "Workload":
     """What `measure` works with, on one thread. NotImplementedError where this commit has no such case."""
     import torch
     from torch.distributions import Distribution

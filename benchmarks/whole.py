@@ -1,7 +1,5 @@
 """What a user waits for and what it occupies: start-up, the overhead of a sweep, and memory."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

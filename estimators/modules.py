@@ -16,8 +16,8 @@ __all__ = ["ReplicatedModule"]
 class ReplicatedModule:
     """Any module without state of its own: no batch norm, no dropout.
 
-    What `initial_params` gives belongs among those of the problem, named `prefix` + name. The module's own parameters
-    are the starting point and never change.
+    The parameters that `initial_params` gives belong among those of the problem, named `prefix` + name. The module's
+    own parameters are the starting point and never change.
     """
 
     module: nn.Module
@@ -29,19 +29,19 @@ class ReplicatedModule:
         return {f"{self.prefix}{name}": value.detach().double().clone() for name, value in start}
 
     def of_samples(self, params: Params, x: Shaped[Tensor, "S R *X"]) -> Shaped[Tensor, "S R *Y"]:
-        """The module of samples, those of each replicate through its own network."""
+        """The outputs for samples, those of each replicate through its own network."""
         return self._mapped(params, x, 1)
 
     def of_data(self, params: Params, data: Shaped[Tensor, "N *X"]) -> Shaped[Tensor, "R N *Y"]:
-        """The module of data that all replicates share."""
+        """The outputs for data that all replicates share."""
         return self._mapped(params, data, None)
 
     def of_batches(self, params: Params, data: Shaped[Tensor, "R N *X"]) -> Shaped[Tensor, "R N *Y"]:
-        """The module of data that each replicate has of its own."""
+        """The outputs for data that each replicate has of its own."""
         return self._mapped(params, data, 0)
 
     def _mapped(self, params: Params, inputs: Tensor, axis: int | None) -> Tensor:
-        """The module with a leading batch axis, over the replicates."""
+        """The outputs for inputs with a leading batch axis, over the replicates."""
         own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
         some = next(iter(own.values()), inputs)
         buffers = {

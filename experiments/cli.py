@@ -32,7 +32,7 @@ def main() -> None:
         code = _fail(error.format_message().rstrip(".") + hint, USAGE)
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted; what was finished is kept, repeat the command to go on", INTERRUPTED)
-    except BrokenPipeError:  # who reads has seen enough
+    except BrokenPipeError:  # the reader of our output has seen enough
         code = WELL
         sys.stdout = None
     except SystemExit:

@@ -1,7 +1,5 @@
 """Runs in processes of their own, to be killed: what the tests of the engine share."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The benchmarks run, on what the registry has; the gate judges as its thresholds say, from what asv wrote."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import mimetypes

@@ -1,7 +1,5 @@
 """Bounds of K samples: identities at fixed noise, agreement of estimators of one target, and the known limits."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

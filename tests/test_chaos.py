@@ -1,7 +1,5 @@
 """Runs that are killed, interrupted and starved, by really doing it. The long ones are `nox -s chaos`."""
 
-from __future__ import annotations
-
 import os
 import random
 import resource

@@ -1,7 +1,5 @@
 """Runs on a Dask cluster of two worker processes, which the tests start on loopback and treat badly."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -34,7 +32,7 @@ class Dask:
     workers: list[subprocess.Popen] = field(default_factory=list)
 
     @classmethod
-    def start(cls, port: int = 0) -> Dask:
+    def start(cls, port: int = 0) -> "Dask":
         command = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
         process = _dask(*command)
         assert process.stderr is not None

@@ -1,7 +1,5 @@
 """Two runs against each other: what got worse is said, and what only seems so is not."""
 
-from __future__ import annotations
-
 import json
 import math
 import subprocess

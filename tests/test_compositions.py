@@ -1,7 +1,5 @@
 """Estimators made of estimators: what an outer one may do to the samples of any inner one."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from cases import ESTIMATORS, problem

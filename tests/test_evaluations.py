@@ -1,7 +1,5 @@
 """Evaluations of the cost as the unit of work."""
 
-from __future__ import annotations
-
 import pytest
 from frames import cell, frame
 

@@ -1,7 +1,5 @@
 """Estimators that hang, crash, eat memory, print or raise: each costs its own cell and nothing else."""
 
-from __future__ import annotations
-
 import resource
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Results of several machines into one file, and files of older versions."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from dataclasses import replace

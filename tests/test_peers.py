@@ -1,7 +1,5 @@
 """What is measured beside gradmark is the same, and a wrong implementation is seen before it is timed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

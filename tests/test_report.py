@@ -1,7 +1,5 @@
 """The report, as a browser shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,7 +159,7 @@ def test_a_measured_gradient_serves_to_rank_by_error(tmp_path: Path, show: Calla
 
 def test_estimators_of_another_objective_have_no_place(tmp_path: Path, show: Callable[..., Page]):
     cells = frame(
-        cell("dreg", work_normalized_mse=(1e-6, 1e-6, 1e-6)),
+        cell("dreg", work_normalized_mse=(1e-6, 1e-6, 1e-6), target="bound of 10 samples"),
         cell("exact", work_normalized_mse=(0.0, 0.0, 0.0)),
         cell("somebodys-own", work_normalized_mse=(3e-4, 2e-4, 4e-4)),
         cell("pathwise", work_normalized_mse=(2e-4, 1e-4, 3e-4)),

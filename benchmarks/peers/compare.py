@@ -7,8 +7,6 @@ by round; a ratio is formed within a round. Exits with 1 where a mean or a varia
 missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import sys
@@ -32,7 +30,7 @@ from experiments.measuring.moments import Sampling
 from experiments.terminal.tables import markdown_table
 
 PEERS = {"torch_loop": "torch", "pyro_elbo": "pyro", "storch_expectation": "storch", "jax_vmap": "jax", "ours": "torch"}
-"""By module of this folder: the package that it needs."""
+"""The package that each module of this folder needs."""
 OTHER_VARIANCE = {"Pyro"}
 ROUNDS = 9
 CHECK_SECONDS = 1.5
@@ -77,7 +75,7 @@ def compare(case: Case, rounds: int) -> list[dict[str, object]]:
 
 
 def known_gradient(case: Case) -> np.ndarray:
-    """`[P]`, exact; of the bound of K samples, which has no formula, group means `[G, P]` of another estimator."""
+    """The exact gradient `[P]`; for the bound of K samples, which has none, group means of another estimator."""
     problem = make_problem(case.problem)
     if case.estimator == "iwae":
         sampling = Sampling(prepare(problem, make_estimator("dreg"), case.num_samples, seed=1), None)
@@ -91,7 +89,7 @@ def known_gradient(case: Case) -> np.ndarray:
 
 
 def implementations(module: str, case: Case) -> dict[str, tuple[Block, int]]:
-    """Empty where its package is not installed."""
+    """The implementations of a module; none where its package is not installed."""
     try:
         importlib.import_module(PEERS[module])
     except ImportError:
@@ -101,7 +99,7 @@ def implementations(module: str, case: Case) -> dict[str, tuple[Block, int]]:
 
 
 def moments(block: Block, seconds: float) -> Moments:
-    """Of all gradients that a few seconds give, at least three blocks."""
+    """The moments of all gradients that a few seconds give, at least three blocks."""
     parts, began = [], time.perf_counter()
     while len(parts) < 3 or time.perf_counter() - began < seconds:
         parts.append(block())
@@ -114,7 +112,7 @@ def moments(block: Block, seconds: float) -> Moments:
 
 
 def faults(found: dict[str, Moments], reference: np.ndarray) -> dict[str, str]:
-    """By implementation: what is wrong with it. `reference`: the exact gradient `[P]`, or group means `[G, P]`."""
+    """Errors by implementation. `reference`: the exact gradient `[P]`, or group means `[G, P]`."""
     groups = np.atleast_2d(reference)
     exact = groups.mean(0)
     error = groups.var(0, ddof=1) / len(groups) if len(groups) > 1 else np.zeros_like(exact)
@@ -134,7 +132,7 @@ def faults(found: dict[str, Moments], reference: np.ndarray) -> dict[str, str]:
 
 
 def row(case: Case, name: str, seconds: dict[str, np.ndarray], wrong: str) -> dict[str, object]:
-    """Of one implementation, and a printed line: how many times faster the compiled gradmark is."""
+    """The row of one implementation, which is also printed: how many times faster the compiled gradmark is."""
     low, ratio, high = np.quantile(seconds[name] / seconds["gradmark, compiled"], [0.25, 0.5, 0.75])
     target = TARGETS.get(case.name, {}).get(name)
     met = "" if target is None else "met" if ratio >= target else "missed"

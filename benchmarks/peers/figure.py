@@ -1,7 +1,5 @@
 """Gradients per second of every implementation."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,7 +11,7 @@ COLUMNS = 3
 
 
 def throughput(table: pd.DataFrame) -> Figure:
-    """A panel a case, a row an implementation, the limits of the generators in grey."""
+    """One panel per case, one row per implementation, the limits of the generators in grey."""
     names = list(dict.fromkeys(table["implementation"]))[::-1]
     cases = list(dict.fromkeys(table["case"]))
     rows = -(-len(cases) // COLUMNS)

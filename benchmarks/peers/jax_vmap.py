@@ -4,8 +4,6 @@ The layouts: a key for each gradient, or the noise of all of them in one call, b
 each with JAX's own generator (threefry) and with the faster one of XLA (rbg), and in blocks of two sizes.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import time
@@ -73,7 +71,7 @@ def _moments(gradients: Params, order: Params) -> tuple[Array, Array]:
 
 
 def _one_key_each(case: Case, params: Params, replicates: int) -> Callable[[Array], tuple[Array, Array]]:
-    """As one writes it first: a loss of parameters and key, its gradient mapped over keys."""
+    """The form that one writes first: a loss of parameters and key, its gradient mapped over keys."""
 
     def loss(params: Params, key: Array) -> Array:
         return _loss(case)(params, _noise(case, params, key, (case.num_samples,)))

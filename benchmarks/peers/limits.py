@@ -1,8 +1,6 @@
 """What no implementation on torch's generator can beat: its noise alone, and with one pass over it; and gradmark's own
 noise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -16,7 +14,7 @@ __all__ = ["limits"]
 
 
 def limits(case: Case) -> dict[str, tuple[Callable[[], object], int]]:
-    """By name: the call, and the gradients whose noise it draws."""
+    """The limits by name: the call, and the number of gradients whose noise it draws."""
     work = prepare(make_problem(case.problem), make_estimator(case.estimator), case.num_samples)
     source, bulk = IID(0), work.source("limits")
 

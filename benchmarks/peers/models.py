@@ -3,8 +3,6 @@
 Each gives the parameters in the order in which gradmark has them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ class Model:
     params: dict[str, Tensor]
     q: Callable[[dict[str, Tensor]], Distribution]
     cost: Callable[[Tensor, dict[str, Tensor]], Tensor]
-    """Of samples `[S, *event]`, `[S]`; for latent variables −log w, `[K, N]`."""
+    """The costs `[S]` of samples `[S, *event]`; for latent variables −log w, `[K, N]`."""
 
 
 def model_of(case: Case) -> Model:

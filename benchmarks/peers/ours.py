@@ -1,7 +1,5 @@
 """gradmark itself: chunks of replicates, eager and compiled."""
 
-from __future__ import annotations
-
 from benchmarks.peers.work import Block, Case, Moments
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
@@ -15,7 +13,7 @@ def blocks(case: Case) -> dict[str, tuple[Block, int]]:
 
 
 def block(case: Case, compile: bool) -> tuple[Block, int]:
-    """And its gradients: a chunk, or more where that is small."""
+    """A block and the number of its gradients: a chunk, or more where that is small."""
     problem, estimator = make_problem(case.problem), make_estimator(case.estimator)
     workload = prepare(problem, estimator, case.num_samples, compile=compile)
     size, used = Sampling(workload, None).block, [0]

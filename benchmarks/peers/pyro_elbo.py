@@ -4,8 +4,6 @@ Pyro minimises E over q of log q − log p. A model that draws from q itself lea
 Its score function has no baseline from the other particles; the running average that it has is used.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

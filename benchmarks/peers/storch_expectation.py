@@ -1,7 +1,5 @@
 """Storchastic: a stochastic computation graph whose samples are an axis, one backward pass a gradient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import storch

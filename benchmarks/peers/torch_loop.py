@@ -1,7 +1,5 @@
 """A plain loop in torch: one backward pass a gradient, as in a training step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -15,7 +13,7 @@ __all__ = ["blocks", "loop", "one_gradient"]
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
-    """By implementation: the block, and its gradients."""
+    """The block of each implementation, and its number of gradients."""
     replicates = 50
     return {"plain loop": (loop(one_gradient(case), replicates), replicates)}
 

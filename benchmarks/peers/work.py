@@ -1,7 +1,5 @@
 """What every peer does: the same gradient estimates, of which the moments are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,7 +24,7 @@ class Case:
 
 
 class Moments(NamedTuple):
-    """Of a number of gradients, entry by entry."""
+    """The moments of a number of gradients, entry by entry."""
 
     replicates: int
     mean: np.ndarray

@@ -19,7 +19,7 @@ __all__ = ["StickingTheLanding"]
 class StickingTheLanding(Bound):
     r"""`iwae` without the score of q in the weights, $\partial \log q(z|x) / \partial \phi$ at fixed z.
 
-    That score has mean zero for K = 1, where this is unbiased; beyond it is biased in the encoder. Where q is the
+    That score has mean zero for K = 1, where this is unbiased; for K > 1 it is biased in the encoder. Where q is the
     posterior, the encoder's gradient is zero without any noise.
     Roeder, Wu & Duvenaud 2017.
     """

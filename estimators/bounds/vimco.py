@@ -17,10 +17,10 @@ __all__ = ["OVIS", "VIMCO"]
 
 
 class ScoreOfBound(Bound):
-    r"""$\sum_k (\log \hat Z - c_k) \, \partial \log q(z_k|x) + \sum_k \tilde w_k \, \partial \log w_k$ at fixed z.
+    r"""The score of the bound, with a baseline for each sample, at fixed z.
 
-    $\hat Z = \frac1K \sum_k w_k$. Unbiased for the gradient of the bound: the baseline $c_k$ depends on the other
-    samples alone.
+    $\sum_k (\log \hat Z - c_k) \, \partial \log q(z_k|x) + \sum_k \tilde w_k \, \partial \log w_k$ with $\hat Z =
+    \frac1K \sum_k w_k$. Unbiased for the gradient of the bound: the baseline $c_k$ depends on the other samples alone.
     """
 
     @property

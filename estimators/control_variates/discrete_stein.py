@@ -63,7 +63,7 @@ class DiscreteStein(ControlVariate):
 
 
 def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S R"]]:
-    """What is added for α = 1, and for β = 1."""
+    """The terms added for α = 1, and for β = 1."""
     q: Any = unwrap(samples.q)
     x, p = samples.x, q.probs.detach()
     event = tuple(range(2, x.ndim))
@@ -71,7 +71,7 @@ def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Te
     intercept = others(samples.cost - (slope * x).sum(event))
     slope = others(slope)
     h = _wide(intercept + (slope * x).sum(event), x)
-    odds = torch.where(x > 0.5, 1 - p, p)  # of the flip of a bit, given the others
+    odds = torch.where(x > 0.5, 1 - p, p)  # the probability that a bit flips, given the others
     step = slope * (1 - 2 * x)  # the change of h when it flips
     change = odds * step
     total = change.sum(event)

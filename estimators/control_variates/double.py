@@ -25,7 +25,7 @@ class Double(ControlVariate):
     $$\frac1S \sum_s \Big(f_s + h_s - \frac{1}{S-1} \sum_{r \ne s} (f_r + h_r)\Big) \nabla \log q(x_s)
       - \frac{\alpha}{S} \sum_s g_s^\top \nabla_\theta \mu,$$
 
-    $\mu(\theta)$ the mean of x. Both uses of h have a known expectation, that in the baseline zero. `fit` learns
+    $\mu(\theta)$ the mean of x. Both uses of h have a known expectation, which in the baseline is zero. `fit` learns
     $\alpha$, which is −1 before. Unbiased for independent samples; S of at least 2, a q with a known mean and a cost
     differentiable in x, whose slopes count as S more evaluations. Titsias & Shi 2022.
     """
@@ -54,7 +54,7 @@ class Double(ControlVariate):
 
 
 def _correction(samples: ScoredSamples) -> Float[Tensor, "S R"]:
-    """What is added for α = 1."""
+    """The term added for α = 1."""
     slope, mean = others(cost_slopes(samples)), samples.q.mean
     event = tuple(range(2, slope.ndim))
     h = (slope * (samples.x - mean.detach())).sum(event)

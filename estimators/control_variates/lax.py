@@ -23,7 +23,7 @@ __all__ = ["Lax"]
 @register_control_variate("lax")
 @dataclass(frozen=True)
 class Lax(ControlVariate):
-    r"""A neural network $c_\phi(x)$ in place of the cost, differentiated pathwise:
+    r"""A neural network in place of the cost, $c_\phi(x)$, differentiated pathwise:
 
     $$\hat g = (f(x) - c_\phi(x))\, \nabla_\theta \log q(x; \theta) + \nabla_\theta c_\phi(x(\epsilon, \theta)).$$
 

@@ -18,12 +18,12 @@ __all__ = ["MuProp"]
 @register_control_variate("muprop")
 @dataclass(frozen=True)
 class MuProp(ControlVariate):
-    r"""The cost's first-order expansion around the mean $\mu(\theta)$ of q,
+    r"""The cost's first-order expansion around the mean of q, $\mu(\theta)$,
 
     $$h(x) = f(\mu) + \nabla f(\mu)^\top (x - \mu), \qquad
       \nabla_\theta \mathbb{E}[h] = \nabla f(\mu)^\top \nabla_\theta \mu(\theta).$$
 
-    Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, for discrete x too; needs a q whose
+    Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, also for discrete x; needs a q whose
     mean is known and a cost that is differentiable there. One more evaluation of the cost. Gu et al. 2016.
     """
 

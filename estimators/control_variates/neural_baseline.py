@@ -28,8 +28,8 @@ class NeuralBaseline(ControlVariate):
     r"""A network's guess of the cost of each data point from its observation, $\sum_n b_\psi(x_n)$ as baseline.
 
     $b_\psi$ has one hidden layer of `hidden` tanh units; each replicate has its own. Adam takes steps of size `rate` on
-    $(f - \sum_n b_\psi(x_n))^2$: `fit` on noise of its own, in training `update` one after each use. Before that the
-    baseline is zero. Under `per-data-point` every cost has the baseline of its own data point. Unbiased.
+    $(f - \sum_n b_\psi(x_n))^2$: many in `fit`, on noise of its own, and one in `update`, after each use in training.
+    Before that the baseline is zero. Under `per-data-point` each cost has its own data point's baseline. Unbiased.
     NVIL, Mnih & Gregor 2014; without its normalisation of the variance.
     """
 
@@ -102,7 +102,7 @@ def _start(target: Float[Tensor, "S C"], samples: ScoredSamples, hidden: int) ->
 
 
 def _guess(network: Network, spread: Float[Tensor, "R 1"], samples: ScoredSamples) -> Float[Tensor, " C"]:
-    """Of each cost, in nats of its data points: their sum, or one by one."""
+    """The guess of each cost in nats: of all its data points together, or of its only one."""
     hidden = (_problem(samples).observation @ network["inner"] + network["bias"]).tanh()
     each = spread * ((hidden @ network["outer"]).squeeze(-1) + network["level"])
     return _problem(samples).of_costs(each.expand(_replicates(samples), -1))

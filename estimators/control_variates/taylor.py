@@ -22,7 +22,7 @@ MAX_DIMENSIONS = 1024
 @register_control_variate("taylor")
 @dataclass(frozen=True)
 class Taylor(ControlVariate):
-    r"""The cost's second-order expansion around the mean $\mu$ of a Gaussian q, whose moments are known:
+    r"""The cost's second-order expansion around the mean of a Gaussian q, $\mu$, for which the moments are known:
 
     $$h(x) = f(\mu) + \nabla f(\mu)^\top (x-\mu) + \tfrac12 (x-\mu)^\top H(\mu) (x-\mu), \qquad
       \mathbb{E}[h] = f(\mu) + \tfrac12 \mathrm{tr}(H \Sigma).$$

@@ -18,14 +18,16 @@ __all__ = ["VarGrad"]
 @register_control_variate("vargrad")
 @dataclass(frozen=True)
 class VarGrad(ControlVariate):
-    r"""The encoder follows $\nabla_\phi \tfrac12 \widehat{\mathrm{Var}}_s[f_s]$, $f = \log q(z|x) - \log p(x, z)$, at
-    fixed samples:
+    r"""The variance of the log-ratio as the encoder's objective, at fixed samples.
+
+    The encoder follows $\nabla_\phi \tfrac12 \widehat{\mathrm{Var}}_s[f_s]$ with $f = \log q(z|x) - \log p(x, z)$,
 
     $$\frac{1}{S-1} \sum_s (f_s - \bar f)\, \nabla_\phi \log q(z_s|x).$$
 
     That is `leave-one-out` without the direct term $\frac1S \sum_s \nabla_\phi f_s = \frac1S \sum_s \nabla_\phi \log
-    q(z_s|x)$, of mean zero: one more in every baseline. The model's gradient is the same in both. Where q is the
-    posterior, $f_s$ is constant and the encoder has no noise, of which the direct term leaves `leave-one-out` some.
+    q(z_s|x)$, whose mean is zero: it amounts to baselines that are larger by one. The model's gradient is the same in
+    both. Where q is the posterior, $f_s$ is constant and the encoder's gradient has no noise; in `leave-one-out` the
+    direct term leaves some.
     Unbiased for independent samples; S of at least 2, and a latent-variable problem.
     Richter, Boustati, Nüsken, Ruiz & Akyildiz 2020.
     """

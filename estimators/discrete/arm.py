@@ -1,4 +1,4 @@
-"""Estimators for binary x from coupled samples: ARM and DisARM, which takes categorical x by binary sticks too."""
+"""Estimators for binary x from coupled samples: ARM, and DisARM, which splits categorical x into binary sticks."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -32,7 +32,7 @@ def _spread(cost: Tensor, like: Tensor) -> Tensor:
 @register_estimator("arm")
 @dataclass(frozen=True)
 class ARM(Estimator):
-    r"""Augment-REINFORCE-merge, in the logits $\ell$ of binary x, $p = \sigma(\ell)$, u uniform:
+    r"""Augment-REINFORCE-merge in the logits of binary x, $\ell$, with $p = \sigma(\ell)$ and u uniform:
 
     $$\nabla_\ell \mathbb{E}[f] = \mathbb{E}\big[(f(1[u > 1-p]) - f(1[u < p]))\, (u - \tfrac12)\big].$$
 

@@ -43,7 +43,7 @@ class ARMS(Estimator):
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
-        # The rarer of the two values of a bit; of one that never comes the slope is zero.
+        # The rarer of the two values of a bit, with a probability above 0: a value that never comes has the slope zero.
         rare = (-logits.detach().abs()).sigmoid().clamp(min=torch.finfo(logits.dtype).tiny)
         event = _events(noise, rare)
         b = torch.where(logits.detach() > 0, 1 - event, event)
@@ -55,12 +55,12 @@ class ARMS(Estimator):
 
 
 def _events(d: Tensor, rare: Tensor) -> Tensor:
-    """1[u < rare] of u = (1 − d)^(S−1): large d, of which few fit on the simplex."""
+    """Whether u = (1 − d)^(S−1) is below `rare`: d is large then, and few large d fit on the simplex."""
     return ((len(d) - 1) * torch.log1p(-d) < rare.log()).to(d.dtype)
 
 
 def _correlation(rare: Tensor, num_samples: int) -> Tensor:
-    """Of two of the events: P(both) = max(0, 1 − 2 t)^(S−1), where P(one) = (1 − t)^(S−1)."""
+    """The correlation of two of the events: P(both) = max(0, 1 − 2 t)^(S−1), where P(one) = (1 − t)^(S−1)."""
     t = -torch.expm1(rare.log() / (num_samples - 1))
     both = (1 - 2 * t).clamp(min=0) ** (num_samples - 1)
     return (both - rare**2) / (rare * (1 - rare))

@@ -22,7 +22,7 @@ class Beam(NamedTuple):
     x: Float[Tensor, "B R *E"]
     log_p: Float[Tensor, "B R"]
     perturbed: Float[Tensor, "B R"]
-    """log p + Gumbel noise, by which a sample without replacement is ordered; by which nothing else is: log p."""
+    """The figure that orders the states: log p + Gumbel noise for a sample without replacement, else log p."""
 
 
 def joint_states(q: td.Distribution) -> float:

@@ -29,7 +29,7 @@ class RelaxedControl(Estimator, ABC):
 
     Unbiased for any control c, since z and $\tilde z$ have the same distribution; both paths carry their gradient.
     `fit` learns the coefficients of c by the gradient of the variance, on noise of its own, and freezes them; before
-    that they are those given. Three evaluations of the cost a sample, which must be differentiable in x.
+    that they have the values given. Three evaluations of the cost a sample, which must be differentiable in x.
     """
 
     temperature: float = 0.5
@@ -40,7 +40,7 @@ class RelaxedControl(Estimator, ABC):
 
     @abstractmethod
     def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        """The coefficients to start from; those that are learned require a gradient."""
+        """The coefficients to start from; the learned ones require a gradient."""
 
     @abstractmethod
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:

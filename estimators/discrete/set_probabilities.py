@@ -14,9 +14,11 @@ __all__ = ["leave_out_ratios", "remainder"]
 
 TINY = torch.finfo(torch.float64).tiny
 LEAST_LOG_P = -690.0
-"""Of a state: its probability is still a normal number in float64."""
-REACH, STEP = 4.0, 8.0 / 63
-"""The range of the nodes to both sides and their distance, for few states."""
+"""The least log-probability of a state: the probability is still a normal number in float64."""
+REACH = 4.0
+"""How far the nodes reach to each side, for few states."""
+STEP = 8.0 / 63
+"""The distance from one node to the next, for few states."""
 
 
 def remainder(log_p: Float[Tensor, "S R"]) -> Float[Tensor, " R"]:
@@ -28,7 +30,7 @@ def remainder(log_p: Float[Tensor, "S R"]) -> Float[Tensor, " R"]:
 def leave_out_ratios(log_p: Float[Tensor, "S R"]) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S S R"]]:
     """log R_s, and log R_{s, s'} `[s, s', R]` with −inf where s' = s, of S distinct states; in the given dtype.
 
-    By double-exponential quadrature in float64, whose nodes crowd at both ends of the interval.
+    Computed by double-exponential quadrature in float64, whose nodes crowd at both ends of the interval.
     """
     log_v, log_weights = _tanh_sinh(len(log_p), log_p.device)
     certain = log_p.double().clamp(min=LEAST_LOG_P)
@@ -51,7 +53,7 @@ def leave_out_ratios(log_p: Float[Tensor, "S R"]) -> tuple[Float[Tensor, "S R"],
 def _tanh_sinh(states: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """log v and log weight of nodes v = 1 / (1 + exp(−π sinh t)) on (0, 1), with the digits of both v and 1 − v.
 
-    Of S rare states the integrand has its peak at log v = −S, of width √S: there t is of width 1 / √S.
+    For S rare states the integrand has its peak at log v = −S, of width √S: there t is of width 1 / √S.
     """
     reach = max(REACH, math.asinh((states + 10 * math.sqrt(states) + 40) / math.pi))
     count = math.ceil(2 * reach / min(STEP, 0.7 / math.sqrt(states))) + 1

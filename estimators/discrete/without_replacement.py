@@ -24,7 +24,7 @@ def _weighted(samples: ScoredSamples, weight: Tensor, baseline: Tensor | float =
 
 
 def _in_float64(problem: Problem, params: Params) -> Distribution:
-    """What is left of the probability is a difference, which would keep no digits in float32."""
+    """q in float64: what is left of the probability is a difference, which would keep no digits in float32."""
     point = {name: value.detach().double() for name, value in params.items()}
     return problem.to(next(iter(point.values())).device, torch.float64).distribution(point)
 
@@ -37,7 +37,7 @@ def _log_p(samples: ScoredSamples) -> Float[Tensor, "S R"]:
 @register_estimator("unordered-set")
 @dataclass(frozen=True)
 class UnorderedSet(Estimator):
-    r"""The expectation of a one-sample estimator given the set $D$ of S states drawn without replacement,
+    r"""The expectation of a one-sample estimator given a set of S states drawn without replacement, $D$,
 
     $$\sum_{s \in D} p_s R_s \Big(f_s - \sum_{s' \in D} p_{s'} R_{s, s'} f_{s'}\Big) \nabla \log p_s, \qquad
       R_s = \frac{P(D \setminus s \text{ from all but } s)}{P(D)},$$
@@ -92,7 +92,7 @@ class SumAndSample(Estimator):
         drawn = without_replacement(q, num_samples, source)
         if summed is None:
             return {"x": drawn.x, "log_weight": torch.zeros_like(drawn.log_p)}
-        # Of S distinct states one at least is not summed over; the first that is not is a sample given that.
+        # S draws contain at least one state outside C; the first such is a sample of q given x ∉ C.
         event = tuple(range(2, drawn.x.ndim))
         same = (
             (drawn.x.unsqueeze(1) == summed.x.unsqueeze(0)).flatten(3).all(-1)
@@ -112,7 +112,7 @@ class SumAndSample(Estimator):
 @register_estimator("reinforce-without-replacement")
 @dataclass(frozen=True)
 class ReinforceWithoutReplacement(Estimator):
-    r"""Weighs S states drawn without replacement by their odds of being drawn, given the threshold $\kappa$:
+    r"""Weighs S states drawn without replacement by their odds of being drawn: for the threshold $\kappa$,
 
     $$\sum_s w_s \big(f_s (1 - p_s + w_s) - \textstyle\sum_{s'} w_{s'} f_{s'}\big) \nabla \log p_s, \qquad
       w_s = \frac{p_s}{P(\log p_s + G > \kappa)},$$

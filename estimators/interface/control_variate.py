@@ -68,7 +68,7 @@ class ControlVariate(Component, ABC):
 
     @abstractmethod
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        """What is subtracted, for each sample: value zero, and a gradient of mean zero under q given the others."""
+        """The term subtracted for each sample: value zero, and a gradient of mean zero under q given the others."""
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ControlVariate":
         """See `Estimator.fit`."""

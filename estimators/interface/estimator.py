@@ -51,7 +51,7 @@ class Estimator(Component, ABC):
         return "unbiased"
 
     def objective(self, problem: Problem, num_samples: int) -> Objective:
-        """What the gradient is of; a bound of K samples is another objective than the expected cost."""
+        """The function whose gradient is estimated; a bound of K samples is another one than the expected cost."""
         return EXPECTED_COST
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
@@ -84,7 +84,7 @@ class Estimator(Component, ABC):
         return self
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "Estimator":
-        """In training, after a step: an estimator that has learned from the noise of that step."""
+        """The estimator after a training step, having learned from the noise of that step."""
         return self
 
     @final
@@ -110,6 +110,6 @@ class Estimator(Component, ABC):
             source = IID(int(torch.randint(2**62, ())), some.device, some.dtype)
         with torch.no_grad():
             noise = self.draw(problem, batched, num_samples, source)
-        # A cost without a path to some parameter gives it the gradient zero, and not none at all.
+        # A parameter that the cost does not depend on gets the gradient zero, and not None.
         connection = sum((0 * value).sum() for value in params.values())
         return self.surrogate(problem, batched, noise).squeeze(0) + connection

@@ -21,23 +21,23 @@ class Observed(Problem):
     observation: Tensor
     """x, `[N, X]`, the same for all replicates; in a batch `[R, N, X]`."""
     data_weight: float = 1.0
-    """What a data point counts in the cost: N/B in a batch of B."""
+    """The weight of a data point in the cost: N/B in a batch of B."""
 
     @abstractmethod
     def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
-        """A value of each data point, summed over those in a cost."""
+        """A value of each cost: the values of its data points, summed."""
 
 
 class LatentVariableProblem(Observed):
     r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
 
-    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds take K samples to the
-    log-weights log p(x, z) − log q(z|x), which are theirs alone.
+    A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds alone use the
+    log-weights $\log p(x, z) - \log q(z|x)$, of K samples.
     """
 
     cost_depends_on_params: ClassVar[bool] = True
     encoder: ClassVar[tuple[str, ...]]
-    """The names of the parameters of q; the others are the model's. None is in both."""
+    """The names of the parameters of q; the others are the model's. No parameter is in both."""
 
     @abstractmethod
     def posterior(self, params: Params) -> Distribution:
@@ -66,7 +66,7 @@ class LatentVariableProblem(Observed):
     def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
         """The same model and encoder on other data."""
         other = copy.copy(self)
-        vars(other).pop("initial_distribution", None)  # of other data
+        vars(other).pop("initial_distribution", None)  # it belongs to the data before
         object.__setattr__(other, "observation", observation)
         object.__setattr__(other, "data_weight", data_weight)
         return other

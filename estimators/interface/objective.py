@@ -16,10 +16,10 @@ class Objective(ABC):
     name: str
     """The name in results: errors in objectives of one name are compared."""
     measured_by: ClassVar[tuple[str, ...]] = ()
-    """Specs to measure the gradient with where `exact` is unknown: the lowest-variance one that agrees with the last
-    is used. Without any there is no reference then."""
+    """Specs to measure the gradient with where `exact` is unknown: the lowest-variance one that agrees with the last is
+    used. Without any, the objective then has no reference."""
     depends_on_samples: ClassVar[bool] = False
-    """The objective is another one for each `num_samples`."""
+    """Whether the objective is another one for each `num_samples`."""
 
     @abstractmethod
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:

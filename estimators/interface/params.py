@@ -21,7 +21,7 @@ def distinct(params: Params) -> Params:
 
 
 def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -> Params:
-    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, be it all of them.
+    """The gradient of a scalar by autograd; zero for parameters that it does not depend on, even if those are all.
 
     With `differentiable` the gradient can be differentiated in turn, e.g. in coefficients that `fit` learns.
     """

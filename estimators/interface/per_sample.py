@@ -14,7 +14,7 @@ __all__ = ["PerSample"]
 
 
 class PerSample(Estimator):
-    """A mean over S points, each with a surrogate of its own: points of a proposal do too, if they are weighted."""
+    """A mean over S points, each with a surrogate of its own; the points may be from a proposal, if weighted."""
 
     @abstractmethod
     def points(self, q: Distribution) -> Distribution:

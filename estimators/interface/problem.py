@@ -57,9 +57,9 @@ class Problem(Component, ABC):
         return None
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"] | None:
-        """E[cost] as a differentiable function of float64 parameters, by a formula or a quadrature; None: by neither.
+        """E[cost] as a differentiable function of float64 parameters, by a formula or a quadrature; None: unknown.
 
-        Where there is a `support`, a problem does without: `exact_cost` sums over it.
+        A problem with a `support` need not define it: `exact_cost` sums over the support.
         """
         return None
 
@@ -92,7 +92,7 @@ class Problem(Component, ABC):
             return derivative(value.sum(), exact)
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
-        """Over blocks of states, so that memory does not grow with their number."""
+        """The gradient of the sum over `support`, by blocks of states: memory does not grow with their number."""
         states = self.support(params)
         if states is None:
             return None
@@ -107,14 +107,17 @@ class Problem(Component, ABC):
     def batch(self, indices: Shaped[Tensor, "R B"]) -> "Problem":
         """The problem on a mini-batch of data points for each replicate: R parameters, each with data of its own.
 
-        Scaled, so that over uniformly drawn indices the expected cost is that of all data.
+        The cost is scaled so that over uniformly drawn indices its expectation is that of all data.
         ValueError: there is no data.
         """
         raise ValueError(f"{self.spec} has no data to draw mini-batches from")
 
     def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
-        """How good parameters are, for each replicate: the `objective`, exact or from many samples, and what else
-        training should report, e.g. that of data held out."""
+        """Figures of how good parameters are, for each replicate.
+
+        `objective` is exact or from many samples; what else training should report stands beside it, e.g. the objective
+        of held-out data.
+        """
         expected = self.exact_cost(params)
         if expected is None:
             q = self.distribution(params)

@@ -1,4 +1,4 @@
-"""Sentences that say why a component cannot be used, where several share the reason; None: it can be."""
+"""Sentences that say why a component cannot be used, for reasons that several share; None: it can be used."""
 
 from estimators.interface.problem import Problem
 from estimators.sampling.families import unwrap
@@ -24,5 +24,5 @@ def binary(problem: Problem, name: str) -> str | None:
 
 
 def differentiable(problem: Problem, name: str) -> str | None:
-    """Refuses a cost without a slope in x."""
+    """Refuses a cost that is not differentiable in x."""
     return None if problem.differentiable else f"{name} needs a cost that is differentiable in x"

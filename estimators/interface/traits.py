@@ -9,14 +9,14 @@ __all__ = ["Traits"]
 @final
 @dataclass(frozen=True)
 class Traits:
-    """Properties that a component declares, so that what is built of it knows without a trial."""
+    """Properties that a component declares, so that a wrapper need not find them out by trial."""
 
     structured: bool = True
     """The samples are draws from one distribution, one by one, so that a structured source can place them."""
     independent_samples: bool = False
-    """What is claimed holds for independent samples only: a structured source makes the estimate biased."""
+    """The claim holds for independent samples only: a structured source makes the estimate biased."""
     samples_of_q: bool = False
-    """What is claimed needs all samples to be from q: those of a proposal do not do."""
+    """The claim holds only if all samples are from q, and not from a proposal."""
     differentiates_samples: bool = False
     """The samples have to be differentiable functions of the parameters."""
     own_parameters: bool = False

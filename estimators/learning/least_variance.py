@@ -24,7 +24,7 @@ def least_variance(
 ) -> Float[Tensor, " K"]:
     """The coefficients c for which the gradient of terms[0] + Σ c_k terms[k], over samples, has the least variance.
 
-    By least squares over replicates of `num_samples` samples each and over all parameters at once. `params` have R = 1.
+    Least squares over replicates of `num_samples` samples each and over all parameters at once. `params` have R = 1.
     """
     rows = replicated({name: value[0].detach() for name, value in params.items()}, FIT_REPLICATES)
     point = {name: value.requires_grad_() for name, value in rows.items()}

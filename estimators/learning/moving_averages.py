@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 def check_decay(decay: float) -> None:
-    """ValueError: out of range."""
+    """ValueError: the decay is out of range."""
     if not 0 <= decay < 1:
         raise ValueError(f"decay must lie in [0, 1), not {decay}")
 
 
 def moved(past: T | None, new: T, decay: float) -> T:
-    """decay · past + (1 − decay) · new, for pytrees of tensors; at the first step what is new."""
+    """decay · past + (1 − decay) · new, for pytrees of tensors; `new` alone at the first step."""
     return new if past is None else tree_map(lambda new, past: torch.lerp(new, past, decay), new, past)

@@ -12,13 +12,13 @@ Network = dict[str, Tensor]
 
 
 def check_hidden(hidden: int) -> None:
-    """ValueError: no number of hidden units."""
+    """ValueError: it is not a number of hidden units."""
     if hidden < 1:
         raise ValueError(f"hidden must be at least 1, not {hidden}")
 
 
 def initial_network(x: Float[Tensor, "N D"], cost: Float[Tensor, " N"], hidden: int, source: NoiseSource) -> Network:
-    """One hidden layer of tanh units and a linear path, on x standardised as these points are: their mean cost."""
+    """One hidden layer of tanh units and a linear path, on x standardised by these points; it gives their mean cost."""
     dimensions, tiny = x.shape[1], torch.finfo(x.dtype).tiny
     spread = cost.std().clamp(min=tiny)
     free = {

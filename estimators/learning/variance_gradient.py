@@ -18,7 +18,7 @@ Coefficients = dict[str, Tensor]
 def minimise_variance(
     surrogate: Callable[[Params, Coefficients], Float[Tensor, " R"]], params: Params, coefficients: Coefficients
 ) -> Coefficients:
-    r"""The coefficients, those that require a gradient moved to where the mean of $\lVert \hat g \rVert^2$ is small.
+    r"""The coefficients, with those that require a gradient moved to make the mean of $\lVert \hat g \rVert^2$ small.
 
     The mean of $\hat g$ does not depend on them, so that this is the total variance. Adam on `BATCH` replicates of the
     surrogate at a time, each of which draws noise of its own; its gradient in the parameters is differentiated in

@@ -13,7 +13,7 @@ from torch import Tensor
 __all__ = ["MAX_DIMENSIONS", "scrambled_sobol"]
 
 MAX_DIMENSIONS = 1000
-BITS = 30  # of torch's direction numbers (Joe & Kuo 2008)
+BITS = 30  # the length of torch's direction numbers (Joe & Kuo 2008)
 
 
 def scrambled_sobol(num_points: int, seeds: Tensor, dtype: torch.dtype) -> Tensor:

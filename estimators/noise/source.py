@@ -30,7 +30,7 @@ def open_interval(u: Tensor) -> Tensor:
 
 
 class NoiseSource(ABC):
-    """Random numbers of one device and dtype. What has no sampler of its own is made from uniforms by inversion."""
+    """Random numbers on one device, in one dtype; a law without a sampler of its own is inverted from uniforms."""
 
     device: torch.device
     dtype: torch.dtype

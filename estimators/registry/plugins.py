@@ -1,4 +1,4 @@
-"""Plug-ins by file, and what tells one version of them from the next."""
+"""Plug-ins by file, and how one version of a plug-in is told from the next."""
 
 import hashlib
 import importlib.util
@@ -42,9 +42,9 @@ def unload_plugin(path: str | Path) -> None:
 
 
 def source_digest(component: Component) -> str:
-    """'' for what gradmark ships; else a hash of the files that define the component, its parts and their base classes.
+    """A hash of the files that define the component, its parts and their base classes; '' for what gradmark ships.
 
-    What these files import or read beside that is not looked at.
+    Other files that these import or read are not looked at.
     """
     files = {source_file(cls) for cls in _foreign_classes(component)}
     contents = [Path(file).read_bytes() for file in sorted(files) if file]

@@ -74,7 +74,7 @@ def _origin(cls: type) -> tuple[str, str]:
 
 
 def source_file(cls: type) -> str:
-    """'' for a class of a notebook or an interactive session."""
+    """The file that defines a class; '' for a class of a notebook or an interactive session."""
     try:
         return inspect.getsourcefile(cls) or ""
     except (TypeError, OSError):

@@ -18,7 +18,7 @@ __all__ = ["find", "forms", "log_prob", "noise", "sample", "unwrap", "values"]
 def forms(q: td.Distribution) -> Forms:
     """The forms of a distribution by name, the default first.
 
-    A subclass has those of a class that reads them off q; else those of its own sampler.
+    A subclass has the forms of a base class that reads them off q, or else those of its own sampler.
     """
     base = unwrap(q)
     if is_known(base):
@@ -55,7 +55,7 @@ def values(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
 
 
 def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
-    """log q(x), whose derivative has its own digits at any parameters where the family has a density of its own."""
+    """log q(x): by the family's own density where it has one, whose derivative is accurate at any parameters."""
     density = family_of(q).log_prob
     if density is None:
         return q.log_prob(x)

@@ -42,11 +42,11 @@ class Family:
     log_prob: Callable[[Any, Tensor], Tensor] | None = None
     """A log-density `[S, R, *B]` to be used instead of torch's."""
     widened: Proposal | None = None
-    """q with its scale multiplied by a factor, or with what stands in its place."""
+    """q widened by a factor: with its scale multiplied, or with another parameter changed where it has none."""
     shifted: Proposal | None = None
     """q moved by a number of its scales."""
     weak_derivatives: Mapping[str, WeakDerivative] = field(default_factory=dict)
-    """For each parameter of q, by its name as an attribute, the weak derivative in it."""
+    """The weak derivative in each parameter of q, by the name that it has as an attribute."""
     relaxation: Relaxation | None = None
     """A continuous relaxation, of a discrete distribution."""
     states: States | None = None
@@ -62,11 +62,11 @@ class Family:
 
 
 UNKNOWN = Family(own_forms)
-"""What is known of a distribution that nobody has registered: its own sampler."""
+"""The family of a distribution that is not registered: its own sampler."""
 
 _families: dict[type[td.Distribution], Family] = {}
 _origins: dict[type[td.Distribution], tuple[str, str]] = {}
-"""The file and the function that registered it: a plug-in that is loaded again may replace what is its own."""
+"""The file and the function that registered each class: a plug-in that is loaded again may replace its own."""
 
 Make = Callable[[], Family]
 
@@ -112,7 +112,7 @@ def registered_families() -> Mapping[type[td.Distribution], Family]:
 
 
 def is_known(q: td.Distribution) -> bool:
-    """Somebody has registered the family of q."""
+    """Whether the family of q is registered."""
     return type(unwrap(q)) in _families
 
 
@@ -132,20 +132,20 @@ def states_of(q: td.Distribution) -> States | None:
 
 
 def is_binary(q: td.Distribution) -> bool:
-    """Each variable of q is 0 or 1, and q has their `logits` and `probs`: torch's Bernoulli itself, no subclass."""
+    """Whether each variable of q is 0 or 1, with `logits` and `probs`: torch's Bernoulli itself, no subclass."""
     return isinstance(family_of(q).states, Binary)
 
 
 def is_one_hot(q: td.Distribution) -> bool:
-    """Each variable of q is a one-hot vector, and q has the `logits` and `probs` of its entries."""
+    """Whether each variable of q is a one-hot vector, with the `logits` and `probs` of its entries."""
     return isinstance(states_of(q), OneHot)
 
 
 def is_circular(q: td.Distribution) -> bool:
-    """x is an angle."""
+    """Whether x is an angle."""
     return any(family.circular for family in inherited(q))
 
 
 def moves_its_support(q: td.Distribution) -> bool:
-    """The support of q depends on its parameters."""
+    """Whether the support of q depends on its parameters."""
     return any(family.moving_support for family in inherited(q))

@@ -19,7 +19,7 @@ __all__ = ["Implicit", "by_level", "inside_unit_interval", "moving_gamma"]
 
 
 def by_level(x: Tensor, level: Tensor, density: Tensor) -> Tensor:
-    """x with the derivative that keeps its level F(x; θ) where it is."""
+    """x, with the derivative that keeps its level F(x; θ) fixed."""
     return x - (level - level.detach()) / density.detach()
 
 
@@ -31,7 +31,7 @@ def moving_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
 
 
 def inside_unit_interval(x: Tensor) -> Tensor:
-    """Off 0 and 1, where densities of the unit interval are infinite."""
+    """x moved off 0 and 1, where densities on the unit interval are infinite."""
     limits = torch.finfo(x.dtype)
     return x.clamp(limits.tiny, 1 - limits.eps / 2)
 

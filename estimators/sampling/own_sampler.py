@@ -16,14 +16,14 @@ __all__ = ["Fallback", "ImplicitCDF", "own_forms", "own_sample", "seed", "unifor
 
 
 def own_forms(q: td.Distribution) -> Forms:
-    """Its `rsample`; or else its `sample`, made differentiable where q is a continuous scalar with a `cdf`."""
+    """q's `rsample`, or else its `sample`, made differentiable where q is a continuous scalar with a `cdf`."""
     if q.has_rsample:
         return {"rsample": Fallback(differentiable=True)}
     return {"implicit": ImplicitCDF()} if _has_cdf(q) else {"sample": Fallback(differentiable=False)}
 
 
 def _has_cdf(q: td.Distribution) -> bool:
-    """A continuous scalar with a distribution function of its own."""
+    """Whether q is a continuous scalar with a distribution function of its own."""
     if q.event_shape or constraints.is_dependent(q.support) or q.support is None or q.support.is_discrete:
         return False
     return type(q).cdf is not td.Distribution.cdf

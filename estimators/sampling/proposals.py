@@ -10,9 +10,9 @@ __all__ = ["shifted", "shifted_loc", "widened", "widened_scale"]
 
 
 def widened(q: td.Distribution, factor: float) -> td.Distribution:
-    """q with its scale multiplied by a factor, or with what its file names where it has none.
+    """q with its scale multiplied by a factor, or changed as its file says where it has no scale.
 
-    ValueError: nothing of the kind is known of q.
+    ValueError: no such proposal is known for q.
     """
     if isinstance(q, td.Independent):
         return td.Independent(widened(q.base_dist, factor), q.reinterpreted_batch_ndims)
@@ -20,7 +20,7 @@ def widened(q: td.Distribution, factor: float) -> td.Distribution:
 
 
 def shifted(q: td.Distribution, deviations: float) -> td.Distribution:
-    """q moved by a number of its scale parameters. ValueError: nothing of the kind is known of q."""
+    """q moved by a number of its scale parameters. ValueError: no such proposal is known for q."""
     if isinstance(q, td.Independent):
         return td.Independent(shifted(q.base_dist, deviations), q.reinterpreted_batch_ndims)
     return _relative(q, family_of(q).shifted, "shifted", deviations)

@@ -47,7 +47,7 @@ class Conditional(NamedTuple):
         return (self.weights * (-(z**2) / 2).exp() / self.scale).sum(-1) / math.sqrt(2 * math.pi)
 
     def quantile(self, u: Tensor) -> Tensor:
-        """Between the smallest and the largest quantile of a component, without gradients, in float64."""
+        """x at the level u, between the smallest and the largest quantile of a component; float64, no gradients."""
         weights, mean, scale = (value.detach().double() for value in self)
         wide = Conditional(weights, mean, scale)
         ends = mean + scale * torch.special.ndtri(u.double()).unsqueeze(-1)
@@ -117,7 +117,7 @@ def _conditionals(mixture: Mixture, before: list[Tensor]) -> Iterator[Conditiona
 
 
 def _ancestral(mixture: Mixture, shape: tuple[int, ...], source: NoiseSource) -> Tensor:
-    """A component by its weight, then a Gaussian: much cheaper than inversion, and as good for independent samples."""
+    """Draws a component by its weight, then from it: much cheaper than inversion, as good for independent samples."""
     normal = source.normal(shape)
     levels = mixture.log_weights.exp().cumsum(-1)[..., :-1]
     pick = (source.uniform(shape[:-1]).unsqueeze(-1) > levels).sum(-1)

@@ -40,7 +40,7 @@ def by_quantile(standard: Callable, place: Callable, **level: Callable) -> Forms
 
 
 def location_scale(standard: Callable, place: Callable = loc_scale, **level: Callable) -> Forms:
-    """The forms of x = place(q, z), with z = standard(u) as the noise first."""
+    """The forms of x = place(q, z), z = standard(u): first with z as the noise, then with u."""
     return {"location-scale": LocationScale(standard, place), **by_quantile(standard, place, **level)}
 
 

@@ -1,6 +1,6 @@
 """From noise to samples: the kinds of function that turn a distribution's parameters and noise into x.
 
-Which distribution has which forms stands in its file in `distributions/`, with those that are its alone.
+The file of a distribution in `distributions/` says which forms it has, and holds the forms that it alone has.
 """
 
 from abc import ABC, abstractmethod

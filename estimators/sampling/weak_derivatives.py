@@ -1,6 +1,6 @@
 r"""Weak derivatives: $\partial_\varphi q = c_\varphi (p^+ - p^-)$, for a parameter $\varphi$ of a distribution q.
 
-Which distribution has which stands in its file. Shapes: q has the batch `[R, *B]`; points are samples of it,
+The file of a distribution says which it has. Shapes: q has the batch `[R, *B]`; points are samples of it,
 `[M, S, R, *B]`, and costs are means over S, `[M, R, *B]`.
 Pflug 1996; Heidergott, Vázquez-Abad & Volk-Makarewicz 2008; Mohamed et al. 2020, sec. 6, table 1.
 """
@@ -22,7 +22,7 @@ Parts = tuple[Tensor, ...]
 
 
 class WeakDerivative(ABC):
-    """Where the cost is evaluated, and what of it makes the derivative in one parameter."""
+    """The points where the cost is evaluated, and how the derivative in one parameter follows from the costs there."""
 
     @abstractmethod
     def noise(self, q: Any, num_samples: int, source: NoiseSource, coupled: bool) -> list[Parts]:

@@ -45,7 +45,7 @@ class DataPoints(Observed):
 
     @cached_property
     def initial_distribution(self) -> td.Distribution:
-        """Of the first data point."""
+        """q of the first data point at the start."""
         one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
         return flattened(_posterior(one.initial_distribution))
 
@@ -64,14 +64,14 @@ class DataPoints(Observed):
 
 
 def _posterior(q: td.Distribution) -> td.Distribution:
-    """What `LatentVariableProblem.distribution` wraps."""
+    """The distribution that `LatentVariableProblem.distribution` wraps."""
     assert isinstance(q, td.Independent)
     inner, left = q.base_dist, q.reinterpreted_batch_ndims - 1
     return td.Independent(inner, left, validate_args=False) if left else inner
 
 
 def flattened(q: td.Distribution) -> td.Distribution:
-    """The distribution with batch `[R, N]` as one of batch `[R·N]`: of its own kind, where estimators know that."""
+    """The distribution with batch `[R, N]` as one with batch `[R·N]`; of the same class where that can be done."""
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
     parts = _batched(q) if is_known(q) else None
@@ -91,7 +91,7 @@ def _batched(q: td.Distribution) -> dict[str, Tensor] | None:
 
 @cache
 def _parameters(kind: type[td.Distribution]) -> list[str]:
-    """One of each set of parameters that say the same."""
+    """The names of a class's parameters; of several that say the same, such as `probs` and `logits`, one."""
     redundant = {"self", "validate_args", "probs", "covariance_matrix", "precision_matrix"}
     return [name for name in inspect.signature(kind.__init__).parameters if name not in redundant]
 

@@ -21,7 +21,7 @@ from estimators.wrappers.pareto import pareto_shape
 __all__ = ["ImportanceWeighted"]
 
 ENOUGH = 10_000
-"""Weights that tell of their distribution: fewer look heavy-tailed by chance."""
+"""The weights that it takes to judge their tail: fewer look heavy-tailed by chance."""
 
 
 @final
@@ -101,9 +101,9 @@ class ImportanceWeighted(Wrapper):
         return (weight * self.base.terms(problem, params, point)).mean(0)
 
     def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
-        """Of the weights of each replicate the effective sample size and the largest share; of all together k̂.
+        """The effective sample size and the largest share of each replicate's weights, and k̂ of all weights together.
 
-        Warns where they have no finite variance, or miss the bulk of the target.
+        Warns where the weights have no finite variance, or miss the bulk of the target.
         """
         _, log_weight = self._weighted(problem, params, noise)
         share = log_weight.softmax(0)
@@ -132,7 +132,7 @@ class ImportanceWeighted(Wrapper):
             )
 
     def _points(self, q: td.Distribution) -> td.Distribution:
-        """What the proposal is a relative of: the distribution of the base's points."""
+        """The distribution of the base's points, of which the proposal is a relative."""
         assert isinstance(self.base, PerSample)
         return self.base.points(q)
 

@@ -23,9 +23,9 @@ class PerDataPoint(Wrapper):
 
     $$\sum_n \hat g\big[f_n\big], \qquad f_n(z_n) = \log q(z_n|x_n) - \log p(x_n, z_n).$$
 
-    On the whole problem the plain estimators weigh the score of every $z_n$ by the cost of all data points, of which
-    those of the others are noise alone. Keeps the target and the claim of its base, at the same evaluations. The costs
-    share their parameters, so that a base that moves these, or keeps figures for each of them, does not fit.
+    On the whole problem the plain estimators weigh the score of every $z_n$ by the cost of all data points; the costs
+    of the other data points add nothing but noise. Keeps the target and the claim of its base, at the same evaluations.
+    The costs share their parameters, so that a base that moves parameters, or keeps figures for each, does not fit.
     Mnih & Gregor 2014, sec. 2.3 (local learning signals).
     """
 
@@ -51,7 +51,10 @@ class PerDataPoint(Wrapper):
         return DataPoints(problem)
 
     def seen_params(self, params: Params) -> Params:
-        """Copies of rows that `replicated` shares (stride 0), so that the data points of a replicate are not one."""
+        """Copy rows that `replicated` shares (stride 0).
+
+        An estimator then does not treat the data points of a replicate as one.
+        """
         return {name: value.contiguous() if value.stride(0) == 0 else value for name, value in params.items()}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:

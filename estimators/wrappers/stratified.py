@@ -23,7 +23,7 @@ __all__ = ["Stratified"]
 class Stratified(Wrapper):
     """The base estimator on structured noise: jittered grid strata, Latin hypercube, Sobol', systematic, antithetic.
 
-    Keeps the bias of its base, unless that needs independent samples (a leave-one-out baseline), which it makes biased.
+    Keeps the bias of its base, but makes a base biased that needs independent samples (a leave-one-out baseline).
     The scheme covers the base noise of x; all other noise of the base stays independent. Owen 2013, ch. 8 and 10.
     """
 
@@ -57,7 +57,7 @@ class Stratified(Wrapper):
         return reason or self._misplaced(problem, num_samples)
 
     def _misplaced(self, problem: Problem, num_samples: int) -> str | None:
-        """Why the scheme cannot place the noise that the base draws: not all draw S plain samples."""
+        """Why the scheme cannot place the noise that the base draws: not every base draws S plain samples."""
         try:
             with torch.no_grad():
                 self.draw(problem.to("cpu", torch.float64), start(problem), num_samples, IID(0, dtype=torch.float64))

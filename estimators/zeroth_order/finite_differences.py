@@ -28,7 +28,7 @@ BLOCK_ELEMENTS = 2**18
 """Element-samples, or parameter entries, at which the cost is evaluated at a time."""
 MAX_PARAMETERS = 1024
 MAX_PARAMETERS_WITH_NOISE = 256
-"""Where each shifted point has noise of its own, all of which `draw` returns."""
+"""The most parameters where each shifted point has noise of its own, since `draw` returns all of it."""
 
 
 @final

@@ -33,7 +33,7 @@ class RandomDirections(Estimator, ABC):
 
     $$\frac{2}{S} \sum_{s \le S/2} \frac{f(x_s^+, \theta + h\Delta_s) - f(x_s^-, \theta - h\Delta_s)}{2h}\, \Delta_s,$$
 
-    where both sides share the noise of x, unless that depends on the parameters; else one side of each of S,
+    where both sides share the noise of x, unless that depends on the parameters. Else it takes one side of each of S,
     $\frac1S \sum_s f(x_s, \theta + h\Delta_s)\, \Delta_s / h$, whose variance grows with $1 / h^2$. S evaluations.
 
     The value of the surrogate is the mean cost over all points.

@@ -15,10 +15,10 @@ SECONDS = "seconds_per_gradient_batched"
 def fitted_costs(cells: pd.DataFrame, timings: pd.DataFrame) -> pd.DataFrame:
     """A row for each curve of seconds per gradient, in full chunks, that has three points or more.
 
-    Columns as those of `experiments.analysis.rates.fitted_rates`, with `along`: num_samples, or the numeric option in
-    which problems differ, which their name then leaves out; `rate` is its exponent. Weights and standard errors come
-    from the rounds of timing, which know nothing of what else the machine did in one cell and not in another:
-    `inflation` does.
+    The columns are those of `experiments.analysis.rates.fitted_rates` and `along`, the x axis: num_samples, or the
+    numeric option in which problems differ, which their name then leaves out. `rate` is the exponent of the x axis.
+    Weights and standard errors come from the rounds of timing, which do not show what else the machine did in one cell
+    and not in another; `inflation` does.
     """
     rounds = timings.query("kind == 'batched'").groupby("key")["seconds"]
     errors = {key: log_median_standard_error(seconds.to_numpy(float)) for key, seconds in rounds}

@@ -1,4 +1,4 @@
-"""Evaluations of the cost as the unit of work: the comparison of estimators that no machine takes part in."""
+"""Evaluations of the cost as the unit of work: a comparison of estimators that does not depend on a machine."""
 
 from pandas import DataFrame
 

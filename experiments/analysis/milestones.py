@@ -22,9 +22,9 @@ def milestones(
     """A row for each training cell: the first recorded step at which a quantity is at the target, over the seeds.
 
     Columns: `COLUMNS`; steps and seconds are the median over the seeds with the range, infinite for seeds that did not
-    get there; seconds are steps times those of one step, timed by itself. Without a target it is, for each problem, the
-    last median of the cell that ends worst, so that every cell gets there; NaN where all have lost seeds. The objective
-    is better where it is lower, other quantities where most cells move them.
+    get there; seconds are steps times those of one step, timed by itself. Without a target, that of
+    a problem is the last median of the cell that ends worst, so that every cell gets there; NaN where all cells have
+    lost seeds. A lower objective is better; another quantity is better the further it goes where most cells move it.
 
     Raises:
         ValueError: the traces have no such quantity.
@@ -39,7 +39,7 @@ def milestones(
 
 
 def seed_curves(traces: pd.DataFrame, key: str, quantity: str) -> pd.DataFrame:
-    """A row a recorded step, a column a seed; NaN after a seed has diverged."""
+    """One row per recorded step, one column per seed; NaN after a seed has diverged."""
     own = traces[(traces["key"] == key) & (traces["quantity"] == quantity)]
     return own.pivot(index="step", columns="replicate", values="value")
 
@@ -59,7 +59,7 @@ def _problem(
 
 
 def _median(curve: pd.DataFrame) -> pd.Series:
-    """Over the seeds that go on."""
+    """The median over the seeds that go on."""
     return curve.median(axis=1)
 
 

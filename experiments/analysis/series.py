@@ -1,7 +1,5 @@
 """Problems that differ in one numeric option, which a figure or a fit takes as its axis."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,14 +20,13 @@ class Series(NamedTuple):
     """Their spec, without the option."""
     option: str
     levels: dict[str, float]
-    """Problem -> value of the option, rising."""
+    """The value of the option of each problem, rising."""
 
 
 def find_series(problems: Iterable[str], along: str | None = None) -> list[Series]:
     """The series of a run's problems, in their order, along an option.
 
-    Without one, of several options that vary, that with most values counts, if it has three; an option that is asked
-    for may have two.
+    Without one, the option with most values is taken if it has three or more; an option that is asked for needs two.
     """
     least = LEAST_LEVELS if along is None else 2
     found = [_of_one_name(name, specs, along, least) for name, specs in _by_name(problems) if len(specs) >= least]
@@ -37,7 +34,7 @@ def find_series(problems: Iterable[str], along: str | None = None) -> list[Serie
 
 
 def varying(problems: Iterable[str]) -> list[str]:
-    """The numeric options of which a run's problems have two values or more, while the others agree."""
+    """The numeric options with two values or more among a run's problems that agree in the others."""
     options = [_candidates({problem: _options(problem) for problem in specs}) for _, specs in _by_name(problems)]
     return [option for option in sorted({key for keys in options for key in keys}) if find_series(problems, option)]
 
@@ -79,7 +76,7 @@ def _along(name: str, key: str, options: dict[str, dict[str, object]], least: in
 
 
 def _options(problem: str) -> dict[str, object]:
-    """All options with their values, the defaults too where the problem is known here."""
+    """All options with their values, including the defaults where the problem is known here."""
     try:
         made = make_problem(problem)
         return {key: getattr(made, key) for key in specs.options(type(made))}

@@ -9,9 +9,9 @@ __all__ = ["fitted_signals"]
 
 
 def fitted_signals(cells: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
-    """As `experiments.analysis.rates.fitted_rates`, of the SNR of each named parameter.
+    """A row for each curve of the SNR of a named parameter, as in `experiments.analysis.rates.fitted_rates`.
 
-    Where a signal is not seen to be positive, the point takes no part.
+    A point whose signal is not seen to be positive takes no part.
     """
     places = cells.query("status == 'done'")[["key", *CURVE, "num_samples"]]
     points = signals.dropna(subset=["snr"]).merge(places, on="key")

@@ -62,6 +62,6 @@ def open_run(name: str) -> tuple[Path, "Run"]:
 
 
 def locate(name: str) -> Path:
-    """Where a run is, if it is: its folder or its store file."""
+    """The folder or store file that a run of this name has, or would have."""
     path = Path(name)
     return path if path.exists() or path.parent != Path() else Path("results") / name

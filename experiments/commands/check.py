@@ -47,7 +47,7 @@ def command(
     strict: bool,
     plugins: Sequence[str],
 ) -> int:
-    """Claim against evidence: is the ESTIMATOR, or are those that FILE.py registers, as unbiased as they say?
+    """Claim against evidence: is the ESTIMATOR, or is each that FILE.py registers, as unbiased as it says?
 
     Exit code 3 where a claim is refuted.
     """
@@ -113,13 +113,13 @@ class Check:
 
     @property
     def refuted(self) -> bool:
-        """A claim to be unbiased does not hold."""
+        """Whether a claim to be unbiased does not hold."""
         claimed = self.measurement is not None and self.measurement.claim == "unbiased"
         return claimed and self.conclusion in ("REFUTED", "NOT FINITE")
 
     @property
     def remarks(self) -> list[str]:
-        """What the table does not say, in lines."""
+        """Lines on what the table does not say."""
         if self.measurement is not None:
             return [f"{self.estimator} on {self.problem}: {warning}" for warning in self.measurement.warnings]
         if self.failed:
@@ -172,7 +172,7 @@ def _print(checks: Sequence[Check], num_samples: int) -> None:
 
 
 def _verdict(checks: Sequence[Check], strict: bool) -> int:
-    """The exit code, and why it is that."""
+    """The exit code; what it stands for is printed to stderr."""
     conclusions = [check.conclusion for check in checks]
     refuted = [check for check in checks if check.refuted]
     for check in refuted:

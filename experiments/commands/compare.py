@@ -26,7 +26,7 @@ COLUMNS = [
 ]
 USUAL = ("cpu", "float32", "")
 LISTED = 10
-"""New and vanished cells that are named; of the rest there is a count."""
+"""The most new or vanished cells that are named; the rest are counted."""
 
 
 @click.command("compare")
@@ -58,7 +58,7 @@ def command(before: str, after: str, fail_on: str | None, threshold: float, sign
 
 
 def _tell(found: "Comparison", gate: "Gate", form: str) -> None:
-    """Print the cells of both runs, those that got worse first, and what is new, vanished or of another machine."""
+    """Print the cells of both runs, the worsened ones first, and what is new, vanished or of another machine."""
     from experiments.terminal.tables import markdown_table, print_table
 
     judged = [(cell, cell.worse(gate), cell.better(gate)) for cell in found.matched]

@@ -1,4 +1,4 @@
-"""The exit codes of the command line; the README lists them too."""
+"""The exit codes of the command line; the README also lists them."""
 
 __all__ = ["FAILED", "INTERRUPTED", "NOTHING", "REFUTED", "USAGE", "WELL"]
 

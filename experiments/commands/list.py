@@ -79,7 +79,7 @@ def _options_text(options: dict[str, dict[str, Any]]) -> str:
 
 
 def _plain(sentence: str) -> str:
-    """Up to the first formula or full stop, without LaTeX."""
+    """The sentence up to the first formula or full stop, without LaTeX."""
     return re.split(r"(?<=[^.])\.(?:\s|$)| \$", sentence)[0].strip(" ,:")
 
 

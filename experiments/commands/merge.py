@@ -12,7 +12,7 @@ from experiments.terminal.completion import complete_run
 @click.argument("runs", metavar="RUN RUN…", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("-o", "--output", metavar="NAME", required=True, help="The folder under results/ to write.")
 def command(runs: tuple[str, ...], output: str) -> None:
-    """Put the cells of several RUNs, as of several machines, into one."""
+    """Put the cells of several RUNs, e.g. of several machines, into one."""
     from experiments.store import merge
     from experiments.sweep.keys import check_name
 

@@ -53,7 +53,7 @@ def _checked(kind: str, name: str) -> str:
 
 
 def _filled(template: str, kind: str, name: str) -> str:
-    """The templates are Python with the names `my-KIND`, `my_kind` and `MyKind`."""
+    """The template, Python with the names `my-KIND`, `my_kind` and `MyKind`, with those of the component instead."""
     text = (TEMPLATES / template).read_text("utf-8")
     for spelled in (_kebab, _snake, _camel):
         text = text.replace(spelled(f"my-{kind}"), spelled(name))

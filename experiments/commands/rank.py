@@ -32,9 +32,9 @@ def command(
 ) -> int:
     """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
 
-    Half of the budget is for a first look at all, the rest for those that may still be the best, until they are told
-    apart. Whatever the budget, each may finish learning, and has one block of replicates and a few gradients timed.
-    Where the problem does not know its gradient, that is measured first, once, beside the budget.
+    Half of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
+    these are told apart. Whatever the budget, each finishes learning, and has one block of replicates and a few
+    gradients timed. Where the problem does not know its gradient, that is measured first, once, outside the budget.
     """
     import torch
 

@@ -61,7 +61,7 @@ def command(run: str, form: str, columns: str, sort: str, fit: str | None, **opt
 
 
 def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
-    """The columns that are asked for, or those that a fit is about; none: the main ones, or all."""
+    """The columns that are asked for, or that a fit is about; without either the main ones, or all."""
     from experiments.commands.summary import PLACES, places
 
     chosen = [column.strip() for column in columns.split(",") if column.strip()]

@@ -18,7 +18,7 @@ PLACES = ("device", "dtype", "compile", "seed", "training")
 """Columns that are shown only where they differ between cells."""
 
 Columns = dict[str, Callable[[Row], str]]
-"""What a column of the table says of a cell."""
+"""The headings of the table, each with a function that gives the text for a cell."""
 
 
 def print_cells(cells: pd.DataFrame) -> None:

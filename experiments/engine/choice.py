@@ -1,4 +1,4 @@
-"""Which executor a run asks for."""
+"""The executor that a run asks for."""
 
 import math
 from collections.abc import Sequence

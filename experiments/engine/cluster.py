@@ -26,9 +26,9 @@ PACKAGES = ("gradmark", "torch", "numpy")
 TOPIC = "gradmark"
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 1.0
-"""Between looks at how many workers there are."""
+"""Seconds between looks at how many workers there are."""
 GRACE_SECONDS = 2.0
-"""From the end of a task's time to that of its worker."""
+"""Seconds from the end of a task's time to the end of its worker."""
 
 Plugin = tuple[str, str]
 """A plug-in file: its name and its text."""
@@ -120,7 +120,7 @@ class Cluster(Concurrent):
         self._client.close(timeout=GRACE_SECONDS)
 
     def _note(self, event: tuple[float, Any]) -> None:
-        """A worker says that it begins a task: it may not be the first that does."""
+        """Hears that a worker begins a task, which another worker may have begun before."""
         self._begun[event[1]] = time.monotonic()
 
     def _lost(self) -> ExecutorLost:
@@ -170,7 +170,7 @@ def _carry_out(
 
 @contextmanager
 def _limited(seconds: float | None) -> Iterator[None]:
-    """A computation cannot be stopped, but its process can."""
+    """End the process some time after the limit, since a computation in it cannot be stopped."""
     if seconds is None:
         yield
         return
@@ -185,7 +185,7 @@ def _limited(seconds: float | None) -> Iterator[None]:
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory:
-    """Removed when the process of the worker ends."""
+    """A folder that is removed when the process of the worker ends."""
     return tempfile.TemporaryDirectory(prefix="gradmark-")
 
 
@@ -194,7 +194,7 @@ def _file(index: int, name: str) -> Path:
 
 
 def _load(plugins: tuple[Plugin, ...]) -> None:
-    """The plug-ins of this run in place of those of the run before."""
+    """Load the plug-ins of this run in place of those of the run before."""
     if _loaded == [*plugins]:
         return
     for index, (name, _) in enumerate(_loaded):

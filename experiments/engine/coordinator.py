@@ -25,7 +25,7 @@ EVERYTHING = frozenset({"done", "skipped", *FAILURES})
 
 
 class Progress(Protocol):
-    """Who hears how far a run has come."""
+    """A listener to how far a run has come."""
 
     def start(self, phase: str, total: int) -> None:
         """A phase of `total` steps begins."""
@@ -61,7 +61,7 @@ def run(
     Raises:
         ValueError: the sweep is wrong, or one of its devices is not there; nothing has been written.
         StoreError: the folder cannot be written.
-        ExecutorLost: nobody is left to compute the rest; what came before is kept.
+        ExecutorLost: no worker is left to compute the rest; what came before is kept.
     """
     torch.set_num_threads(1)
     cells = sweep.cells()
@@ -113,7 +113,7 @@ class _Run:
             self.store.put_failure(cell, answer.error, answer.status, answer.traceback, answer.attempts)
 
     def time(self, retry: Collection[str]) -> set[str]:
-        """The keys of the cells that were timed: nothing else of the sweep runs meanwhile."""
+        """Time cells while nothing else of the sweep runs; the keys of the timed cells."""
         untimed = _untimed(self.cells, self.store.states(), retry)
         self.progress.start("timing", len(untimed))
         computed, lost = set(), []

@@ -1,4 +1,4 @@
-"""Who carries out the tasks of a run: what an executor promises, and the loop of those that have several workers."""
+"""Executors, which carry out the tasks of a run: what they promise, and the loop of those with several workers."""
 
 import contextlib
 import signal
@@ -28,7 +28,7 @@ __all__ = [
 
 INTERRUPTED = Failure("interrupted", "interrupted before it was finished")
 ATTEMPTS = 2
-"""A task whose worker dies is tried once more: it may not have been its fault."""
+"""How often a task is tried whose worker dies: its death may not be the task's fault."""
 POLL_SECONDS = 0.2
 
 
@@ -49,15 +49,15 @@ Answers = Iterator[tuple[Task, Any]]
 
 
 class Died(Exception):
-    """A worker died while it carried out a task; the message says of what."""
+    """A worker died while it carried out a task; the message gives the cause."""
 
 
 class ExecutorLost(Exception):
-    """Nobody is left to carry out tasks. One line that says what to do."""
+    """No worker is left to carry out tasks; the message is one line that says what to do."""
 
 
 class Interrupts:
-    """Counts Ctrl-C while a run goes on: after the first no task begins, the second ends those that run."""
+    """Counts Ctrl-C while a run goes on: after the first no task begins, the second ends the running tasks."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -84,7 +84,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
-        """Within, the second Ctrl-C raises KeyboardInterrupt."""
+        """A block within which the second Ctrl-C raises KeyboardInterrupt."""
         self._raising = True
         try:
             yield
@@ -92,7 +92,7 @@ class Interrupts:
             self._raising = False
 
     def stop(self) -> None:
-        """As two Ctrl-C do."""
+        """Stop as after two Ctrl-C."""
         self._count = 2
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -123,7 +123,7 @@ class Executor(ABC):
         With `alone`, one task at a time. After an interrupt some tasks are left out.
 
         Raises:
-            ExecutorLost: nobody is left to carry out the rest.
+            ExecutorLost: no worker is left to carry out the rest.
         """
 
     def __enter__(self) -> "Executor":
@@ -150,7 +150,7 @@ class Concurrent(Executor):
 
     @final
     def stopped(self) -> Failure:
-        """What came of a task that was stopped at its limit."""
+        """The failure of a task that was stopped at its limit."""
         return Failure("timeout", f"stopped at the limit of {self._timeout:g} s a cell")
 
     @abstractmethod
@@ -166,7 +166,7 @@ class Concurrent(Executor):
         """What came of a task that is over: its value or a Failure. Raises Died, ExecutorLost."""
 
     def overdue(self) -> list[Future]:
-        """Tasks of which no word will come, or none in time. They are given up."""
+        """Tasks that will give no answer, or have given none in time. They are given up."""
         return []
 
     def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:

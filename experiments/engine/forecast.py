@@ -14,14 +14,14 @@ __all__ = ["forecast"]
 
 PILOTS = 5
 BLOCKS = 4
-"""In the warm-up of a cell before it is timed."""
+"""The blocks that the warm-up of a cell takes before it is timed."""
 
 
 def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts: Interrupts) -> float | None:
     """Seconds for the statistics of all cells and `rounds` rounds of timing, by an executor; None where no pilot works.
 
-    A relative error that has to fall by a factor takes its square in replicates. What a pilot does not show, a
-    reference that has to be measured first or a kurtosis that grows, is not in it.
+    An error that is to fall by a factor takes its square in replicates. The forecast misses what a pilot does not show:
+    a reference that has to be measured first, or a kurtosis that grows.
     """
     pilots = cells[:: -(-len(cells) // PILOTS) or 1]
     tasks = [Task(measure_with_clock, (cell,), (_short(cell),)) for cell in pilots]

@@ -21,7 +21,7 @@ from experiments.engine.work import Failure
 __all__ = ["LocalPool"]
 
 SILENCE_SECONDS = 1.0
-"""From the end of a process to giving up its answer, which may still be on its way."""
+"""Seconds from the end of a process to giving up its answer, which may still be on its way."""
 
 
 @final

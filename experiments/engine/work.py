@@ -113,11 +113,16 @@ def _measured(cell: Cell) -> Measured | Skipped:
     for name, value in row.items():
         if isinstance(value, int) and abs(value) > LARGEST:
             raise ValueError(f"{name} is {value}, more than a file of results can hold")
-    return Measured(row, {"parameters": measurement.parameters(), "signals": measurement.signal_rows()})
+    tables = {
+        "parameters": measurement.parameters(),
+        "signals": measurement.signal_rows(),
+        "leave_one_out": measurement.leave_one_out_rows(),
+    }
+    return Measured(row, tables)
 
 
 def _trained(cell: Cell, settings: Train) -> Measured | Skipped:
-    """A cell that was stopped on this machine goes on from its last record."""
+    """The curves of a cell; one that was stopped on this machine goes on from its last record."""
     began, checkpoint = time.monotonic(), cache_folder() / "training" / f"{cell.key}.pt"
     problem, estimator, num_samples = _components(cell)
     try:
@@ -157,7 +162,7 @@ def _timing(timed: Timed, rounds: int) -> Timing:
 
 
 def _is_lack_of_memory(error: BaseException) -> bool:
-    """torch's CPU allocator raises a plain RuntimeError."""
+    """Whether memory ran out; torch's CPU allocator raises a plain RuntimeError then."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in LACK_OF_MEMORY)

@@ -9,17 +9,21 @@ from estimators.interface import Params
 
 __all__ = ["check_agreement"]
 
-ROUNDING, MARGIN = {torch.float32: 1e-5, torch.float64: 1e-9}, 4.0
-"""By how much of its size rounding may move an entry in any case, and by how many times what it moves the eager one."""
-MANY, FEW = 64, 1_000
-"""Replicates from which each entry is judged by itself, and entries below which one replicate is not."""
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-9}
+"""The part of its size by which rounding may move an entry in any case."""
+MARGIN = 4.0
+"""Compiled gradients may be at most this many times as far from float64 as the eager ones."""
+MANY = 64
+"""With this many replicates or more, every entry is compared on its own."""
+FEW = 1_000
+"""A single replicate with fewer entries than this is only checked for being finite."""
 
 
 def check_agreement(found: Params, eager: Params, in_float64: Callable[[], Params]) -> None:
     """ArithmeticError: compiled gradients differ from the eager ones by more than rounding explains.
 
-    torch 2.13 compiles expm1 and erf to formulas that have no correct digit near 0. Of a few entries of one gradient it
-    is not asked how far off they are: where costs cancel, rounding may be all that there is.
+    torch 2.13 compiles expm1 and erf to formulas that have no correct digit near 0. For a single gradient with few
+    entries it is not checked how far off they are: where costs cancel, rounding may be all that there is.
     """
     for name, expected in eager.items():
         same = (found[name] == expected) | (found[name].isnan() & expected.isnan())
@@ -38,6 +42,6 @@ def check_agreement(found: Params, eager: Params, in_float64: Callable[[], Param
 
 
 def _sum(values: Tensor, where: Tensor) -> Tensor:
-    """Of the magnitudes of each entry over the replicates; of few replicates over all entries."""
+    """The sum of the magnitudes of each entry over the replicates; with few replicates, over all entries as well."""
     magnitudes = values.double().abs().where(where, 0.0)
     return magnitudes.sum(0) if len(values) >= MANY else magnitudes.sum()

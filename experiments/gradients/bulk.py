@@ -15,8 +15,10 @@ __all__ = ["Bulk", "Law", "finished", "iid"]
 
 Law = Literal["uniform", "normal"]
 
-LARGE, BLOCK = 2**14, 2**13
-"""Numbers in a draw from which on it pays not to be torch's, and normals that are made together."""
+LARGE = 2**14
+"""Draws of this many numbers or more are faster than torch's."""
+BLOCK = 2**13
+"""Normals that are made together."""
 
 
 class Bulk(IID):
@@ -37,7 +39,7 @@ class Bulk(IID):
         return finished("normal", self.raw("normal", shape), shape)
 
     def raw(self, law: Law, shape: Shape) -> Tensor:
-        """What `finished` makes the draw of: words of 32 bits where that is fastest, else the draw itself."""
+        """The first half of a draw, for `finished`: words of 32 bits where that is fastest, else the draw itself."""
         size = math.prod(shape)
         if size < LARGE:
             return super().uniform(shape) if law == "uniform" else super().normal(shape)
@@ -51,7 +53,7 @@ class Bulk(IID):
         return torch.from_numpy(self.words.random_raw(-(-size // 2)).view(np.int32))[:size]
 
     def standard_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
-        """By numpy, in float64; torch's own where a concentration is not one."""
+        """Gamma variates drawn by numpy in float64; small draws, and invalid concentrations, are left to torch."""
         shape = (num_samples, *concentration.shape)
         if math.prod(shape) < LARGE or not ((concentration > 0) & concentration.isfinite()).all():
             return super().standard_gamma(concentration, num_samples)
@@ -66,9 +68,9 @@ def finished(law: Law, raw: Tensor, shape: Shape) -> Tensor:
     size, numbers = math.prod(shape), raw.to(torch.float32)
     if law == "uniform":
         return open_interval(numbers.mul_(2**-32).add_(0.5)).view(shape)
-    # By Box & Muller (1958), block by block, so that a shorter draw is the beginning of a longer one.
+    # Box & Muller (1958), block by block, so that a shorter draw is the beginning of a longer one.
     first, second = numbers.view(-1, 2, BLOCK // 2).unbind(1)
-    # Halves: no radius is infinite, and the tail reaches 6.7 standard deviations.
+    # The 0.5 keeps every radius finite, and the tail reaches 6.7 standard deviations.
     radius = first.abs().add_(0.5).mul_(2**-31).log_().mul_(-2).sqrt_()
     angle = second * (math.pi * 2**-31)
     return torch.stack([angle.cos().mul_(radius), angle.sin_().mul_(radius)], 1).view(-1)[:size].view(shape)

@@ -22,20 +22,20 @@ Compile = bool | Literal["auto"]
 BREAK_EVEN = 2**30
 """Element-samples (replicates × samples × event size): compiled, each takes 10 ns less, and compiling takes 10 s."""
 MODES = {"cuda": "reduce-overhead"}
-"""CUDA graphs, where launching kernels may take longer than running them."""
+"""The mode of torch.compile by device: CUDA graphs, since launching kernels may take longer than running them."""
 
 
 def pays(elements: float) -> bool:
     """Whether compiling saves more than it costs, over so many element-samples.
 
-    By a count and not by a clock, since a compiled gradient differs in the last bits: same seed, same numbers.
+    A count decides and not a clock, since a compiled gradient differs in the last bits: same seed, same numbers.
     """
     return elements > BREAK_EVEN
 
 
 @final
 class Compiled(Step):
-    """By torch.compile, the making of noise included; or else without it; or else eagerly, and a warning says why.
+    """Tries, in order: noise and gradient compiled together; the gradient alone; eager, with a warning.
 
     A way is given up for good when it fails, or when the first estimates of a shape are not those of the eager
     gradient. It compiles when a shape is first met; torch keeps on disk what it compiled, for other cells of the same
@@ -107,7 +107,7 @@ class _Way(NamedTuple):
 
 
 def _with_noise(eager: Eager, device: torch.device, dtype: torch.dtype) -> _Way:
-    """What enters is the first half of the noise."""
+    """Noise and gradient compiled together: the first half of the noise enters."""
     recipes: dict[int, Recipe] = {}
 
     def recipe(params: Params) -> Recipe:

@@ -17,7 +17,7 @@ def gradient_in_float64(problem: Problem, estimator: Estimator, params: Params, 
 
 
 def double(tree: Any) -> Any:
-    """Everything floating-point in float64, inside components too."""
+    """Everything floating-point in float64, also inside components."""
     return tree_map(_leaf, tree)
 
 

@@ -51,7 +51,7 @@ def prepare_unlearned(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
 ) -> Workload:
-    """As `prepare`, for training, where the estimator learns from the steps (`Estimator.update`)."""
+    """A workload for training, where the estimator learns from the steps (`Estimator.update`); else as `prepare`."""
     placed = _placed(problem, estimator, num_samples, seed, device, dtype)
     with without_validation():
         check_estimator(placed.problem, estimator, placed.num_samples, placed.point, fitted=False)

@@ -43,7 +43,7 @@ class Recipe:
 
     @classmethod
     def of(cls, eager: Eager, params: Params, device: torch.device, dtype: torch.dtype) -> "Recipe":
-        """Found by drawing once, and once more in halves.
+        """The recipe of an estimator's noise, found by drawing once, and once more in halves.
 
         NotImplementedError: the noise is made in another way, and so not in two halves.
         """

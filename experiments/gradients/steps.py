@@ -37,6 +37,6 @@ class Eager(Step):
             return self.estimator.draw(self.problem, params, self.num_samples, source)
 
     def gradient(self, params: Params, noise: Noise) -> Params:
-        """By `backward`: `torch.func.grad` gives the same, in twice the time at R = 1."""
+        """The estimates by `backward`: `torch.func.grad` gives the same, in twice the time at R = 1."""
         point = {name: value.detach().requires_grad_() for name, value in params.items()}
         return derivative(self.estimator.surrogate(self.problem, point, noise).sum(), point)

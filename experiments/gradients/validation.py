@@ -1,4 +1,4 @@
-"""Whether problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
+"""Checks that problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
 
 import operator
 from typing import SupportsIndex
@@ -24,9 +24,9 @@ __all__ = [
 SAMPLES, REPLICATES = 3, 2
 FEW_SAMPLES = (4, 8)
 MAX_ENTRIES = 2**22
-"""Of the parameters: the moments of the groups then take 4 GB."""
+"""The most entries of the parameters: the moments of the groups then take 4 GB."""
 MAX_ELEMENTS = 2**26
-"""Samples × event size of one gradient: a tensor of them takes 256 MB in float32, and a gradient has several."""
+"""The most samples × event size of one gradient: a tensor of them takes 256 MB in float32, and there are several."""
 
 
 def check_problem(problem: Problem, point: Params) -> None:
@@ -83,7 +83,7 @@ def check_initial_point(problem: Problem) -> None:
 def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, point: Params, *, fitted: bool) -> None:
     """ValueError: the claim or the surrogate are not what the interface says.
 
-    Of a surrogate of few samples, unless the estimator was fitted to their number.
+    The surrogate is tried on few samples, unless the estimator was fitted to a number of them.
     """
     claim = estimator.claim(problem, num_samples)
     if claim not in ("unbiased", "biased"):
@@ -109,7 +109,7 @@ def check_shape(what: str, wanted: str, value: Tensor, shape: tuple[int, ...]) -
 
 
 def whole_number(what: str, value: SupportsIndex) -> int:
-    """Of numpy and torch, too. TypeError: it is none."""
+    """The number as an int, be it of numpy or torch. TypeError: it is not whole."""
     try:
         return operator.index(value)
     except TypeError:

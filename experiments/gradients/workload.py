@@ -19,9 +19,10 @@ from experiments.gradients.steps import Eager, Step
 
 __all__ = ["Workload", "flatten", "without_validation"]
 
-CHUNK_ELEMENTS, MOST_REPLICATES = 2**19, 2**15
-"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs; and the replicates
-that a chunk has at the most, since many cells want no more."""
+CHUNK_ELEMENTS = 2**19
+"""Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
+MOST_REPLICATES = 2**15
+"""The most replicates in a chunk: many cells want no more."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,16 @@ class Workload:
 
     @cached_property
     def chunk(self) -> int:
-        """Replicates in a chunk: a power of two that depends on the problem and num_samples, and where memory is short
-        on how often it was halved."""
+        """Replicates in a chunk: a power of two.
+
+        It depends on the problem and num_samples, and where memory is short on how often the chunk was halved.
+        """
         most = max(min(CHUNK_ELEMENTS // self.elements, MOST_REPLICATES), 1)
         return max(1 << most.bit_length() - 1 >> self.halvings, 1)
 
     @property
     def halved(self) -> "Workload":
-        """In smaller chunks. torch.OutOfMemoryError: there are none."""
+        """The same in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
         if self.chunk == 1:
             raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
         smaller = replace(self, halvings=self.halvings + 1)
@@ -127,7 +130,7 @@ class Workload:
             return flatten(self.step(self.params(self.chunk), self.source("chunk", index)))
 
     def one_gradient(self) -> Params:
-        """At R = 1."""
+        """One gradient, at R = 1."""
         with without_validation():
             return self.step(self.params(1), self.source("one"))
 

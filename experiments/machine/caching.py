@@ -1,4 +1,4 @@
-"""Where gradmark keeps what it can work out again."""
+"""The folder where gradmark keeps what it can compute again."""
 
 import os
 from pathlib import Path

@@ -47,7 +47,7 @@ def version(package: str = "gradmark") -> str:
 
 
 def _commit() -> str:
-    """The commit of gradmark's own checkout; '' where it is installed, be it inside somebody else's checkout."""
+    """The commit of gradmark's own checkout; '' where it is installed, even inside another project's checkout."""
     top = _first_line("git", "-C", str(SOURCE), "rev-parse", "--show-toplevel")
     if not top or Path(top).resolve() != SOURCE:
         return ""

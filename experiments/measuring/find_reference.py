@@ -27,7 +27,7 @@ _uncached: dict[tuple[type, str], np.ndarray | None] = {}
 
 @dataclass(frozen=True)
 class References:
-    """For a command that meets a problem many times: what `find_reference` finds, once a problem."""
+    """The references for a command that meets a problem many times: `find_reference` is asked once a problem."""
 
     known: dict[tuple[str, Objective], Reference | None] = field(default_factory=dict)
 
@@ -40,8 +40,7 @@ class References:
 
 
 def find_reference(workload: Workload) -> Reference | None:
-    """The exact gradient of the estimator's objective, at the parameters that are measured, or a measured one; None:
-    neither.
+    """The exact gradient of the estimator's objective at the parameters, or a measured one; None: neither.
 
     A measured reference comes from a long run of an estimator of low variance, one of `Objective.measured_by`, that
     claims to be unbiased and agrees with the plainest in standard errors. It is cached on disk under everything that

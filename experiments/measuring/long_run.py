@@ -23,7 +23,7 @@ ELEMENTS = 2**30
 def measured_gradient(workload: Workload) -> np.ndarray | None:
     """Group means of the estimator of lowest variance that agrees with the plainest, which may be the plainest itself.
 
-    None: there is nobody to agree with, because the plainest ones cannot be used or are not finite.
+    None: there is nothing to agree with, because the plainest ones cannot be used or are not finite.
     """
     specs = workload.objective.measured_by
     num_samples = workload.num_samples if workload.objective.depends_on_samples else NUM_SAMPLES

@@ -146,6 +146,10 @@ class Measurement:
             for name, (total, snr) in self.signals.items()
         ]
 
+    def leave_one_out_rows(self) -> list[dict[str, Any]]:
+        """The rows of the store's `leave_one_out` table."""
+        return [{"quantity": name, "logs": logs.astype("<f8").tobytes()} for name, logs in self.leave_one_out.items()]
+
     def _variance(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.variance[name], self.variance_low[name], self.variance_high[name]
 

@@ -20,9 +20,10 @@ __all__ = ["Sampling"]
 T = TypeVar("T")
 
 
-ENTRIES, MOST_ROWS = 2**22, 16
-"""Gradient entries of a block, and replicates of each of its groups, where a chunk has fewer: merging moments costs the
-same however many there are."""
+ENTRIES = 2**22
+"""Gradient entries that a block has where a chunk has fewer: merging moments costs the same for any number."""
+MOST_ROWS = 16
+"""The most replicates of each group in such a block."""
 
 
 def _power_of_two(number: int, most: int) -> int:
@@ -59,13 +60,13 @@ class Sampling:
         began = time.monotonic()
         if not self.workload.is_compiled:
             self.workload = self.workload.compiled
-        if self.workload.compile is True:  # it will be timed at R = 1 too: what fails there is given up now
+        if self.workload.compile is True:  # it will also be timed at R = 1: what fails there is given up now
             self.workload.one_gradient()
         self.workload.gradients(0)
         self.compile_seconds = time.monotonic() - began
 
     def within_memory(self, sample: Callable[[], T]) -> T:
-        """What `sample` returns: where a device runs out of memory, anew, in chunks of half the size.
+        """The value of `sample`, which is called again in chunks of half the size where a device runs out of memory.
 
         torch.OutOfMemoryError: they cannot be smaller.
         """
@@ -101,7 +102,7 @@ class Sampling:
 
 
 def _safe_moments(gradients: Tensor) -> Groups:
-    """Entries whose squares overflow in the dtype of the estimates, or lose digits to denormal numbers, in float64."""
+    """Moments, in float64 for entries whose squares overflow in the estimates' dtype or become denormal."""
     found = _moments(gradients)
     if len(gradients) == 1:
         return found

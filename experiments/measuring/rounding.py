@@ -15,10 +15,10 @@ def rounding(workload: Workload) -> dict[str, float]:
     Parameters and noise enter both as the dtype of the workload holds them: the difference is that of the arithmetic.
 
     - `overflows`, `nans`, `underflows`: the number of entries that are infinite, NaN, or 0 where float64's are not
-    - `smallest_gradient`, `largest_gradient`: magnitudes of those that are finite and not 0
-    - `median_relative_error`, `largest_relative_error`: of those that are finite and whose float64 value is not 0
+    - `smallest_gradient`, `largest_gradient`: magnitudes of the entries that are finite and not 0
+    - `median_relative_error`, `largest_relative_error`: over the entries that are finite and not 0 in float64
 
-    What no entry has is left out.
+    A figure for which there are no entries is left out.
     """
     found, exact = workload.gradients(0).double().cpu().numpy(), _in_float64(workload)
     magnitudes = np.abs(found[np.isfinite(found) & (found != 0)])
@@ -37,7 +37,7 @@ def rounding(workload: Workload) -> dict[str, float]:
 
 
 def rounding_shift(workload: Workload) -> float:
-    """By how much rounding moves the mean estimate: of the entries the most, over the first chunk, against float64.
+    """The most that rounding moves an entry of the mean estimate, over the first chunk, against float64.
 
     0 where float64 gives no finite figure to compare with.
     """
@@ -46,7 +46,7 @@ def rounding_shift(workload: Workload) -> float:
         exact = _in_float64(workload)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError:  # a component of somebody's own that is written for one dtype
+    except RuntimeError:  # a component that is written for one dtype
         return 0.0
     shift = np.abs((found - exact).mean(0)).max()
     return float(shift) if np.isfinite(shift) else 0.0

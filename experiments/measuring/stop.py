@@ -17,16 +17,17 @@ class Stop:
     """
 
     replicates: int | None = None
-    """This many, whatever the precision."""
+    """A fixed number of them, whatever the precision."""
     rtol: float = 0.05
     """Relative half-width of the 95 % interval of the total variance."""
     max_replicates: int = 10_000_000
     max_seconds: float | None = None
-    """Depends on the clock: the one rule under which a repeated run need not give the same numbers."""
+    """A budget that depends on the clock: the one rule under which a repeated run need not give the same numbers."""
     detect: bool = False
     """Go on until a relative bias of 1 % would have been seen."""
     max_elements: int | None = None
-    """Replicates × samples × event size: bounds the time of a cell as seconds do, and gives the same numbers again."""
+    """A budget of replicates × samples × event size: bounds the time as seconds do, and gives the same numbers
+    again."""
 
     def __post_init__(self) -> None:
         for key in ("replicates", "max_replicates", "max_elements"):

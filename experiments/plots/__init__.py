@@ -21,7 +21,7 @@ from experiments.store import CELL_COLUMNS, Run
 __all__ = ["KINDS", "plot", "plots", "plots_of", "save_plots"]
 
 USUAL = "variance"
-"""The kind with panels of another column of the cells, where none is asked for."""
+"""The kind of figure to draw where `facet` is given and no kind."""
 
 
 def plot(cells: DataFrame, kind: str, title: str | None = None) -> Figure:
@@ -94,7 +94,8 @@ def _run(
     none = DataFrame()
     cells = cells if len(cells.columns) else DataFrame(columns=[*CELL_COLUMNS, "training"], dtype=object)
     tables = (none if table is None else table for table in (parameters, signals, traces))
-    return Run(cells, *tables, timings=none, provenance={}, plan=tuple(cells["key"]))
+    timings = DataFrame(columns=["key", "kind", "round", "seconds"])
+    return Run(cells, *tables, timings=timings, provenance={}, plan=tuple(cells["key"]))
 
 
 def save_plots(figures: Mapping[str, Figure], folder: str | Path, format: str = "png") -> list[Path]:

@@ -17,8 +17,10 @@ __all__ = [
     "trained",
 ]
 
-LEVELS, RANGE = 4, 16
-"""The numbers of samples, and the ratio of the largest to the smallest, from which a rate can be read."""
+LEVELS = 4
+"""The fewest numbers of samples from which a rate can be read."""
+RANGE = 16
+"""The least ratio of the largest number of samples to the smallest from which a rate can be read."""
 
 
 def done(run: Run) -> DataFrame:
@@ -42,9 +44,9 @@ def timed(cells: DataFrame) -> bool:
 
 
 def along_samples(run: Run) -> bool:
-    """Whether a figure against S has something to say, if it is only that no cell is done yet.
+    """Whether a figure against S has something to say, be it that no cell is done yet.
 
-    Where all problems belong to a series along an option and S does not vary, it would have a point a panel.
+    Where all problems belong to a series along an option and S does not vary, each panel would have one point.
     """
     cells = measured(run)
     if cells.empty:

@@ -30,7 +30,7 @@ class Kind(ABC):
     """A heading, for a page that shows several figures."""
     caption: str
     place: int
-    """Where the figure stands among others: those with smaller numbers come first."""
+    """The place of the figure among others: the one with the smallest number comes first."""
     facets: tuple[str, ...] = ("problem",)
     """The columns of the cells that can make its panels."""
 

@@ -27,8 +27,10 @@ def binary_states(bits: int, like: Tensor) -> Float[Tensor, "K bits"]:
 @register_problem("bernoulli-toy")
 @dataclass(frozen=True)
 class BernoulliToy(Problem):
-    """b ~ Bernoulli(sigmoid(logits)) in `dim` dimensions, f = mean of (b − t)². With t = 0.499 and many dimensions the
-    gradient nearly vanishes against the noise of the score function.
+    r"""Independent bits with a separable quadratic cost: little gradient against much noise.
+
+    $b \sim \mathrm{Bernoulli}(\sigma(\ell))$ in `dim` dimensions, $f = \frac1D \sum_d (b_d - t)^2$. With $t = 0.499$
+    and many dimensions the gradient nearly vanishes against the noise of the score function.
 
     Tucker et al. 2017 and Grathwohl et al. 2018 (dim = 1); Titsias & Shi 2022 (dim = 200).
     """
@@ -68,7 +70,9 @@ class BernoulliToy(Problem):
 @register_problem("bernoulli-shared-logit")
 @dataclass(frozen=True)
 class BernoulliSharedLogit(Problem):
-    """Three bits with one logit, f = Σ (b − (0.6, 0.51, 0.48))²; at logit −4 the gradient comes from rare states.
+    r"""Three bits with one logit: at logit −4 the gradient comes from rare states.
+
+    $f = \sum_d (b_d - t_d)^2$ with $t = (0.6, 0.51, 0.48)$.
 
     Liu et al. 2019; Kool, van Hoof & Welling 2020.
     """

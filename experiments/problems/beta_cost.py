@@ -20,9 +20,11 @@ __all__ = ["BetaCost"]
 @register_problem("beta-cost")
 @dataclass(frozen=True)
 class BetaCost(Problem):
-    """x ~ Beta(exp(log_concentration1), exp(log_concentration0)) in `dim` dimensions, f = Σ (x − k)²: bounded x.
+    r"""A quadratic cost of independent Beta variables: bounded x.
 
-    With α and β for the concentrations, the mean m is α/(α+β) and the variance m(1 − m)/(α+β+1).
+    $x \sim \mathrm{Beta}(\alpha, \beta)$ in `dim` dimensions, with the logarithms of $\alpha$ (`log_concentration1`)
+    and $\beta$ (`log_concentration0`) as parameters, $f = \sum_d (x_d - k)^2$. The mean m of each $x_d$ is $\alpha /
+    (\alpha + \beta)$, its variance $m (1 - m) / (\alpha + \beta + 1)$.
     """
 
     dim: int = 10

@@ -22,9 +22,10 @@ MAX_STATES = 2**20
 @register_problem("categorical-toy")
 @dataclass(frozen=True)
 class CategoricalToy(Problem):
-    """x one-hot of `classes` in each of `dim` variables, f = (Σ_d w_d·x_d − t)² + Π_d w_d·x_d: not separable.
+    r"""One-hot variables with a cost that is not separable.
 
-    The levels w and the logits, `spread` times a wave, are fixed. Exact by enumeration.
+    x is one-hot of `classes` in each of `dim` variables, $f = \big(\sum_d w_d \cdot x_d - t\big)^2 + \prod_d w_d \cdot
+    x_d$. The levels w and the logits, `spread` times a wave, are fixed. Exact by enumeration.
     """
 
     dim: int = 3
@@ -64,9 +65,12 @@ class CategoricalToy(Problem):
 @register_problem("bandit-policy")
 @dataclass(frozen=True)
 class BanditPolicy(Problem):
-    """A softmax policy over `answers`, of which the first `correct` have reward 1 and are given with probability
-    `success_rate`; f is minus the reward. S samples are the group of answers to one question, as language models are
-    trained on: where all of a group agree, it has nothing to learn from. Shao et al. 2024; Ahmadian et al. 2024.
+    """A softmax policy over answers, some of which are correct, as language models are trained.
+
+    The first `correct` of the `answers` have reward 1 and are given with probability `success_rate`; f is minus the
+    reward. The S samples are the group of answers to one question: where all of a group agree, it has nothing to learn
+    from.
+    Shao et al. 2024; Ahmadian et al. 2024.
     """
 
     answers: int = 10

@@ -15,12 +15,13 @@ from estimators.interface import LatentVariableProblem, Params
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 from experiments.problems.options import check_options
+from experiments.problems.trained_start import trained_params
 
 __all__ = ["PIXELS", "Digits", "bernoulli_log_prob", "dense", "random_dense"]
 
 PIXELS = 64
 TRAINING = 1437
-"""Images of 1797, drawn at random once; the others are held out."""
+"""Training images among the 1797, drawn at random once; the others are held out."""
 EVALUATION_SAMPLES, EVALUATION_BLOCK = 20, 10
 
 
@@ -33,7 +34,7 @@ class Digits(LatentVariableProblem):
 
     points: int = 32
     steps: int = 0
-    """Of training, before the point where the gradient is measured."""
+    """Steps of training before the point where the gradient is measured."""
     observation: Tensor = field(init=False, repr=False, compare=False)
     training: Tensor = field(init=False, repr=False, compare=False)
     held_out: Tensor = field(init=False, repr=False, compare=False)
@@ -53,14 +54,13 @@ class Digits(LatentVariableProblem):
 
     @abstractmethod
     def untrained_params(self) -> Params:
-        """At random, with a fixed seed."""
+        """Random parameters, with a fixed seed."""
 
     def initial_params(self) -> Params:
-        from experiments.problems.trained_start import trained_params
 
         if self.steps == 0:
             return self.untrained_params()
-        return trained_params(replace(self, steps=0, points=1), self.steps)
+        return trained_params(replace(self, steps=0, points=1), self.steps, *self.trained_by)
 
     @property
     def num_data(self) -> int:
@@ -70,7 +70,7 @@ class Digits(LatentVariableProblem):
         return self.conditioned(self.training[indices], self.num_data / indices.shape[1])
 
     def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
-        """The negative ELBO of an image in nats, over all training images and over those held out."""
+        """The negative ELBO of an image in nats, over all training images and over the images held out."""
         images = {"objective": self.training, "test_objective": self.held_out}
         return {name: _negative_elbo(self.conditioned(data, 1.0), params, source) for name, data in images.items()}
 
@@ -91,13 +91,13 @@ def dense(x: Shaped[Tensor, "*R M I"], params: Params, name: str) -> Float[Tenso
 
 
 def random_dense(name: str, inputs: int, outputs: int, generator: torch.Generator) -> Params:
-    """As torch.nn.Linear starts: uniform, within ±1/√inputs."""
+    """A layer as torch.nn.Linear starts it: uniform, within ±1/√inputs."""
     uniform = 2 * torch.rand(outputs, inputs + 1, generator=generator, dtype=torch.float64) - 1
     return {f"{name}_weight": uniform[:, 1:] / inputs**0.5, f"{name}_bias": uniform[:, 0] / inputs**0.5}
 
 
 def bernoulli_log_prob(bits: Tensor, logits: Tensor) -> Tensor:
-    """Over the last axis; of relaxed bits too."""
+    """log p of bits, summed over the last axis; the bits may be relaxed."""
     return (bits * logits - softplus(logits)).sum(-1)
 
 

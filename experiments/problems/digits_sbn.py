@@ -17,7 +17,7 @@ from experiments.problems.options import check_options
 __all__ = ["DigitsSBN", "TwoLayers"]
 
 MAX_ENUMERATED = 10
-"""Latent bits of an image, whose states are all summed over."""
+"""The most latent bits of an image for which all states are summed over."""
 
 
 class TwoLayers(Distribution):
@@ -55,12 +55,13 @@ def of_samples(x: Float[Tensor, "S R N I"], params: Params, layer: str) -> Float
 @register_problem("digits-sbn")
 @dataclass(frozen=True)
 class DigitsSBN(Digits):
-    """Bernoulli latent variables in `layers` of `latent` bits, pixels ~ Bernoulli(layer(h)): the negative ELBO in nats
-    of `points` binary 8×8 digits.
+    r"""A sigmoid belief network: the negative ELBO in nats of `points` binary 8×8 digits.
 
-    Prior, model and encoder are learned, each layer linear, with weights shared by all images; at random, or after
-    `steps` of training. The second layer of q depends on samples of the first, so that only estimators that know
-    nothing of q but its density apply. The gradient is exact, by enumeration, for up to 10 bits an image.
+    The latent variables are `layers` layers of `latent` bits h, with pixels $\sim
+    \mathrm{Bernoulli}(\mathrm{layer}(h))$. Prior, model and encoder are learned, each layer linear, with weights shared
+    by all images; they are random, or the result of `steps` of training. The second layer of q depends on samples of
+    the first, so that only estimators that know nothing of q but its density apply. The gradient is exact, by
+    enumeration, for up to 10 bits an image.
     Mnih & Gregor 2014.
     """
 

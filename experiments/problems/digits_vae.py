@@ -18,19 +18,21 @@ from experiments.problems.options import check_options
 __all__ = ["DigitsVAE"]
 
 MAX_INTEGRATED = 2
-NODES, REACH = 81, 9.0
-"""Of the trapezoidal rule in each dimension, over ±`REACH` standard deviations."""
+NODES = 81
+"""Nodes of the trapezoidal rule in each dimension."""
+REACH = 9.0
+"""Standard deviations that the nodes reach to each side."""
 
 
 @final
 @register_problem("digits-vae")
 @dataclass(frozen=True)
 class DigitsVAE(Digits):
-    """z ~ N(0, I), pixels ~ Bernoulli(decoder(z)), q(z|x) Gaussian with independent coordinates: the negative ELBO in
-    nats of `points` binary 8×8 digits.
+    r"""A variational autoencoder: the negative ELBO in nats of `points` binary 8×8 digits.
 
-    Encoder and decoder have one layer of `hidden` tanh units, their weights shared by all images; at random, or after
-    `steps` of training. The gradient is exact, by quadrature, for `latent` of up to 2.
+    $z \sim N(0, I)$, pixels $\sim \mathrm{Bernoulli}(\mathrm{decoder}(z))$, and $q(z|x)$ is Gaussian with independent
+    coordinates. Encoder and decoder have one layer of `hidden` tanh units, with weights shared by all images; they are
+    random, or the result of `steps` of training. The gradient is exact, by quadrature, for `latent` of up to 2.
     Kingma & Welling 2014.
     """
 

@@ -20,10 +20,11 @@ __all__ = ["DirichletCost"]
 @register_problem("dirichlet-cost")
 @dataclass(frozen=True)
 class DirichletCost(Problem):
-    """x ~ Dirichlet(exp(log_concentration)) with `dim` shares, f = (cᵀx − k)²: shares that depend on each other.
+    r"""A quadratic cost of a Dirichlet vector: shares that depend on each other.
 
-    The weights c run evenly from 0 to 1. With α for the concentrations, A for their sum and m = α/A,
-    E f = (cᵀm − k)² + Σ m (c − cᵀm)² / (A + 1).
+    $x \sim \mathrm{Dirichlet}(\alpha)$ with `dim` shares and the parameter $\log \alpha$, $f = (c^\top x - k)^2$. The
+    weights c run evenly from 0 to 1. With $A = \sum_i \alpha_i$ and $m = \alpha / A$, $\mathbb{E}[f] = (c^\top m - k)^2
+    + \sum_i m_i (c_i - c^\top m)^2 / (A + 1)$.
     """
 
     dim: int = 4

@@ -19,7 +19,11 @@ __all__ = ["ExponentialQuadratic"]
 @register_problem("exponential-quadratic")
 @dataclass(frozen=True)
 class ExponentialQuadratic(Problem):
-    """x ~ Exp(exp(log_rate)) in `dim` dimensions, f = Σ x²: the log trick, x = −log(u)/λ."""
+    r"""A quadratic cost of exponential variables, for the log trick.
+
+    $x = -\log(u) / \lambda$, $x \sim \mathrm{Exp}(\lambda)$ in `dim` dimensions, with the parameter $\log \lambda$
+    (`log_rate`); $f = \sum_d x_d^2$.
+    """
 
     dim: int = 10
     log_rate: float = 0.0

@@ -19,7 +19,11 @@ __all__ = ["GammaCost"]
 @register_problem("gamma-cost")
 @dataclass(frozen=True)
 class GammaCost(Problem):
-    """x ~ Gamma(exp(log_concentration), exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: implicit derivatives."""
+    r"""A quadratic cost of Gamma variables, for implicit derivatives.
+
+    $x \sim \mathrm{Gamma}(\alpha, \beta)$ in `dim` dimensions, with the logarithms of $\alpha$ (`log_concentration`)
+    and $\beta$ (`log_rate`) as parameters, $f = \sum_d (x_d - k)^2$.
+    """
 
     dim: int = 10
     concentration: float = 2.0

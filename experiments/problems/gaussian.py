@@ -18,7 +18,10 @@ __all__ = ["DiagonalGaussian", "GaussianCosine", "GaussianExponential", "Gaussia
 
 @dataclass(frozen=True)
 class DiagonalGaussian(Problem, ABC):
-    """x ~ N(loc, exp(log_scale)²) in `dim` dimensions, all starting at the same loc and log_scale."""
+    r"""A diagonal Gaussian, all of whose dimensions start at the same loc and log_scale.
+
+    $x \sim N(\mathrm{loc}, \exp(\mathrm{log\_scale})^2)$ in `dim` dimensions.
+    """
 
     dim: int = 10
     loc: float = 1.0
@@ -45,7 +48,10 @@ class DiagonalGaussian(Problem, ABC):
 @register_problem("gaussian-quadratic")
 @dataclass(frozen=True)
 class GaussianQuadratic(DiagonalGaussian):
-    """f = Σ (x − k)²: the base case, every estimator's variance known in closed form."""
+    r"""A quadratic cost, the base case: every estimator's variance is known in closed form.
+
+    `DiagonalGaussian` with $f = \sum_d (x_d - k)^2$.
+    """
 
     k: float = 0.0
 
@@ -60,7 +66,10 @@ class GaussianQuadratic(DiagonalGaussian):
 @register_problem("gaussian-exponential")
 @dataclass(frozen=True)
 class GaussianExponential(DiagonalGaussian):
-    """f = Σ exp(−k x²): a bounded cost whose width against that of q decides which estimator wins."""
+    r"""A bounded cost, whose width against that of q decides which estimator wins.
+
+    `DiagonalGaussian` with $f = \sum_d \exp(-k x_d^2)$.
+    """
 
     k: float = 1.0
 
@@ -81,7 +90,11 @@ class GaussianExponential(DiagonalGaussian):
 @register_problem("gaussian-cosine")
 @dataclass(frozen=True)
 class GaussianCosine(DiagonalGaussian):
-    """f = Σ cos(k x): as k grows the pathwise variance grows with k², while the score function's stays bounded."""
+    r"""An oscillating cost: the faster it oscillates, the noisier is the pathwise estimator, unlike the score function.
+
+    `DiagonalGaussian` with $f = \sum_d \cos(k x_d)$. The pathwise variance grows with $k^2$, while the score function's
+    stays bounded.
+    """
 
     k: float = 1.0
 
@@ -97,7 +110,10 @@ class GaussianCosine(DiagonalGaussian):
 @register_problem("gaussian-step")
 @dataclass(frozen=True)
 class GaussianStep(DiagonalGaussian):
-    """f = Σ 1[x > k]: flat with a jump, to which pathwise estimators are blind."""
+    r"""A flat cost with a jump, to which pathwise estimators are blind.
+
+    `DiagonalGaussian` with $f = \sum_d 1[x_d > k]$.
+    """
 
     k: float = 0.0
     differentiable: ClassVar[bool] = False

@@ -20,11 +20,12 @@ __all__ = ["GaussianFullCovariance", "cholesky_entries", "cholesky_factor", "cou
 @register_problem("gaussian-full-covariance")
 @dataclass(frozen=True)
 class GaussianFullCovariance(Problem):
-    """x ~ N(loc, LLᵀ) in `dim` dimensions, f = (x − k)ᵀA(x − k): the gradient of a whole covariance matrix.
+    r"""A quadratic cost of a Gaussian vector: the gradient of a whole covariance matrix.
 
-    `cholesky` holds the D(D+1)/2 entries of L row by row, the diagonal as logarithms; at first these are `log_scale`
-    and all others `off_diagonal`. A is tridiagonal, with 1 on the diagonal and ¼ beside it.
-    E f = (loc − k)ᵀA(loc − k) + tr(LᵀAL).
+    $x \sim N(\mathrm{loc}, L L^\top)$ in `dim` dimensions, $f = (x - k)^\top A (x - k)$. `cholesky` holds the $D (D +
+    1) / 2$ entries of L row by row, the diagonal as logarithms; at first these are `log_scale` and all others
+    `off_diagonal`. A is tridiagonal, with 1 on the diagonal and ¼ beside it.
+    $\mathbb{E}[f] = (\mathrm{loc} - k)^\top A (\mathrm{loc} - k) + \mathrm{tr}(L^\top A L)$.
     """
 
     dim: int = 10

@@ -20,9 +20,10 @@ __all__ = ["LinearGaussian"]
 @register_problem("linear-gaussian")
 @dataclass(frozen=True)
 class LinearGaussian(LatentVariableProblem):
-    """z ~ N(μ, I), x ~ N(z, I), q(z|x) = N(Ax + b, vI) for `points` data points: how bounds lose or keep their signal.
+    r"""A linear Gaussian model, which shows how bounds lose or keep their signal.
 
-    Measured at the optimum μ = mean of the data, A = I/2, b = μ/2, moved by noise of the size `perturbation`. With
+    $z \sim N(\mu, I)$, $x \sim N(z, I)$, $q(z|x) = N(A x + b, v I)$ for `points` data points. The gradient is measured
+    at the optimum $\mu$ = mean of the data, $A = I / 2$, $b = \mu / 2$, moved by noise of the size `perturbation`. With
     `posterior_variance` ½ and no perturbation q is the posterior.
 
     Rainforth et al. 2018.

@@ -27,7 +27,7 @@ class Parameterization:
 
 
 def _softplus(theta: Tensor) -> Tensor:
-    """Without torch's default of 20 for the step to θ, which float64 can see."""
+    """Softplus without torch's step to θ beyond 20, which float64 can see."""
     return softplus(theta, threshold=40)
 
 
@@ -52,11 +52,12 @@ FAMILIES: dict[str, tuple[Callable[[Tensor], Any], float]] = {
 @register_problem("log-parameterization")
 @dataclass(frozen=True)
 class LogParameterization(Problem):
-    """x ~ N(0, scale²) or Exp(1 / scale) in `dim` dimensions, f = Σ x², differentiated in a function of the scale.
+    r"""The square of a variable, differentiated in a scale that is parameterized in one of three ways.
 
-    The parameter is the scale itself, its logarithm, or its inverse softplus log(exp(scale) − 1): from scales of 1e-6
-    to 1e6, in float32, the size of the gradient and what overflows depend on which it is.
-    E f = Σ scale² for the Gaussian, Σ 2 scale² for the exponential.
+    $x \sim N(0, s^2)$ or $\mathrm{Exp}(1 / s)$ in `dim` dimensions, $f = \sum_d x_d^2$. The parameter is the scale s
+    itself, its logarithm, or its inverse softplus $\log(e^s - 1)$: from scales of 1e-6 to 1e6, in float32, the size of
+    the gradient and what overflows depend on which it is.
+    $\mathbb{E}[f] = \sum_d s_d^2$ for the Gaussian, $\sum_d 2 s_d^2$ for the exponential.
     """
 
     dim: int = 10

@@ -25,13 +25,13 @@ __all__ = ["LogisticRegression"]
 @register_problem("logistic-regression")
 @dataclass(frozen=True)
 class LogisticRegression(Problem):
-    """Bayesian logistic regression on real data: the negative ELBO of 31 weights, in nats.
+    r"""Bayesian logistic regression on real data: the negative ELBO of 31 weights, in nats.
 
-    Prior N(0, I), posterior q = N(loc, exp(log_scale)²), 569 cases of breast cancer (30 standardised features and an
-    intercept), of which `held_out`, drawn at random once, serve as a test. The analytic KL divergence is a term of the
-    cost that depends on the parameters directly.
+    The prior is $N(0, I)$, the posterior $q = N(\mathrm{loc}, \exp(\mathrm{log\_scale})^2)$. The data are 569 cases of
+    breast cancer (30 standardised features and an intercept), of which `held_out`, drawn at random once, serve as a
+    test. The analytic KL divergence is a term of the cost that depends on the parameters directly.
 
-    Its expectation is exact: each case needs one integral over a Gaussian logit, by the trapezoidal rule.
+    The expectation is exact: each case needs one integral over a Gaussian logit, by the trapezoidal rule.
     Mohamed et al. 2020, sec. 8.
     """
 
@@ -41,9 +41,9 @@ class LogisticRegression(Problem):
     signed_features: Tensor = field(init=False, repr=False, compare=False)
     """Features times label ±1, `[N, 31]`; in a batch `[R, B, 31]`."""
     test_features: Tensor = field(init=False, repr=False, compare=False)
-    """The same of the cases held out."""
+    """The same for the cases held out."""
     case_weight: float = field(init=False, repr=False, compare=False)
-    """What a case counts in the cost: N/B in a batch of B."""
+    """The weight of a case in the cost: N/B in a batch of B."""
     cost_depends_on_params: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class LogisticRegression(Problem):
         return part
 
     def evaluate(self, params: Params, source: NoiseSource) -> dict[str, Float[Tensor, " R"]]:
-        """The exact `objective`, and of cases held out `test_log_likelihood`, the mean of log E_q[p(y|x)]."""
+        """The exact `objective`, and `test_log_likelihood`, the mean of log E_q[p(y|x)] over the cases held out."""
         found = {"objective": self.expected_cost(params)}
         if self.held_out:
             found["test_log_likelihood"] = _expectation(torch.sigmoid, self.test_features, params).log().mean(-1)
@@ -102,7 +102,7 @@ def _logits(features: Shaped[Tensor, "*R N D"], x: Float[Tensor, "S R D"]) -> Fl
 def _expectation(
     function: Callable[[Tensor], Tensor], features: Shaped[Tensor, "*R N D"], params: Params
 ) -> Float[Tensor, "R N"]:
-    """Of a function of each case's logit, which is Gaussian under q."""
+    """The expectation of a function of each case's logit, which is Gaussian under q."""
     mean = _logits(features, params["loc"].unsqueeze(0)).squeeze(0)
     deviation = _logits(features**2, (2 * params["log_scale"]).exp().unsqueeze(0)).squeeze(0).sqrt()
     nodes = torch.linspace(-10, 10, 201, dtype=mean.dtype, device=mean.device)

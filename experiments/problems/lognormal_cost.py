@@ -19,10 +19,13 @@ __all__ = ["LogNormalCost"]
 @register_problem("lognormal-cost")
 @dataclass(frozen=True)
 class LogNormalCost(Problem):
-    """x = exp(N(loc, exp(log_scale)²)) in `dim` dimensions, f = Σ (log x − k)² or Σ x: the log of the variable.
+    r"""Costs of log-normal variables: the logarithm, or the sum.
 
-    The logarithm gives back the Gaussian problem; without it the tail of x makes every estimator noisier as the
-    scale grows. E f = Σ (loc − k)² + σ² or Σ exp(loc + σ²/2); the sum does not use k.
+    $x = \exp(z)$, $z \sim N(\mathrm{loc}, \sigma^2)$ in `dim` dimensions, with $\sigma = \exp(\mathrm{log\_scale})$; $f
+    = \sum_d (\log x_d - k)^2$ or $f = \sum_d x_d$. The logarithm gives back the Gaussian problem; without it the tail
+    of x makes every estimator noisier as the scale grows.
+    $\mathbb{E}[f] = \sum_d (\mathrm{loc}_d - k)^2 + \sigma_d^2$ or $\sum_d \exp(\mathrm{loc}_d + \sigma_d^2 / 2)$; the
+    sum does not use k.
     """
 
     dim: int = 10

@@ -27,12 +27,15 @@ __all__ = ["MixtureCost"]
 @register_problem("mixture-cost")
 @dataclass(frozen=True)
 class MixtureCost(Problem):
-    """x ~ Σ_c w_c N(loc_c, ·) in `dim` dimensions, f = (x − k)ᵀA(x − k): several modes, with weights to learn.
+    r"""A quadratic cost of Gaussian mixtures: several modes, with weights to learn.
 
-    With `covariance=factorised` every dimension is a mixture of its own, `logits`, `loc` and `log_scale` `[D, C]`. With
-    `full` the whole vector is, `logits` `[C]`, `loc` `[C, D]` and `cholesky` `[C, D(D+1)/2]`. The cost and the Cholesky
-    factors are those of `gaussian-full-covariance`. The locs of the components start `separation` apart, around zero.
-    E f = Σ_c w_c ((loc_c − k)ᵀA(loc_c − k) + tr(L_cᵀAL_c)), or (E x − k)ᵀA(E x − k) + Σ Var x if factorised.
+    $x \sim \sum_c w_c N(\mathrm{loc}_c, L_c L_c^\top)$ in `dim` dimensions, $f = (x - k)^\top A (x - k)$. With
+    `covariance=factorised` every dimension is a mixture of its own, with `logits`, `loc` and `log_scale` `[D, C]`. With
+    `full` the whole vector is one, with `logits` `[C]`, `loc` `[C, D]` and `cholesky` `[C, D(D+1)/2]`. The cost and the
+    Cholesky factors are those of `gaussian-full-covariance`. The locs of the components start `separation` apart,
+    around zero.
+    $\mathbb{E}[f] = \sum_c w_c \big((\mathrm{loc}_c - k)^\top A (\mathrm{loc}_c - k) + \mathrm{tr}(L_c^\top A
+    L_c)\big)$, or $(\mathbb{E}[x] - k)^\top A (\mathbb{E}[x] - k) + \sum_d \mathrm{Var}(x_d)$ if factorised.
     """
 
     dim: int = 4

@@ -19,7 +19,11 @@ __all__ = ["PoissonQuadratic"]
 @register_problem("poisson-quadratic")
 @dataclass(frozen=True)
 class PoissonQuadratic(Problem):
-    """x ~ Poisson(exp(log_rate)) in `dim` dimensions, f = Σ (x − k)²: discrete, with infinitely many states."""
+    r"""A quadratic cost of Poisson variables: discrete, with infinitely many states.
+
+    $x \sim \mathrm{Poisson}(\lambda)$ in `dim` dimensions, with the parameter $\log \lambda$ (`log_rate`), $f = \sum_d
+    (x_d - k)^2$.
+    """
 
     dim: int = 10
     rate: float = 3.0

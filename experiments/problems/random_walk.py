@@ -43,7 +43,7 @@ class Walk(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         before = torch.nn.functional.pad(value[..., :-1], (1, 0))
         hazard = before * (-self.log_p).exp().unsqueeze(-1)
-        # At zero the walk cannot fall: the logarithm of 0 there is kept out of the derivative too.
+        # At zero the walk cannot fall: the logarithm of 0 there is also kept out of the derivative.
         falls_from = torch.where(before > 0, hazard, 1.0)
         log_fall = (-torch.expm1(-falls_from)).log().masked_fill(before <= 0, -torch.inf)
         return torch.where(value > before, -hazard, log_fall).sum(-1)
@@ -53,10 +53,11 @@ class Walk(Distribution):
 @register_problem("random-walk")
 @dataclass(frozen=True)
 class RandomWalk(Problem):
-    """x = X₁ … Xₙ, a walk from 0 with P(+1) = exp(−X/p) in each of n = `steps` steps, f = Xₙ²: sequential and discrete.
+    r"""The squared end of a random walk that turns back more readily the farther it has gone: sequential and discrete.
 
-    The parameter is log p, so that every real number is a walk; the derivative in p is that in log p divided by p.
-    The expectation is exact, by the transition matrix.
+    $x = (X_1, \dots, X_n)$ is a walk from 0 in n = `steps` steps of ±1, with $P(+1) = \exp(-X / p)$ at X, and $f =
+    X_n^2$. The parameter is $\log p$, so that every real number is a walk; the derivative in p is that in $\log p$
+    divided by p. The expectation is exact, by the transition matrix.
     Arya et al. 2022.
     """
 

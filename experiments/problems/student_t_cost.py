@@ -20,12 +20,14 @@ __all__ = ["StudentTCost"]
 @register_problem("student-t-cost")
 @dataclass(frozen=True)
 class StudentTCost(Problem):
-    """x ~ t(exp(log_df), loc, exp(log_scale)) in `dim` dimensions, f = Σ log(1 + (x − k)²): heavy tails.
+    r"""A logarithmic cost of Student-t variables: heavy tails.
 
-    The cost grows so slowly that estimators have finite variances at any number of degrees of freedom.
+    $x \sim t(\nu, \mathrm{loc}, s)$ in `dim` dimensions, with the parameters $\log \nu$ (`log_df`), loc and $\log s$
+    (`log_scale`), $f = \sum_d \log(1 + (x_d - k)^2)$. The cost grows so slowly that estimators have finite variances at
+    any number of degrees of freedom.
 
-    Its expectation is one integral a dimension, by the trapezoidal rule over u, (x − loc) / scale = sinh(π/2 sinh u):
-    to ten digits where df is at least 0.5 and the scale at most 10.
+    The expectation is one integral a dimension, by the trapezoidal rule over u, $(x - \mathrm{loc}) / s =
+    \sinh(\frac{\pi}{2} \sinh u)$: to ten digits where $\nu$ is at least 0.5 and the scale at most 10.
     Takahasi & Mori 1974.
     """
 

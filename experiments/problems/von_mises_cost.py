@@ -20,10 +20,14 @@ __all__ = ["VonMisesCost"]
 @register_problem("von-mises-cost")
 @dataclass(frozen=True)
 class VonMisesCost(Problem):
-    """x ~ von Mises(loc, exp(log_concentration)) in `dim` dimensions, f = Σ (1 − cos(x − k)): x on a circle.
+    r"""A periodic cost of von Mises variables: x on a circle.
 
-    E cos(x − loc) = I₁(κ) / I₀(κ). What it lacks to 1 is computed as an integral, by the trapezoidal rule: the
-    difference of the Bessel functions, and more so its derivative, cancel at large concentrations κ.
+    $x \sim \mathrm{vonMises}(\mathrm{loc}, \kappa)$ in `dim` dimensions, with the parameters loc and $\log \kappa$
+    (`log_concentration`), $f = \sum_d (1 - \cos(x_d - k))$.
+
+    $\mathbb{E}[\cos(x - \mathrm{loc})] = I_1(\kappa) / I_0(\kappa)$. The difference of this ratio from 1 is computed as
+    an integral, by the trapezoidal rule: the difference of the Bessel functions, and more so its derivative, cancel at
+    large concentrations $\kappa$.
     """
 
     dim: int = 10

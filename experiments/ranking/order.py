@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
-__all__ = ["Ranked", "advice", "in_order", "undecided"]
+__all__ = ["ASIDE", "YARDSTICK", "Ranked", "advice", "in_order", "places", "undecided"]
 
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
@@ -61,14 +61,20 @@ class Ranked:
         return self.figure.over(best.figure)
 
 
-def in_order(entries: Iterable[Ranked]) -> list[Ranked]:
-    """Those with a place, best first; then the others, by why they have none."""
+def places(entries: Iterable[Ranked]) -> list[tuple[int, Ranked]]:
+    """Entries with their index: those that have a place, best first; then the others, by why they have none."""
 
-    def rank(one: Ranked) -> tuple[int, float]:
+    def rank(numbered: tuple[int, Ranked]) -> tuple[int, float]:
+        _, one = numbered
         return ASIDE.index(one.aside), one.figure.value if math.isfinite(one.figure.value) else 0.0
 
-    found = sorted(entries, key=rank)
-    return [replace(one, ratio=one.over(found[0]) if one.usable else None) for one in found]
+    found = sorted(enumerate(entries), key=rank)
+    return [(index, replace(one, ratio=one.over(found[0][1]) if one.usable else None)) for index, one in found]
+
+
+def in_order(entries: Iterable[Ranked]) -> list[Ranked]:
+    """The entries alone, in the order of `places`."""
+    return [one for _, one in places(entries)]
 
 
 def undecided(entries: Iterable[Ranked], precise: float) -> list[str]:

@@ -17,7 +17,7 @@ from experiments.machine.files import replacing
 from experiments.plots import plots_of
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.pictures import figures
-from experiments.report.ranking import rankings
+from experiments.report.ranking import tables
 from experiments.report.training import trainings
 from experiments.store import Run
 from experiments.store.columns import COLUMNS, records
@@ -51,7 +51,7 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         counts=Counter(row["status"] for row in rows),
         rows=done,
         columns=[column for column in COLUMNS.values() if column.heading and any(map(column.show, done))],
-        rankings=rankings([row for row in rows if row["steps"] is None]),
+        rankings=tables(run),
         trainings=trainings(run),
         figures=figures(run.cells, drawings or plots_of(run)),
         warnings=warnings(rows),

@@ -40,7 +40,7 @@ def _name(row: Row) -> str:
 
 
 def unfinished(rows: list[Row]) -> list[Row]:
-    """Cells and timings without figures, and skipped cells; those that differ in num_samples alone share a row."""
+    """Cells and timings without figures, and skipped cells; cells that differ in num_samples alone share a row."""
     groups: dict[tuple, list[int]] = {}
     for row in rows:
         status, timing = row["status"], row["timing_status"]

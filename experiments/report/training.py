@@ -14,13 +14,13 @@ __all__ = ["Training", "trainings"]
 
 class Training(NamedTuple):
     problem: str
-    target: float | None  # of the objective; None where all cells have lost seeds
+    target: float | None  # level of the objective; None where all cells have lost seeds
     columns: list[Column]
     rows: list[Row]  # the soonest first
 
 
 def trainings(run: Run) -> list[Training]:
-    """A table a problem of the cells that were trained, in the order of the cells."""
+    """A table for each problem of the cells that were trained, in the order of the cells."""
     cells = {row["key"]: row for row in records(run.cells)}
     problems: dict[str, list[Row]] = {}
     for found in records(milestones(run.cells, run.traces)):

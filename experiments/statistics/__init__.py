@@ -9,7 +9,7 @@ from experiments.statistics.derived import (
     relative_half_width,
     work_normalized,
 )
-from experiments.statistics.groups import GROUPS, Groups
+from experiments.statistics.groups import GROUPS, Groups, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
@@ -29,6 +29,7 @@ __all__ = [
     "cosine",
     "fit_logarithms",
     "fit_power_law",
+    "jackknife_error",
     "kurtosis",
     "leave_one_out_error",
     "leave_one_out_log_variance",

@@ -1,7 +1,5 @@
 """Squared bias, mean squared error and signal-to-noise ratio, from the spread of the group means."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,8 +39,8 @@ class Deviation:
     measured: bool  # noise has G - 1 degrees of freedom, otherwise as many as there are replicates
 
     @classmethod
-    def of(cls, groups: Groups, reference: np.ndarray) -> Deviation:
-        """`reference`: [P] exact, or [G, P] group means of a measured one, whose noise then counts too."""
+    def of(cls, groups: Groups, reference: np.ndarray) -> "Deviation":
+        """`reference`: [P] exact, or [G, P] group means of a measured one, whose noise then also counts."""
         rows = groups.mean - reference
         mean = rows.mean(axis=0)
         spread = rows - mean
@@ -133,7 +131,7 @@ def mean_squared_error(groups: Groups, reference: np.ndarray) -> Interval:
 
 @np.errstate(all="ignore")
 def leave_one_out_error(groups: Groups, reference: np.ndarray) -> np.ndarray:
-    """The `mean_squared_error` without group k, [G]; with a measured reference, without its group k too."""
+    """The `mean_squared_error` without group k, [G]; with a measured reference, also without its group k."""
     return groups.leave_one_out_total + _leave_one_out_squared(groups, Deviation.of(groups, reference))
 
 

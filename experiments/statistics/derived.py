@@ -1,7 +1,5 @@
 """Figures made from others: precision of an interval, cosine, work-normalized variance, ratios of estimators."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 

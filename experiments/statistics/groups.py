@@ -1,7 +1,5 @@
 """Replicates, summarised in equal groups whose spread tells how sure a figure is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +22,7 @@ class Groups:
     deviations: np.ndarray  # [G, P], sums of squared deviations from the group's own mean
 
     @np.errstate(invalid="ignore")
-    def merge(self, other: Groups) -> Groups:
+    def merge(self, other: "Groups") -> "Groups":
         """Both sets of replicates, group by group (Chan, Golub & LeVeque 1983)."""
         count = self.count + other.count
         shift = other.mean - self.mean
@@ -34,8 +32,8 @@ class Groups:
         shift += self.mean
         return Groups(count, shift, deviations)
 
-    def of(self, parameters: slice) -> Groups:
-        """Those of some parameters alone."""
+    def of(self, parameters: slice) -> "Groups":
+        """The groups of some parameters alone."""
         return Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
 
     @property
@@ -71,7 +69,7 @@ class Groups:
 
 
 def rounding(magnitude: np.ndarray) -> np.ndarray:
-    """What float64 sums of this magnitude may be off by."""
+    """The error that float64 sums of this magnitude may have."""
     return 64 * np.finfo(np.float64).eps * np.abs(magnitude)
 
 

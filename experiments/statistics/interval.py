@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     high: float
 
     def over(self, other: "Interval") -> "Interval":
-        """The ratio of two figures that are not negative, of which nothing but intervals is known.
+        """The ratio of two figures that are not negative, where nothing but their intervals is known.
 
         It reaches 1 where the intervals overlap.
         """

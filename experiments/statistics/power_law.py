@@ -1,7 +1,5 @@
 """How fast a variance falls with the number of samples: a line through its logarithms."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +18,8 @@ class PowerLaw(NamedTuple):
     exponent: float
     standard_error: float
     inflation: float
-    """By which the standard error was multiplied, since the points scatter about the line by more than their errors; 1
-    where they do not. Far above 1 the law is none, and the exponent an average over the range."""
+    """The factor by which the standard error was multiplied, since the points scatter about the line by more than their
+    errors; 1 where they do not. Far above 1 there is no power law, and the exponent is an average over the range."""
     intercept: float
     points: int
 

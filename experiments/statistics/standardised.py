@@ -1,7 +1,5 @@
 """The deviation of an estimate from the gradient in units of its noise, and three tests of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,7 +28,7 @@ class Standardised:
     others: np.ndarray  # [G, P], the same without group k, or [P] where the reference is measured
 
     @classmethod
-    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> Standardised:
+    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> "Standardised":
         deviation = Deviation.of(groups, reference)
         magnitude = np.maximum(np.abs(groups.overall_mean), np.abs(gradient(reference)))
         floors = np.maximum(floor, rounding(magnitude))
@@ -87,7 +85,7 @@ class Standardised:
         return float(stats.chi2.sf(df + np.sqrt(2 * df) * statistic, df))
 
     def _sum_of_squares(self) -> float:
-        """Of the scores; against an exact gradient, from products of different groups, weighed as in `along`."""
+        """The sum of squared scores; against an exact gradient, from products of different groups, as in `along`."""
         if self.deviation.measured:
             return float((self.scores**2).sum())
         rows = self.deviation.spread + self.deviation.mean
@@ -109,14 +107,14 @@ class Standardised:
         return float((quantiles * self._noise_along() + np.abs(self.direction) @ self.floor) / strength)
 
     def _noise_along(self) -> float:
-        """As in `along`, from the spread alone: what decides whether to go on must not see the deviation."""
+        """The noise of `along`, from the spread alone: what decides whether to go on must not see the deviation."""
         if self.deviation.measured:
             return self.along[1]
         error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
         return float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
 
     def _strength(self) -> float:
-        """The gradient itself along u."""
+        """The gradient itself, projected on u."""
         if self.reference.ndim == 1:
             return float(self.direction @ self.reference)
         return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]

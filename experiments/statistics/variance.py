@@ -1,7 +1,5 @@
 """Variance of one gradient estimate: in total, per parameter, and how far its interval can be trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 
@@ -79,7 +77,7 @@ def log_jackknife(value: float, leave_one_out: np.ndarray) -> Interval:
 
 
 def _log_factor(leave_one_out: np.ndarray) -> np.ndarray:
-    """What divides and multiplies the value to give its 95 % interval, over axis 0."""
+    """The factor that divides and multiplies the value to give its 95 % interval, over axis 0."""
     return np.exp(stats.t.ppf(0.975, len(leave_one_out) - 1) * jackknife_error(np.log(leave_one_out)))
 
 

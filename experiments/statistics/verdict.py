@@ -1,7 +1,5 @@
 """Is an estimator biased? The combined test, and whether enough replicates were drawn to tell."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,7 +72,7 @@ def undecided(groups: Groups, reference: np.ndarray, floor: float) -> bool:
     if standardised.detectable(ALPHA) > TOLERANCE:
         return True
     deviation = standardised.deviation
-    # What the squared bias of an unbiased estimator stays under 99 times in 100.
+    # The squared bias of an unbiased estimator is below this 99 times in 100.
     unlucky = stats.norm.ppf(0.99) * np.sqrt(2 * noise_traces(deviation.spread, deviation.noise).second)
     return _upper_bound(deviation, float(unlucky), along=0.0) > TOLERANCE**2 * squared_norm(reference)
 

@@ -38,18 +38,18 @@ class Column:
 
     name: str
     part: Part = "derived"
-    """What of a cell it belongs to; what is derived is in no file (`experiments.store.derived`)."""
+    """The part of a cell that it belongs to; derived columns are in no file (`experiments.store.derived`)."""
     sql: str = ""
-    """The type in the file; '' for what is derived."""
+    """The type in the file; '' for a derived column."""
     heading: str = ""
-    """'' for what the table of cells leaves out."""
+    """The heading in the table of cells; '' where that leaves the column out."""
     unit: str = ""
     form: Callable[..., str] = text
     """The text of a value, or of an interval; '' where there is none."""
     has_interval: bool = False
     """Whether the 95 % interval of the figure stands in two columns beside it (`Interval.columns`)."""
     note: Callable[[Row], str] | None = None
-    """What follows the text in some rows."""
+    """A function whose text follows that of the value, in some rows."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ ROWS = (
     Column("device_name", "machine", "TEXT", "machine"),
 )
 COLUMNS = {column.name: column for column in ROWS}
-"""By name, in the order of the table of cells."""
+"""The columns by name, in the order of the table of cells."""
 
 
 def stored(*parts: Part) -> dict[str, str]:

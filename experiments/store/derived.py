@@ -10,7 +10,7 @@ __all__ = ["derived"]
 
 
 def derived(cells: DataFrame) -> DataFrame:
-    """The cells with their variance per evaluation, and `training`, a training cell's settings in words, else ''."""
+    """The cells with their variance per evaluation, and `training`: a training cell's settings in words, else ''."""
     settings = zip(cells["optimizer"], cells["learning_rate"], cells["batch"], strict=True)
     texts = [_text(*row) for row in settings]
     return _per_evaluation(cells).assign(training=Series(texts, cells.index, dtype=object))

@@ -1,4 +1,4 @@
-"""Several files of results into one, as of a sweep that was divided between machines."""
+"""Several files of results put into one, e.g. those of a sweep that was divided between machines."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,9 +5,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from experiments.store import schema
@@ -35,6 +37,14 @@ class Run:
     """Of the latest run."""
     plan: tuple[str, ...]
     """The keys of all cells of the latest run, those that are missing included."""
+    leave_one_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["key", "quantity", "logs"]))
+    """For paired comparisons: key, quantity, and the logarithms of the quantity without group k, as float64."""
+
+    @cached_property
+    def logs(self) -> dict[tuple[str, str], np.ndarray]:
+        """The arrays of `leave_one_out`, `[G]`, by key and quantity."""
+        kept = zip(*(self.leave_one_out[name] for name in ("key", "quantity", "logs")), strict=True)
+        return {(key, quantity): np.frombuffer(values, "<f8") for key, quantity, values in kept}
 
     @property
     def planned(self) -> int:
@@ -109,4 +119,4 @@ def _dtype(kind: str) -> str:
     """A count that may be missing is Int64, so that it does not turn into a float; text stays str or None."""
     if kind.startswith("INTEGER"):
         return "int64" if "NOT NULL" in kind else "Int64"
-    return {"BOOLEAN": "bool", "REAL": "float64", "TEXT": "object"}[kind.split()[0]]
+    return {"BOOLEAN": "bool", "REAL": "float64", "TEXT": "object", "BLOB": "object"}[kind.split()[0]]

@@ -60,8 +60,16 @@ TABLES = {
         "value": "REAL",
     },
     "timings": {"key": "TEXT NOT NULL", "kind": "TEXT NOT NULL", "round": "INTEGER NOT NULL", "seconds": "REAL"},
+    "leave_one_out": {"key": "TEXT NOT NULL", "quantity": "TEXT NOT NULL", "logs": "BLOB NOT NULL"},
 }
-RESULTS = ("cells", "parameters", "signals", "traces", "timings")  # the tables that tell of cells, by their key
+RESULTS = (
+    "cells",
+    "parameters",
+    "signals",
+    "traces",
+    "timings",
+    "leave_one_out",
+)  # the tables that tell of cells, by their key
 
 
 def _definition(table: str) -> list[str]:

@@ -12,7 +12,7 @@ from estimators.interface.specs import nearest
 __all__ = ["convert", "one_line"]
 
 WORDS = {"array": "array", "bool": "boolean", "float": "float", "int": "integer", "object": "table", "str": "string"}
-"""TOML's names for the types, by msgspec's."""
+"""The TOML names of the types, by their msgspec names."""
 
 T = TypeVar("T")
 

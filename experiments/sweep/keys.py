@@ -103,7 +103,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A checked sweep. What its components are called is checked by `cells`, once its plug-ins are known."""
+    """A checked sweep. The names of its components are checked by `cells`, once its plug-ins are known."""
 
     name: str = "unnamed"
     description: str = ""
@@ -115,12 +115,14 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: tuple[str, ...] = ("float32",)
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] = 0
     compile: bool | Literal["auto"] = False
-    """"auto": where the element-samples that a cell takes are so many that it pays; times are of the eager gradient."""
+    """Whether to compile gradients; with "auto" where a cell takes so many element-samples that it pays. Times are of
+    the eager gradient."""
     plugins: tuple[str, ...] = ()
     exclude: tuple[Exclude, ...] = ()
     stop: Stop = Stop()
     reference: bool = True
-    """Compare with the exact gradient or, where it is not known, with a measured one; else there are no biases."""
+    """Compare with the exact gradient or, where it is not known, with a measured one; without it there are no
+    biases."""
     rounding: bool = False
     """Compare the first gradients of each cell with float64 on the same noise; see `experiments.measuring.rounding`."""
     timing: Timing = Timing()

@@ -1,4 +1,4 @@
-"""Tables of text: aligned, folded where a terminal is too narrow, a paragraph a row where it is much too narrow."""
+"""Tables of text: aligned, folded where a terminal is too narrow, one paragraph per row where it is much too narrow."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def text_table(
 
 
 def markdown_table(columns: Cells, rows: Sequence[Cells]) -> str:
-    """A table in Markdown, a line a row."""
+    """A table in Markdown, one line per row."""
 
     def line(cells: Cells) -> str:
         escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)

@@ -17,7 +17,7 @@ __all__ = ["PANELS", "Marginal", "marginal", "normal_rule", "uniform_rule"]
 
 SEPARABLE = (GaussianQuadratic, GaussianExponential, GaussianCosine)
 PANELS = np.linspace(-12.0, 12.0, 49)
-"""In standard deviations; with 24 nodes a panel, costs that vary within a fiftieth of σ are still resolved."""
+"""Edges of the panels in standard deviations; with 24 nodes a panel, costs that vary within σ/50 are still resolved."""
 NODES, WEIGHTS = leggauss(24)
 
 
@@ -26,7 +26,7 @@ class Marginal:
     """The cost c(μ + σ ε) of one of `dim` dimensions, ε ~ N(0, 1)."""
 
     problem: DiagonalGaussian
-    """In one dimension."""
+    """The problem in one dimension."""
     dim: int
     points: np.ndarray
     weights: np.ndarray
@@ -65,7 +65,7 @@ def marginal(spec: str) -> Marginal | None:
     """A dimension of a problem; None: it is none of those with a separable, differentiable cost."""
     try:
         problem = make_problem(spec)
-    except ValueError:  # of a plug-in that is not loaded, or of another version
+    except ValueError:  # the problem is of a plug-in that is not loaded, or of another version
         return None
     if not isinstance(problem, SEPARABLE):
         return None

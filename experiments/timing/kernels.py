@@ -13,7 +13,7 @@ CALLS = 5
 def kernel_seconds(step: Callable[[], object], device: torch.device) -> float:
     """The time of all kernels of a warm step, in seconds; NaN on a CPU, or where tracing is not allowed.
 
-    Events around a step would count the gaps between its kernels too, so that the kernels are traced one by one.
+    Events around a step would also count the gaps between its kernels, so that the kernels are traced one by one.
     """
     if device.type != "cuda":
         return float("nan")

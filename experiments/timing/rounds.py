@@ -36,7 +36,7 @@ class Timing:
     """Most memory held at once by the eager computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
     kernel_seconds: float = math.nan
-    """Of the kernels of one gradient at R = 1 on a GPU; NaN on a CPU."""
+    """Seconds of the kernels of one gradient at R = 1 on a GPU; NaN on a CPU."""
 
     @property
     def seconds_per_gradient(self) -> Interval:
@@ -81,14 +81,14 @@ class Timed:
     workload: Workload
     one: Callable[[], None]
     many: Callable[[], None] | None
-    """None: only the latency is timed."""
+    """A call that computes a full chunk; None: only the latency is timed."""
     calls: tuple[int, int]
     peak_memory_bytes: int | None
     kernel_seconds: float = math.nan
 
     @classmethod
     def of(cls, workload: Workload) -> "Timed":
-        """Raises what the workload raises; a chunk that does not fit into the memory is halved."""
+        """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved."""
         one, device = _step(workload, 1), workload.device
         one_calls, many_calls = _calls_in_a_block(one), 0
         while True:
@@ -104,13 +104,13 @@ class Timed:
 
     @classmethod
     def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
-        """At R = 1 alone and without its memory, in blocks that may be short. Raises what the workload raises."""
+        """A workload timed at R = 1 alone, without memory, in blocks that may be short. Raises what that raises."""
         one = _step(workload, 1)
         return cls(workload, one, None, (_calls_in_a_block(one, min(block_seconds, BLOCK_SECONDS)), 0), None)
 
     @classmethod
     def step(cls, workload: Workload, step: Callable[[], None]) -> "Timed":
-        """A step of R = 1 that does more than one gradient: of training."""
+        """A training step at R = 1, which does more than one gradient."""
         synchronised = _synchronised(step, workload.device)
         return cls(workload, synchronised, None, (_calls_in_a_block(synchronised), 0), None)
 

@@ -25,9 +25,10 @@ class Trained:
     """The curves of a training run."""
 
     curves: list[dict[str, Any]]
-    """A row a recorded step and seed: quantity, step, replicate, value. A seed that diverged has no rows after that."""
+    """One row per recorded step and seed: quantity, step, replicate, value. A seed that diverged has none after
+    that."""
     steps: int
-    """Those that were made: fewer than wanted where all seeds diverged."""
+    """Steps that were made: fewer than wanted where all seeds diverged."""
     diverged: int
     """Seeds whose objective ran away."""
     params: Params
@@ -90,7 +91,7 @@ def train(
 
 
 def _saved(checkpoint: Path, identity: str) -> dict[str, Any] | None:
-    """What a run has written; None where there is nothing, or nothing of a run. ValueError: it is another run's."""
+    """What a run has written; None where there is nothing that a run has written. ValueError: it is another run's."""
     found = read_checkpoint(checkpoint)
     if not isinstance(found, dict) or not {"run", "curves", "state"} <= found.keys():
         return None

@@ -16,13 +16,13 @@ __all__ = ["Optimisation"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 DRAWS = 16
-"""Gradients at a recorded point, whose variance is that of the estimator there."""
+"""The number of gradients at a recorded point, whose variance is that of the estimator there."""
 FAR = 10.0
 """A seed has diverged where its objective is not finite, or above its first value by this many times (1 + its size)."""
 
 
 class Optimisation:
-    """Each step has streams of noise of its own, so that nothing but this state decides how it goes on.
+    """A training run. Each step has streams of noise of its own, so that nothing but this state decides how it goes on.
 
     Raises `Unsupported` where mini-batches are wanted and there is no data.
     """
@@ -69,7 +69,7 @@ class Optimisation:
 
     @property
     def identity(self) -> str:
-        """All that defines the curves, in words: whose state is whose."""
+        """All that defines the curves, in words, by which the state of one run is told from another's."""
         work = self.workload
         names = (self.estimator.spec, work.problem.spec, work.num_samples, work.seed, work.device, work.dtype)
         return f"{' · '.join(map(str, names))} · {self.settings}"

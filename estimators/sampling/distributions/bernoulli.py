@@ -42,7 +42,7 @@ def _quantile(q: Any, u: Tensor) -> Tensor:
 
 
 def _log_prob(q: Any, x: Tensor) -> Tensor:
-    """Under `torch.func` and the compiler, torch's own has derivative 0 where the probability of x rounds to 1."""
+    """log q(x); torch's own loses its derivative under `torch.func` and the compiler, where P(x) rounds to 1."""
     return -x * softplus(-q.logits) - (1 - x) * softplus(q.logits)
 
 

@@ -1,5 +1,6 @@
-r"""The categorical distribution, x the number of the category. Its widened proposal has the temperature multiplied.
+"""The categorical distribution, where x is the number of the category.
 
+Its widened proposal has the temperature multiplied by the factor.
 Its weak derivative in $p_k$: $c = 1$, $x^+ = k$ and $x^-$ the last category.
 """
 

@@ -15,7 +15,7 @@ def _standard(u: Tensor) -> Tensor:
 
 
 def _cdf(q: Any, x: Tensor) -> Tensor:
-    """torch's own leaves the support of its base where the uniform rounds to one."""
+    """F(x); torch's own leaves the support of its base where the uniform rounds to one."""
     return (-(-(x - q.loc) / q.scale).exp()).exp()
 
 

@@ -19,7 +19,7 @@ def _cdf(q: Any, x: Tensor) -> Tensor:
 
 
 def _density(q: Any, x: Tensor) -> Tensor:
-    """torch's own is NaN near the ends of the interval."""
+    """q(x); torch's own is NaN near the ends of the interval."""
     a, b = q.concentration1, q.concentration0
     return a * b * x ** (a - 1) * (-(a * x.log()).expm1()) ** (b - 1)
 

@@ -1,4 +1,4 @@
-"""Mixtures. Those of Gaussians have an implicit form in any dimension, others where their components have a `cdf`."""
+"""Mixtures: Gaussian ones have an implicit form in any dimension, others where their components have a `cdf`."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ from estimators.sampling.weak_derivatives import Categories
 
 @final
 class Gumbels(Relaxation):
-    """z = log p + Gumbel noise, x the largest; given which, the others are truncated below it."""
+    """z = log p + Gumbel noise; x marks the largest entry, and given x the others are truncated below that."""
 
     def perturbed(self, q: Any, u: Tensor) -> Tensor:
         return q.logits.log_softmax(-1) - (-u.log()).log()

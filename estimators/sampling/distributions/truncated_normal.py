@@ -58,7 +58,7 @@ class TruncatedNormal(Distribution):
         return (self._below(value) - start) / (end - start)
 
     def icdf(self, value: Tensor) -> Tensor:
-        """In the tail that is cut out, be it the upper one, as exact as in the lower."""
+        """x at a level: as exact for an interval in the upper tail as for one in the lower."""
         start, end = self._below(self.low), self._below(self.high)
         z = torch.special.ndtri(torch.lerp(start, end, value).abs())
         x = self.loc + self.scale * torch.where(self._mirrored, -z, z)
@@ -66,7 +66,7 @@ class TruncatedNormal(Distribution):
 
     @property
     def _mirrored(self) -> Tensor:
-        """The interval lies above loc, where probabilities are counted from the upper end, negatively."""
+        """Whether the interval lies above loc, where probabilities are counted from the upper end, negatively."""
         return self.low > self.loc
 
     def _below(self, value: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class ImplicitVonMises(Transform):
         loc, concentration = q.loc.detach(), q.concentration.detach()
         if not isinstance(source, IID):
             return von_mises_quantile(source.uniform((num_samples, *loc.shape)), concentration)
-        # Where torch's rejection sampler ends: not at 0, not at NaN, not where angles are smaller than rounding.
+        # torch's rejection sampler does not end at 0, at NaN, or where angles are smaller than rounding.
         drawn = concentration.clamp(1e-30, 1e15).nan_to_num(1.0)
         centred = td.VonMises(torch.zeros_like(loc), drawn, validate_args=False)
         return own_sample(centred, seed(q, num_samples, source)).where(concentration.isfinite(), torch.nan)

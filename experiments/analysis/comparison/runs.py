@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
 from estimators.registry import make_estimator, make_problem, source_digest
 from experiments.analysis.comparison.change import Change, Gate, counted, positive
 from experiments.analysis.comparison.times import Drift, drifts, relative, times
-from experiments.statistics import GROUPS, Interval, log_standard_error
+from experiments.statistics import GROUPS, Interval, jackknife_error, log_standard_error
 from experiments.store import FAILURES, Run
 
 __all__ = ["POINT", "Comparison", "Matched", "compare"]
@@ -69,10 +70,10 @@ class Comparison:
 def compare(before: Run, after: Run) -> Comparison:
     """The cells of two runs, matched by problem, estimator, number of samples, device, dtype and training settings.
 
-    What is skipped on both sides is left out. Intervals take the errors of both sides for independent, which is
-    cautious: with the same seed both have met the same noise. Where some cells have the same code on both sides, as the
-    baselines of an estimator that was changed, their times tell how much slower the machine was: ratios of times are
-    relative to theirs.
+    What is skipped on both sides is left out. Intervals of variances come from pairs of groups: with the same seed both
+    sides have met the same noise, which cancels. Those of biases take the errors of both sides for independent, which
+    is cautious. Where some cells have the same code on both sides, as the baselines of an estimator that was changed,
+    their times tell how much slower the machine was: ratios of times are relative to theirs.
 
     Raises:
         ValueError: a run has several cells of one point, as after a merge of runs with different seeds.
@@ -84,7 +85,7 @@ def compare(before: Run, after: Run) -> Comparison:
     unchanged = {point for point in same if _is_shipped(*point[:2])}
     slower = drifts([these for point, these in taken.items() if point in unchanged])
     time = {point: relative(these, slower, judged=point not in unchanged) for point, these in taken.items()}
-    matched = [_matched(point, one[point], two[point], time.get(point)) for point in both]
+    matched = [_matched(point, one[point], two[point], time.get(point), (before, after)) for point in both]
     new, gone = ([point for point in a if point not in b] for a, b in ((two, one), (one, two)))
     missing = gone if after.planned > len(after.cells) else []
     vanished = [] if missing else gone
@@ -125,12 +126,15 @@ def _machines(before: Run, after: Run) -> Iterator[str]:
             yield f"{name}: {one or 'none'} → {two or 'none'}"
 
 
-def _matched(point: tuple[Any, ...], one: dict[str, Any], two: dict[str, Any], time: Change | None) -> Matched:
+def _matched(
+    point: tuple[Any, ...], one: dict[str, Any], two: dict[str, Any], time: Change | None, runs: tuple[Run, Run]
+) -> Matched:
     states = _state(one), _state(two)
     if not one["status"] == two["status"] == "done":
         return Matched(point, _failure(one, two), states, {})
     evaluations = counted(one["evaluations"], two["evaluations"]) if _known(one, two, "evaluations") else None
-    found = {"variance": _variance(one, two), "bias": _bias(one, two), "time": time, "evaluations": evaluations}
+    logs = [run.logs.get((cell["key"], "total_variance")) for run, cell in zip(runs, (one, two), strict=True)]
+    found = {"variance": _variance(one, two, *logs), "bias": _bias(one, two), "time": time, "evaluations": evaluations}
     changes = {name: change for name, change in found.items() if change is not None}
     return Matched(point, _failure(one, two), states, changes)
 
@@ -158,13 +162,21 @@ def _failure(one: dict[str, Any], two: dict[str, Any]) -> str:
     return ""
 
 
-def _variance(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
-    """Below what rounding makes of an exact gradient, variances are all alike."""
+def _variance(
+    one: dict[str, Any], two: dict[str, Any], before: np.ndarray | None = None, after: np.ndarray | None = None
+) -> Change | None:
+    """The change of a variance, from its logarithms without group k, `[G]`, where both sides have kept them.
+
+    Below what rounding makes of an exact gradient, variances are all alike.
+    """
     a, b = (Interval.of(cell, "total_variance") for cell in (one, two))
     if not (math.isfinite(a.value) and math.isfinite(b.value)):
         return None
     floor = (FLOOR * EPSILON[one["dtype"]] * max(_norm(one), _norm(two))) ** 2
-    error = math.hypot(*(log_standard_error(side) if side.value > floor else 0.0 for side in (a, b)))
+    if before is not None and after is not None and min(a.value, b.value) > floor:
+        error = float(jackknife_error(before - after))
+    else:
+        error = math.hypot(*(log_standard_error(side) if side.value > floor else 0.0 for side in (a, b)))
     return positive(max(a.value, floor), max(b.value, floor), error, GROUPS - 1)
 
 

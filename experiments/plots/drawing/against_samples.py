@@ -31,7 +31,7 @@ def signals_page(selection: Selection, title: str | None) -> Figure:
 
 
 def _draw(ax: Axes, curves: list[Curve], quantity: str, zero: str) -> list[Line2D]:
-    """Draw intervals of a positive quantity; `zero` labels the lane of those that are 0."""
+    """Draw intervals of a positive quantity; `zero` labels the lane of zeros."""
     found = [curve.interval(quantity) for curve in curves]
     limits = log_scale(ax, "y", *np.concatenate(found, axis=1), zero=zero)
     room = sample_scale(ax, curves)

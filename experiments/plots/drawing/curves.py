@@ -1,4 +1,4 @@
-"""From the cells of a run to curves: one an estimator, device and dtype, grouped by panel."""
+"""From the cells of a run to curves: one for each estimator, device and dtype, grouped by panel."""
 
 import re
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def in_order(selection: Selection, panels: Sequence[str]) -> Selection:
 
 
 def _conditions(cells: DataFrame) -> list[str]:
-    """A text a cell, of those of the conditions that vary within the run."""
+    """A text for each cell: the conditions that vary within the run."""
     count = {name: len(set(cells[name].dropna())) for name in CONDITIONS}
     varying = [name for name in CONDITIONS if count[name] > 1]
     if count["device_name"] <= count["device"]:  # then the name tells no more than the device does

@@ -1,4 +1,4 @@
-"""The legend below a figure: who is who, how conditions differ, what the other marks mean."""
+"""The legend below a figure: which curve is which, how conditions differ, what the other marks mean."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def entry(label: str, **style: Any) -> Line2D:
 
 
 def entries(curves: Iterable[Curve], marks: Iterable[Line2D]) -> list[Line2D]:
-    """A row a name of curves, a row a condition where there are several, and the other marks, each label once."""
+    """One row for each name of curves, one for each condition where there are several, and one for each other mark."""
     curves = sorted(curves, key=lambda curve: (curve.name, curve.condition))
     names = {curve.name: curve.look._replace(condition=0) for curve in curves}
     conditions = {curve.condition: curve.look._replace(colour=INK, marker="o") for curve in curves}

@@ -12,7 +12,7 @@ __all__ = ["apart", "exact_line", "intervals", "ring"]
 
 RING = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 9.0, "fillstyle": "none"}
 BAND = 0.18
-"""Opacity."""
+"""The opacity of the band between points."""
 EXACT = {"linestyle": "-", "linewidth": 3.0, "alpha": 0.3}
 
 
@@ -22,7 +22,7 @@ def apart(count: int, decades: float) -> ndarray:
 
 
 def intervals(ax: Axes, x: ndarray, low: ndarray, high: ndarray, look: Look, joined: ndarray) -> None:
-    """A bar at each point, and a pale band between those that are `joined`."""
+    """A bar at each point, and a pale band between the points that are `joined`."""
     ax.vlines(x, low, high, color=look.colour, linewidth=0.8)
     ax.fill_between(x, low, high, where=joined.tolist(), color=look.colour, alpha=BAND, linewidth=0)
 

@@ -89,5 +89,5 @@ def _lost(ax: Axes, curve: Curve, x: np.ndarray, up: Limits) -> list[Line2D]:
 
 
 def _beyond(up: Limits, place: float) -> float:
-    """From 0 at the lower limit to 1 at the upper one, on the logarithmic scale."""
+    """The place on the logarithmic scale that is 0 at the lower limit and 1 at the upper one."""
     return up.low * (up.high / up.low) ** place

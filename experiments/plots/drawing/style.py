@@ -24,7 +24,7 @@ ANCHORS = (
     "importance-weighted",
     "exact",
 )
-"""The place among colours and markers of those that most figures have."""
+"""Estimators that most figures have; each has its own place among colours and markers."""
 LINES = ("-", "--", ":", "-.")
 FILLS = ("full", "none", "left", "right")
 
@@ -85,7 +85,7 @@ class Look(NamedTuple):
 def looks(estimators: Iterable[str], conditions: Iterable[str]) -> dict[tuple[str, str], Look]:
     """(estimator, condition) -> look: a function of the run's names, so that all its figures agree.
 
-    Those of `ANCHORS` look alike in every run; the others take what is left, in the order of their names.
+    The estimators of `ANCHORS` look alike in every run; the others take what is left, in the order of their names.
     """
     names = sorted(set(estimators))
     places = {name: ANCHORS.index(name) for name in names if name in ANCHORS}

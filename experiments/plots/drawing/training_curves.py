@@ -21,7 +21,7 @@ __all__ = ["training_page"]
 VARIANCE = "gradient_variance"
 UNDRAWN = "diverged"
 MARKS = 6
-"""On a curve."""
+"""The number of marks on a curve."""
 SETTLED = 0.05
 """The part of a run after which its values set the limits: the first steps would squeeze all that follows."""
 NOTHING = "nothing to draw: no cell was trained"
@@ -60,7 +60,7 @@ def _points(cells: DataFrame, traces: DataFrame) -> Iterator[DataFrame]:
 
 
 def _curve(cell: dict[Any, Any], quantity: str, rows: DataFrame) -> DataFrame:
-    """A row a step: `value` is the median over the seeds, its interval their range."""
+    """One row for each step: `value` is the median over the seeds, its interval their range."""
     curves = rows.pivot(index="step", columns="replicate", values="value").to_numpy(float)
     values = np.nanmedian(curves, 1), np.nanmin(curves, 1), np.nanmax(curves, 1)
     steps = np.unique(rows["step"].to_numpy(float))

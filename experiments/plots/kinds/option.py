@@ -28,7 +28,7 @@ ROUNDING = 1e-24
 VARIANCE_OF, SECONDS, TIME = "variance of ", "seconds_per_gradient", "time of one gradient"
 Exact = Callable[[str, str, int], float | None]
 TIMES_APART = 3.0
-"""The time is drawn where an estimator's varies by more than this along the option."""
+"""The time is drawn where that of an estimator varies by more than this factor along the option."""
 NOTHING = "nothing to draw: no numeric option takes three values or more"
 
 
@@ -105,7 +105,7 @@ def _panels(cells: DataFrame, series: Series) -> list[DataFrame]:
 
 
 def _curved(own: DataFrame) -> DataFrame:
-    """The cells at numbers of samples that have curves, of as many levels as a series has to have; all, if none has."""
+    """The cells at numbers of samples with enough levels for a curve; all cells, if there are no such numbers."""
     least = min(LEAST_LEVELS, len(set(own["level"])))
     curved = [s for s, found in own.groupby("num_samples") if len(set(found["level"])) >= least]
     return own.query("num_samples in @curved") if curved else own

@@ -11,7 +11,7 @@ __all__ = ["KIND"]
 
 
 class Range(Kind):
-    """From the smallest magnitude of a gradient entry to the largest, and where entries leave the dtype's range."""
+    """The smallest and the largest magnitude of a gradient entry, and where entries leave the dtype's range."""
 
     def suits(self, run: Run) -> bool:
         return bool(problems_in_series(run)) and rounding_studied(run)

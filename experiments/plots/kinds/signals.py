@@ -19,7 +19,7 @@ class Signals(Kind):
     """The signal-to-noise ratio of the figure `snr`, in a panel for each named parameter."""
 
     def suits(self, run: Run) -> bool:
-        """Without reference gradients, what the run is about is the signal-to-noise ratio."""
+        """Whether the run has rates and no reference gradients: it is then about signal and noise."""
         return has_rates(run) and set(measured(run)["reference"]) == {"none"}
 
     def draw(self, run: Run, request: Request) -> Figure:

@@ -18,7 +18,7 @@ class SignalToNoise(Kind):
     """
 
     def suits(self, run: Run) -> bool:
-        """Only who asks for the figure gets it."""
+        """False: the figure is drawn only where it is asked for."""
         return False
 
     def draw(self, run: Run, request: Request) -> Figure:

@@ -11,9 +11,9 @@ __all__ = ["KIND"]
 
 
 class TrainingTime(Kind):
-    """Every recorded quantity against the wall-clock time of one seed: steps times the seconds of one.
+    """Every recorded quantity against the wall-clock time of one seed: steps times the seconds of one step.
 
-    That is timed by itself.
+    A step is timed by itself.
     """
 
     def suits(self, run: Run) -> bool:

@@ -18,7 +18,7 @@ class Variance(Kind):
     """Total variance with its 95 % interval against num_samples, log-log; a lane below holds variances of 0."""
 
     def suits(self, run: Run) -> bool:
-        """Where there are rates, their figure shows the same."""
+        """Whether the run has no rates, whose figure shows the same."""
         return along_samples(run) and not has_rates(run)
 
     def draw(self, run: Run, request: Request) -> Figure:

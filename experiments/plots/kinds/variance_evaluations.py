@@ -18,7 +18,7 @@ __all__ = ["KIND"]
 class VarianceEvaluations(Kind):
     """Total variance (95 % interval) against the evaluations of the cost for one gradient.
 
-    The comparison that does not depend on a machine, for costs that take much longer than the estimator around them.
+    This comparison does not depend on a machine. It suits costs that take much longer than the estimator around them.
     """
 
     def suits(self, run: Run) -> bool:

@@ -7,18 +7,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from experiments.analysis.objectives import aside
-from experiments.plots.contents import along_samples, done, measured, timed
+from experiments.plots.contents import along_samples, measured, timed
 from experiments.plots.drawing.curves import by_numbers
 from experiments.plots.drawing.page import PAGE, notice, settle
 from experiments.plots.drawing.style import paper_style, wrap
 from experiments.plots.kind import Kind, Request
+from experiments.ranking.stored import Ranking, comparable, rankings
 from experiments.store import Run
 from experiments.terminal.numbers import multiple
 
 __all__ = ["KIND"]
 
-FIGURES = ["work_normalized_mse", "work_normalized_variance"]
 COLOURS = "cividis_r"
 MOST = 4.0
 """Decades beyond which all look alike."""
@@ -29,19 +28,22 @@ CHARACTERS, LONGEST = 40, 64
 class Work(Kind):
     """MSE × time of each estimator on each problem, at its best S, relative to the best estimator of the problem.
 
-    Without `exact`, and without estimators of another objective. By variance × time on a problem where a cell has no
-    reference; such a column says so. In parentheses: found to be biased. Estimators are ordered by their median.
+    Without `exact`, and without estimators of another objective. By variance × time on a problem where no cell has a
+    reference; such a column says so. In parentheses: biased, by its own claim or as it was found. Estimators are
+    ordered by their median.
     """
 
     def suits(self, run: Run) -> bool:
         """Several estimators on several problems, so that a map of them has something to compare."""
         cells = measured(run)
-        ranked = cells[cells["estimator"].map(aside) == ""]
+        ranked = comparable(cells)
         crossed = len(set(ranked["estimator"])) > 1 and len(set(ranked["problem"])) > 1
         return along_samples(run) and timed(cells) and crossed
 
     def draw(self, run: Run, request: Request) -> Figure:
-        ratios, biased, where = _ratios(done(run))
+        ratios, biased = _ratios(rankings(run))
+        samples = set(comparable(measured(run))["num_samples"])
+        where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
         with paper_style():
             if ratios.empty:
                 return notice("nothing to draw: no cell is done, timed and has a finite error", request.title)
@@ -51,31 +53,28 @@ class Work(Kind):
 KIND = Work(
     title="Error for the time",
     caption="MSE × time of each estimator at its best number of samples, as a multiple of the best on the same "
-    "problem. Small is better; in parentheses: found to be biased.",
+    "problem. Small is better; in parentheses: biased.",
     place=80,
 )
 
 
-def _ratios(cells: DataFrame) -> tuple[DataFrame, DataFrame, str]:
-    """Two frames, estimators × problems: the ratios, and whether the cell is biased; and at which S."""
-    if cells.empty:
-        return DataFrame(), DataFrame(), ""
-    cells = cells.loc[cells["estimator"].map(aside) == ""].astype({name: float for name in FIGURES})
-    known = cells.loc[np.isfinite(cells[FIGURES[1]].to_numpy(float))]
-    by_variance = set(known.loc[np.isnan(known[FIGURES[0]].to_numpy(float)), "problem"])
-    panels = [f"{name} (variance × time)" if name in by_variance else name for name in known["problem"]]
-    figure = [row[FIGURES[row["problem"] in by_variance]] for row in known.to_dict("records")]
-    known = known.assign(figure=figure, panel=panels).sort_values("figure", kind="stable")
-    best = known.drop_duplicates(["estimator", "panel"])
-    ratios = best.pivot(index="estimator", columns="panel", values="figure")
-    wrong = best.assign(wrong=best["verdict"] == "biased").pivot(index="estimator", columns="panel", values="wrong")
-    # A yardstick that is zero would make everything infinite: what is above zero is then compared with the least of it.
-    ratios = ratios / ratios.where(ratios > 0).min().fillna(1.0)
-    order = ratios.median(axis=1).sort_values(kind="stable").index
-    columns = sorted(ratios.columns, key=by_numbers)
-    samples = set(known["num_samples"])
-    where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
-    return ratios.loc[order, columns], wrong.loc[order, columns].eq(True), where
+def _ratios(found: list[Ranking]) -> tuple[DataFrame, DataFrame]:
+    """Two frames, estimators × problems: the ratios to the best, and whether the cell is biased."""
+    ratios: dict[str, dict[str, float]] = {}
+    biased: dict[str, dict[str, bool]] = {}
+    for ranking in found:
+        panel = ranking.problem + (" (variance × time)" if ranking.quantity == "variance" else "")
+        shown = [one for one in ranking.placed if one.ranked.aside in ("", "biased")]
+        best = min((one.ranked.figure.value for one in shown if one.ranked.usable), default=0.0)
+        # What is best with an error of zero would make all others infinite: they are compared with the least of them.
+        unit = best or min((one.ranked.figure.value for one in shown if one.ranked.figure.value > 0), default=1.0)
+        for one in reversed(shown):  # of several devices the best stays
+            ratios.setdefault(panel, {})[one.ranked.estimator] = one.ranked.figure.value / unit
+            biased.setdefault(panel, {})[one.ranked.estimator] = one.ranked.biased
+    frame, wrong = DataFrame(ratios), DataFrame(biased)
+    order = frame.median(axis=1).sort_values(kind="stable").index
+    columns = sorted(frame.columns, key=by_numbers)
+    return frame.loc[order, columns], wrong.loc[order, columns].eq(True)
 
 
 def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
@@ -108,7 +107,7 @@ def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None)
 
 def _caption(ratios: DataFrame, biased: DataFrame, where: str) -> str:
     found = f"MSE × time at {where}, as a multiple of the best on the problem"
-    found += "; ( ): found to be biased" if biased.to_numpy().any() else ""
+    found += "; ( ): biased" if biased.to_numpy().any() else ""
     return found + ("; \N{EN DASH}: not measured" if ratios.isna().to_numpy().any() else "")
 
 

@@ -21,7 +21,7 @@ def script(shell: str, cli: Command) -> str:
 
 
 def complete_component(kind: str, *, files: bool = False) -> Completer:
-    """Specs of a kind, and with `files` Python files too."""
+    """Completes specs of a kind, and with `files` also names of Python files."""
 
     def complete(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
         return _items(continuations(known(), kind, incomplete), incomplete, "*.py" if files else "")
@@ -30,13 +30,13 @@ def complete_component(kind: str, *, files: bool = False) -> Completer:
 
 
 def complete_sweep(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped sweeps, and TOML files."""
+    """Completes shipped sweeps, and TOML files."""
     shipped = [file.stem for file in (SOURCE / "experiments" / "sweep" / "shipped").glob("*.toml")]
     return _items([name for name in sorted(shipped) if name.startswith(incomplete)], incomplete, "*.toml")
 
 
 def complete_run(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The runs under results/."""
+    """Completes the runs under results/."""
     names = sorted(store.parent.name for store in Path("results").glob("*/results.sqlite"))
     return _items([name for name in names if name.startswith(incomplete)], incomplete, "")
 

@@ -32,7 +32,7 @@ def known() -> Known:
 
 
 def _state() -> str:
-    """Of what the list of components follows from: the plug-ins' versions, and our own files."""
+    """The state of everything that the list of components follows from: the plug-ins' versions, and our own files."""
     from importlib.metadata import entry_points  # here, so that the command line starts fast
 
     entries = entry_points(group="gradmark.plugins")
@@ -82,7 +82,7 @@ def continuations(known: Known, kind: str, text: str) -> list[str]:
 
 
 def _before_the_last_option(text: str) -> str:
-    """Up to the last comma outside parentheses."""
+    """The text up to the last comma outside parentheses."""
     depth, end = 0, 0
     for position, sign in enumerate(text):
         depth += (sign == "(") - (sign == ")")

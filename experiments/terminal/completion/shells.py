@@ -1,4 +1,4 @@
-"""Where click's completion and specs do not get on: words with colons, equals signs and commas."""
+"""Completion of specs, whose colons, equals signs and commas click's own scripts do not expect."""
 
 import glob
 import os
@@ -18,12 +18,12 @@ from click.shell_completion import (
 __all__ = ["SHELLS"]
 
 BREAKS = " \t\n\"'><=;|&(:"
-"""Where bash breaks words by default: a script between it and gradmark does not hand its setting on."""
+"""Characters at which bash breaks words by default: a script between it and gradmark does not pass its setting on."""
 
 
 @add_completion_class
 class Bash(BashComplete):
-    """Bash breaks words at : and = too: they are read off the line, and what is offered starts after the last break."""
+    """Bash also breaks words at : and =. They are read off the line; what is offered starts after the last break."""
 
     source_template = BashComplete.source_template.replace(
         "env COMP_WORDS", 'env COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" COMP_WORDS'
@@ -56,7 +56,7 @@ class WholeWords(ShellComplete):
         return args, incomplete
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        """Files too: the shells look for those whose name begins with the whole word, the option included."""
+        """The completions, with files: the shells would look for files named like the whole word, option included."""
         found = super().get_completions(args, incomplete)
         return [one for item in found for one in (_files(item) if self.option and item.type == "file" else [item])]
 
