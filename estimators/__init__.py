@@ -17,6 +17,7 @@ from estimators.interface import (
 )
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
+from estimators.noise.scheme import Scheme, register_scheme
 from estimators.registry import (
     load_plugin,
     make_estimator,
@@ -40,6 +41,7 @@ __all__ = [
     "Params",
     "Problem",
     "ReplicatedModule",
+    "Scheme",
     "ScoredSamples",
     "Traits",
     "Unsupported",
@@ -52,6 +54,7 @@ __all__ = [
     "register_estimator",
     "register_family",
     "register_problem",
+    "register_scheme",
     "replicated",
     "sample",
     "values",

@@ -1,6 +1,7 @@
 """Structured noise: every point uniform by itself, the promised structure over the points, replicates independent."""
 
 import itertools
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from estimators.noise import IID
+from estimators.noise import IID, schemes
 from estimators.noise.scheme import Scheme
 from estimators.noise.schemes import SCHEMES
 from estimators.noise.sobol import MAX_DIMENSIONS
@@ -35,6 +36,10 @@ CASES = [
 ]
 each_case = pytest.mark.parametrize(("name", "num_samples", "dimensions"), CASES)
 each_scheme = pytest.mark.parametrize("name", SCHEMES)
+
+
+def test_a_scheme_is_a_file_of_its_name() -> None:
+    assert [module.name.replace("_", "-") for module in iter_modules(schemes.__path__)] == list(SCHEMES)
 
 
 def one_of_each(points: Tensor) -> np.ndarray:

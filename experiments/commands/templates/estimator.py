@@ -51,7 +51,7 @@ class MyEstimator(Estimator):
         Nothing random happens here: noise was drawn before, R times for S samples.
         """
         q = problem.distribution(params)
-        # Constants; `estimators.families.sample` gives them as functions of params.
+        # Constants; `estimators.sample` gives them as functions of params.
         x = values(q, noise)
         cost = problem.cost(x, params)  # [S, R]
         fixed = cost.detach()
