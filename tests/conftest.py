@@ -2,17 +2,23 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from estimators.learning import variance_gradient
+from estimators.control_variates import neural_baseline
+from estimators.learning import least_variance, variance_gradient
 from estimators.registry import registration as registry
 from experiments.cli import main
+from experiments.timing import rounds
 
 torch.set_num_threads(1)
+
+calls_in_a_block = rounds._calls_in_a_block
+SHORT = 0.001
+"""Seconds of a block of timing."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,11 +28,31 @@ def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def short_blocks() -> Iterator[None]:
+    """Gradients are timed in blocks of a few calls: it is seldom a time that a test is about."""
+
+    def few(step: Callable[[], None], block_seconds: float = SHORT) -> int:
+        return calls_in_a_block(step, min(block_seconds, SHORT))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "_calls_in_a_block", few)
+        yield
+
+
+@pytest.fixture
+def full_blocks(monkeypatch: pytest.MonkeyPatch, short_blocks: None) -> None:
+    """As gradmark times them, for tests of the time itself."""
+    monkeypatch.setattr(rounds, "_calls_in_a_block", calls_in_a_block)
+
+
 @pytest.fixture(scope="module")
 def short_fits() -> Iterator[None]:
     """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variance_gradient, "STEPS", 20)
+        patch.setattr(neural_baseline, "FIT_STEPS", 20)
+        patch.setattr(least_variance, "FIT_REPLICATES", 500)
         yield
 
 

@@ -1,13 +1,14 @@
 """What every estimator owes, on every problem: the interface, repeatability, honest counts and honest claims."""
 
 from dataclasses import FrozenInstanceError
-from fnmatch import fnmatch
 from functools import cache
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from cases import (
     CASES,
+    COVERING,
     ESTIMATORS,
     NUM_SAMPLES,
     PROBLEMS,
@@ -16,12 +17,12 @@ from cases import (
     MovingBits,
     MovingChoice,
     MovingTarget,
+    is_dear,
     problem,
 )
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from estimators.bounds.bound import Bound
 from estimators.interface import LatentVariableProblem, Noise, Params, Problem, Unsupported, replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
@@ -42,7 +43,12 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 FLOAT64 = 1e-10
 """Relative rounding error of float64 through logarithms, exponentials and sums of a few hundred terms."""
 
-each_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+def param(case: Case, slow: bool) -> ParameterSet:
+    return pytest.param(case, marks=[pytest.mark.slow] if slow else [], id=str(case))
+
+
+each_case = pytest.mark.parametrize("case", [param(case, case not in COVERING) for case in CASES])
 each_estimator = pytest.mark.parametrize("spec", ESTIMATORS)
 
 
@@ -258,7 +264,8 @@ def test_supported_by_a_problem(spec: str) -> None:
 
 
 def test_every_registered_problem_is_used() -> None:
-    assert {case.problem for case in CASES} == set(PROBLEMS)
+    assert {case.problem for case in COVERING} == set(PROBLEMS)
+    assert {case.problem for case in COVERING if case.claim() == "unbiased" and not is_dear(case)} == set(PROBLEMS)
 
 
 DETECTABLE = 0.02
@@ -288,41 +295,8 @@ def report(found: Measurement) -> str:
     )
 
 
-BOUNDS = [spec for spec in ESTIMATORS if isinstance(make_estimator(spec), Bound)]
-EXPENSIVE = [
-    "importance-weighted*@logistic-regression@*",  # weights in 31 dimensions
-    "stratified:base=*@logistic-regression@*",
-    "measure-valued*@logistic-regression@*",  # 125 evaluations a sample
-    "score-function:control_variate=[!lt]*@logistic-regression@*",
-    "score-function@bernoulli-shared-logit@*",  # a gradient that is small against the cost
-    "importance-weighted*@bernoulli-shared-logit@*",
-    "reinforce-without-replacement@bernoulli-shared-logit@*",
-    "sum-and-sample@bernoulli-shared-logit@*",
-    "rebar@bernoulli-shared-logit@*",
-    "score-function:control_variate=muprop@bernoulli-shared-logit@*",
-    "stratified:*@gamma-cost*",  # invert a distribution function
-    "stratified:*@beta-cost*",
-    "stratified:*@dirichlet-cost*",
-    "stratified:*@mixture-cost*",
-    "stratified:*@student-t-cost*",
-    "stratified:*@von-mises-cost*",
-    *(f"{bound}@digits-*" for bound in BOUNDS),  # whose references are measured
-    "importance-weighted*@digits-*",  # hundreds of parameters
-    "measure-valued*@digits-*",
-    "score-function:control_variate=[!l]*@digits-*",
-    "score-function:control_variate=lax@digits-*",
-    "score-function:control_variate=lax@logistic-regression@*",
-    "stratified:base=*@digits-*",
-]
-"""Cases whose claim takes more than some seconds to test, and whose estimator is tested on other problems."""
-
-
-def marks(case: Case) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if any(fnmatch(str(case), pattern) for pattern in EXPENSIVE) else []
-
-
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=marks(case), id=str(case)) for case in CASES if case.claim() == "unbiased"]
+    "case", [param(case, case not in COVERING or is_dear(case)) for case in CASES if case.claim() == "unbiased"]
 )
 def test_claim_of_no_bias(case: Case) -> None:
     """One alarm in a thousand is false: whoever is caught is tried again on fresh noise."""
@@ -354,7 +328,7 @@ def test_claimed_bias_is_seen_somewhere(spec: str) -> None:
     """Where there are few parameters: some estimators evaluate the cost once or more for each."""
     seen = []
     for case in sorted(CASES, key=num_params):
-        if case.estimator == spec and case.claim() == "biased" and not marks(case):
+        if case.estimator == spec and case.claim() == "biased" and not is_dear(case):
             work = workload(case, "float32")
             found = estimate(work, find_reference(work), Stop(replicates=200_000))
             if found.verdict == "biased":

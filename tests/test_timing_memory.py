@@ -20,6 +20,8 @@ from experiments.timing.memory import peak_memory
 from experiments.timing.rounds import Timed, Timing, device_name, interval_columns
 from experiments.timing.rounds import time_gradients as time_warm
 
+pytestmark = pytest.mark.usefixtures("full_blocks")
+
 CPU = torch.device("cpu")
 SECONDS = 0.004
 
