@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
+from processes import own_tables
 
 from estimators.control_variates import neural_baseline
 from estimators.learning import least_variance, variance_gradient
-from estimators.registry import registration as registry
 from experiments.cli import main
+from experiments.gradients import workload
 from experiments.timing import rounds
 
 torch.set_num_threads(1)
@@ -47,6 +48,14 @@ def full_blocks(monkeypatch: pytest.MonkeyPatch, short_blocks: None) -> None:
 
 
 @pytest.fixture(scope="module")
+def small_chunks() -> Iterator[None]:
+    """A chunk is always drawn in full: where a test wants few replicates, most of it is thrown away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workload, "MOST_REPLICATES", 2**12)
+        yield
+
+
+@pytest.fixture(scope="module")
 def short_fits() -> Iterator[None]:
     """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
     with pytest.MonkeyPatch.context() as patch:
@@ -68,11 +77,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def own_registry(monkeypatch):
-    """What is installed is loaded for good, what a test's plug-in registers is not."""
-    registry.components("estimator")
-    for kind, table in registry.tables.items():
-        monkeypatch.setitem(registry.tables, kind, dict(table))
+def own_registry() -> Iterator[None]:
+    with own_tables():
+        yield
 
 
 @pytest.fixture

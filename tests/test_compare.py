@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import cell, frame
+from processes import own_tables
 
 from experiments.analysis.comparison import Change, Comparison, Gate, compare, runs
+from experiments.engine import run
 from experiments.store import Run
+from experiments.sweep import read_sweep
+from experiments.terminal.progress import narrator
 
 NAMES = ("pathwise", "score-function", "spsa", "exact", "finite-differences")
 MINE = """
@@ -239,8 +241,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, sweep, mine in (("before", SWEEP, MINE), ("after", SWEEP, half), ("other", other, half)):
         (folder / f"{name}.toml").write_text(sweep)
         (folder / "mine.py").write_text(mine)
-        command = [sys.executable, "-m", "experiments.cli", "run", f"{name}.toml"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        with narrator() as progress, own_tables():
+            run(read_sweep(folder / f"{name}.toml"), folder / "results" / name, progress)
     return folder
 
 

@@ -35,7 +35,7 @@ from experiments.measuring.loop import estimate
 from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
 
-pytestmark = pytest.mark.usefixtures("short_fits")
+pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
 REPLICATES = 7
 """No other axis of any noise is that long, or a multiple of it (R·N, where replicates have N costs each)."""
@@ -276,7 +276,7 @@ AFFORDABLE = 50_000_000
 
 def sensitive(work: Workload) -> Measurement:
     """With enough replicates to see a bias of 2 %; only the noise decides how many those are."""
-    reference, needed = find_reference(work), 20_000.0
+    reference, needed = find_reference(work), 8_192.0
     while needed * work.num_samples <= AFFORDABLE:
         found = estimate(work, reference, Stop(rtol=1, detect=True, max_replicates=int(needed)))
         assert found.detectable_bias is not None
