@@ -85,6 +85,17 @@ torch.testing.assert_close(compiled.one_gradient(), eager.one_gradient())
 assert counters["stats"]["unique_graphs"] == 2 and not counters["graph_break"], counters
 assert Distribution._validate_args == validation, "the compiler of torch turns argument checks off"
 
+class InParts(Pathwise):
+    def surrogate(self, problem, params, noise):
+        torch._dynamo.graph_break()
+        return super().surrogate(problem, params, noise)
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    prepare(made[0], InParts(), 4, compile=True).gradients(0)
+assert "runs eagerly" in "".join(str(one.message) for one in caught), "what compiles in parts only"
+"""
+EVERYWHERE = """
 counters.clear()
 found = estimate(prepare(*made, seed=1, compile=True), None, Stop(replicates=2048))
 assert not [text for text in found.warnings if "compiled" in text or "deprecated" in text], found.warnings
@@ -118,16 +129,6 @@ for problem, estimator, ways in (
         for index in range(2):
             torch.testing.assert_close(compiled.gradients(index), compiled.eager.gradients(index), rtol=1e-3, atol=1e-4)
     assert len(compiled.step._ways) == ways, estimator
-
-class InParts(Pathwise):
-    def surrogate(self, problem, params, noise):
-        torch._dynamo.graph_break()
-        return super().surrogate(problem, params, noise)
-
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    prepare(made[0], InParts(), 4, compile=True).gradients(0)
-assert "runs eagerly" in "".join(str(one.message) for one in caught), "what compiles in parts only"
 """
 
 
@@ -135,6 +136,13 @@ assert "runs eagerly" in "".join(str(one.message) for one in caught), "what comp
 def test_compiled_gradients_are_the_eager_ones() -> None:
     """In a process of its own: annotations that are checked, as in these tests, cannot be compiled."""
     done = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_gradients_are_shared_timed_chosen_and_of_any_estimator() -> None:
+    done = subprocess.run([sys.executable, "-c", REAL + EVERYWHERE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
