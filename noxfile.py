@@ -45,7 +45,8 @@ def tests(session: nox.Session) -> None:
     """The test suite, without the slow studies."""
     session.install(*PIP, *PACKAGE)
     ensure_browser(session)
-    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", *session.posargs)
+    spread = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
+    session.run("pytest", *spread, *session.posargs)
 
 
 @nox.session(default=False)

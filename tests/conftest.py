@@ -22,6 +22,14 @@ SHORT = 0.001
 """Seconds of a block of timing."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file goes to one process, with what its fixtures make and its tests cache, unless its tests say otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -47,7 +55,7 @@ def full_blocks(monkeypatch: pytest.MonkeyPatch, short_blocks: None) -> None:
     monkeypatch.setattr(rounds, "_calls_in_a_block", calls_in_a_block)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def small_chunks() -> Iterator[None]:
     """A chunk is always drawn in full: where a test wants few replicates, most of it is thrown away."""
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +63,7 @@ def small_chunks() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def short_fits() -> Iterator[None]:
     """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
     with pytest.MonkeyPatch.context() as patch:

@@ -183,6 +183,7 @@ def test_a_compiled_gradient_that_is_another_is_not_used(
     assert reason in warning
 
 
+@pytest.mark.usefixtures("short_fits", "small_chunks")
 @pytest.mark.parametrize(
     ("estimator", "problem", "ways"),
     [
@@ -248,6 +249,7 @@ def test_the_second_way_is_compared_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert torch.equal(found, workload.eager.gradients(1))
 
 
+@pytest.mark.usefixtures("short_fits")
 def test_a_draw_that_fails_is_an_error(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not a reason to draw anew from a source that has moved."""
     workload = work("rebar", "bernoulli-toy", compile=True)

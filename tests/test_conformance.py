@@ -45,7 +45,9 @@ FLOAT64 = 1e-10
 
 
 def param(case: Case, slow: bool) -> ParameterSet:
-    return pytest.param(case, marks=[pytest.mark.slow] if slow else [], id=str(case))
+    """All cases of an estimator go to one process, which has them in its cache."""
+    group = pytest.mark.xdist_group(case.estimator)
+    return pytest.param(case, marks=[group, pytest.mark.slow] if slow else [group], id=str(case))
 
 
 each_case = pytest.mark.parametrize("case", [param(case, case not in COVERING) for case in CASES])

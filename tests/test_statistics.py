@@ -197,7 +197,7 @@ def test_noise_traces_are_unbiased(scales):
     rng = np.random.default_rng(0)
     root = np.linalg.qr(rng.standard_normal((len(scales), len(scales))))[0] * scales
     covariance = root @ root.T / GROUPS
-    means = rng.standard_normal((10_000, GROUPS, len(scales))) @ root.T
+    means = rng.standard_normal((3_000, GROUPS, len(scales))) @ root.T
     estimates = [noise_traces(x - x.mean(axis=0), np.diag(covariance)) for x in means]
     powers = [np.trace(np.linalg.matrix_power(covariance, k)) for k in (1, 2, 3)]
     assert within_errors(np.array(estimates)[:, 1:], powers[1:])
