@@ -124,7 +124,7 @@ def test_what_would_never_end_is_stopped(tmp_path):
 
 def test_a_task_is_stopped_at_its_limit():
     """By the pool itself; asleep, so that it costs nothing."""
-    task = Task(time.sleep, (Cell("pathwise", "gaussian-quadratic:dim=2", 4),), (600,))
+    task = Task(time.sleep, (Cell("pathwise", "gaussian-quadratic:dim=2", 4),), (30,))
     with narrator() as progress, LocalPool(1, timeout=1) as pool, Interrupts(progress.say) as interrupts:
         answers = list(pool.results([task], interrupts))
     assert answers == [(task, Failure("timeout", "stopped at the limit of 1 s a cell"))]
