@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from functools import cache
 from typing import ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, OneHotCategorical
@@ -28,6 +29,7 @@ __all__ = [
     "MovingBits",
     "MovingChoice",
     "MovingTarget",
+    "each_estimator",
     "is_dear",
     "problem",
 ]
@@ -53,6 +55,7 @@ PROBLEMS: list[str] = [
     spec for name, cls in components("problem").items() for spec in ([SMALL[name]] if name in SMALL else cls.variants())
 ]
 ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]
+each_estimator = pytest.mark.parametrize("spec", ESTIMATORS)
 NUM_SAMPLES = (4, 8, 2, 1)
 """In this order: a case has the first that its estimator supports; a grid in three dimensions needs eight."""
 

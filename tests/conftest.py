@@ -3,11 +3,14 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from compilers import Given
 from playwright.sync_api import Browser, sync_playwright
 from processes import own_tables
+from sweeps import PLUGIN
 
 from estimators.control_variates import neural_baseline
 from estimators.learning import least_variance, variance_gradient
@@ -88,6 +91,23 @@ def browser() -> Iterator[Browser]:
 def own_registry() -> Iterator[None]:
     with own_tables():
         yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One with a plug-in, beside which sweep files lie; the registry is as before afterwards."""
+    path = tmp_path_factory.mktemp("sweeps")
+    (path / "mine.py").write_text(PLUGIN)
+    with own_tables():
+        yield path
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """In place of torch.compile."""
+    made = Given()
+    monkeypatch.setattr(torch, "compile", made)
+    return made
 
 
 @pytest.fixture
