@@ -65,6 +65,11 @@ def problem(spec: str) -> Problem:
     return make_problem(spec)
 
 
+@cache
+def _estimator(spec: str) -> Estimator:
+    return make_estimator(spec)
+
+
 @dataclass(frozen=True)
 class Case:
     estimator: str
@@ -75,7 +80,7 @@ class Case:
         return f"{self.estimator}@{self.problem}@{self.num_samples}"
 
     def make(self) -> tuple[Problem, Estimator]:
-        return problem(self.problem), make_estimator(self.estimator)
+        return problem(self.problem), _estimator(self.estimator)
 
     def reason(self) -> str | None:
         made, estimator = self.make()
@@ -155,7 +160,7 @@ def kind(estimator: str, name: str) -> tuple[str, bool]:
     return family, isinstance(problem(name), LatentVariableProblem)
 
 
-def _covering() -> list[Case]:
+def _covering() -> frozenset[Case]:
     """One case for each variant and kind of problem, and not always the same problem of that kind."""
     chosen = []
     for index, estimator in enumerate(ESTIMATORS):
@@ -166,7 +171,7 @@ def _covering() -> list[Case]:
         for cases in kinds.values():
             cheap = [case for case in cases if not is_dear(case)] or cases
             chosen.append(cheap[index % len(cheap)])
-    return chosen
+    return frozenset(chosen)
 
 
 COVERING = _covering()
