@@ -1,9 +1,10 @@
 """The checks of this repository.
 
-`nox` runs lint, types and tests; `nox -s slow` runs the statistical studies that take minutes, and `nox -s chaos` kills
-runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s bench` runs every
-benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s bench-publish` writes
-the history that has been measured as a site. `nox -s peers` measures other libraries beside gradmark.
+`nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
+and `nox -s chaos` kills runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s
+bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s
+bench-publish` writes the history that has been measured as a site. `nox -s peers` measures other libraries beside
+gradmark.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -23,6 +24,8 @@ PIP = ("--no-compile", "-c", "constraints.txt")
 PACKAGE = ("-e", ".[cluster,parquet,test]")
 BENCHMARKING = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PIP_CONSTRAINT": str(Path("constraints.txt").resolve())}
 BROWSER = ("chromium", "fonts-liberation")
+SPREAD = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""A group of tests, which is a file where none is named, stays in one process, with what they share."""
 
 
 @nox.session
@@ -45,19 +48,19 @@ def tests(session: nox.Session) -> None:
     """The test suite, without the slow studies."""
     session.install(*PIP, *PACKAGE)
     ensure_browser(session)
-    session.run("pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", *SPREAD, *session.posargs)
 
 
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
-    """Statistical studies: coverage of the intervals and the like."""
+    """Every estimator on every problem, every kind of compiled gradient, and studies of coverage and the like."""
     session.install(*PIP, *PACKAGE)
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", *SPREAD, "-m", "slow", *session.posargs)
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
-    """Runs that are killed at random instants, and very many cells."""
+    """Runs that are killed at random instants, estimators that never end, and very many cells."""
     session.install(*PIP, *PACKAGE)
     session.run("pytest", "-m", "chaos", *session.posargs)
 

@@ -1,18 +1,26 @@
-"""The cases that conformance goes through: the variants of every registered estimator on every registered problem."""
+"""The cases that conformance goes through: the variants of every registered estimator on every registered problem.
+
+`COVERING` is what runs by default, one problem of each kind for each variant; `nox -s slow` runs the rest of the cross.
+"""
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from typing import ClassVar
 
+import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, OneHotCategorical
 
-from estimators.interface import Estimator, Params, Problem
+from estimators.bounds.bound import Bound
+from estimators.interface import Estimator, LatentVariableProblem, Params, Problem
 from estimators.registry import components, make_estimator, make_problem
+from estimators.sampling.families import unwrap
 
 __all__ = [
     "CASES",
+    "COVERING",
     "ESTIMATORS",
     "NUM_SAMPLES",
     "PROBLEMS",
@@ -21,6 +29,8 @@ __all__ = [
     "MovingBits",
     "MovingChoice",
     "MovingTarget",
+    "each_estimator",
+    "is_dear",
     "problem",
 ]
 
@@ -45,6 +55,7 @@ PROBLEMS: list[str] = [
     spec for name, cls in components("problem").items() for spec in ([SMALL[name]] if name in SMALL else cls.variants())
 ]
 ESTIMATORS: list[str] = [spec for cls in components("estimator").values() for spec in cls.variants()]
+each_estimator = pytest.mark.parametrize("spec", ESTIMATORS)
 NUM_SAMPLES = (4, 8, 2, 1)
 """In this order: a case has the first that its estimator supports; a grid in three dimensions needs eight."""
 
@@ -52,6 +63,11 @@ NUM_SAMPLES = (4, 8, 2, 1)
 @cache
 def problem(spec: str) -> Problem:
     return make_problem(spec)
+
+
+@cache
+def _estimator(spec: str) -> Estimator:
+    return make_estimator(spec)
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class Case:
         return f"{self.estimator}@{self.problem}@{self.num_samples}"
 
     def make(self) -> tuple[Problem, Estimator]:
-        return problem(self.problem), make_estimator(self.estimator)
+        return problem(self.problem), _estimator(self.estimator)
 
     def reason(self) -> str | None:
         made, estimator = self.make()
@@ -90,6 +106,75 @@ def _split() -> tuple[list[Case], list[Case]]:
 
 
 CASES, REFUSED = _split()
+
+BOUNDS = [spec for spec in ESTIMATORS if isinstance(make_estimator(spec), Bound)]
+DEAR = [
+    "importance-weighted*@logistic-regression@*",  # weights in 31 dimensions
+    "stratified:base=*@logistic-regression@*",
+    "measure-valued*@logistic-regression@*",  # 125 evaluations a sample
+    "score-function*@logistic-regression@*",
+    "score-function@bernoulli-shared-logit@*",  # a gradient that is small against the cost
+    "importance-weighted*@bernoulli-shared-logit@*",
+    "reinforce-without-replacement@bernoulli-shared-logit@*",
+    "sum-and-sample@bernoulli-shared-logit@*",
+    "rebar@bernoulli-shared-logit@*",
+    "score-function:control_variate=muprop@bernoulli-shared-logit@*",
+    "stratified:*@gamma-cost*",  # invert a distribution function
+    "stratified:*@beta-cost*",
+    "stratified:*@dirichlet-cost*",
+    "stratified:*@mixture-cost*",
+    "stratified:*@student-t-cost*",
+    "stratified:*@von-mises-cost*",
+    *(f"{bound}@digits-*" for bound in BOUNDS),  # whose references are measured
+    "importance-weighted*@digits-*",  # hundreds of parameters
+    "measure-valued*@digits-*",
+    "score-function:control_variate=[!l]*@digits-*",
+    "score-function:control_variate=lax@digits-*",
+    "stratified:base=*@digits-*",
+]
+"""Cases whose claim takes more than some seconds to test, and whose estimator is tested on other problems."""
+
+
+def is_dear(case: Case) -> bool:
+    return any(fnmatch(str(case), pattern) for pattern in DEAR)
+
+
+ALIKE = {
+    "Exponential": "positive",
+    "LogNormal": "positive",
+    "Beta": "implicit",
+    "Gamma": "implicit",
+    "StudentT": "implicit",
+    "VonMises": "implicit",
+}
+"""Distributions that most estimators treat alike: by a quantile function, or by the derivative of an implicit one."""
+BY_FAMILY = ("pathwise*", "measure-valued*")
+"""Estimators that have a formula of its own for each distribution."""
+
+
+def kind(estimator: str, name: str) -> tuple[str, bool]:
+    """What an estimator may treat differently: the distribution, and whether the cost is one of latent variables."""
+    family = type(unwrap(problem(name).initial_distribution)).__name__
+    if not any(fnmatch(estimator, pattern) for pattern in BY_FAMILY):
+        family = ALIKE.get(family, family)
+    return family, isinstance(problem(name), LatentVariableProblem)
+
+
+def _covering() -> frozenset[Case]:
+    """One case for each variant and kind of problem, and not always the same problem of that kind."""
+    chosen = []
+    for index, estimator in enumerate(ESTIMATORS):
+        kinds: dict[tuple[str, bool], list[Case]] = {}
+        for case in CASES:
+            if case.estimator == estimator:
+                kinds.setdefault(kind(estimator, case.problem), []).append(case)
+        for cases in kinds.values():
+            cheap = [case for case in cases if not is_dear(case)] or cases
+            chosen.append(cheap[index % len(cheap)])
+    return frozenset(chosen)
+
+
+COVERING = _covering()
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,35 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from compilers import Given
 from playwright.sync_api import Browser, sync_playwright
+from processes import own_tables
+from sweeps import PLUGIN
 
-from estimators.learning import variance_gradient
-from estimators.registry import registration as registry
+from estimators.control_variates import neural_baseline
+from estimators.learning import least_variance, variance_gradient
 from experiments.cli import main
+from experiments.gradients import workload
+from experiments.timing import rounds
 
 torch.set_num_threads(1)
+
+calls_in_a_block = rounds._calls_in_a_block
+SHORT = 0.001
+"""Seconds of a block of timing."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file goes to one process, with what its fixtures make and its tests cache, unless its tests say otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,11 +40,39 @@ def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
+def short_blocks() -> Iterator[None]:
+    """Gradients are timed in blocks of a few calls: it is seldom a time that a test is about."""
+
+    def few(step: Callable[[], None], block_seconds: float = SHORT) -> int:
+        return calls_in_a_block(step, min(block_seconds, SHORT))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "_calls_in_a_block", few)
+        yield
+
+
+@pytest.fixture
+def full_blocks(monkeypatch: pytest.MonkeyPatch, short_blocks: None) -> None:
+    """As gradmark times them, for tests of the time itself."""
+    monkeypatch.setattr(rounds, "_calls_in_a_block", calls_in_a_block)
+
+
+@pytest.fixture
+def small_chunks() -> Iterator[None]:
+    """A chunk is always drawn in full: where a test wants few replicates, most of it is thrown away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workload, "MOST_REPLICATES", 2**12)
+        yield
+
+
+@pytest.fixture
 def short_fits() -> Iterator[None]:
     """What an estimator owes, it owes with any coefficients: those of a few steps will do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(variance_gradient, "STEPS", 20)
+        patch.setattr(neural_baseline, "FIT_STEPS", 20)
+        patch.setattr(least_variance, "FIT_REPLICATES", 500)
         yield
 
 
@@ -42,11 +88,26 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def own_registry(monkeypatch):
-    """What is installed is loaded for good, what a test's plug-in registers is not."""
-    registry.components("estimator")
-    for kind, table in registry.tables.items():
-        monkeypatch.setitem(registry.tables, kind, dict(table))
+def own_registry() -> Iterator[None]:
+    with own_tables():
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One with a plug-in, beside which sweep files lie; the registry is as before afterwards."""
+    path = tmp_path_factory.mktemp("sweeps")
+    (path / "mine.py").write_text(PLUGIN)
+    with own_tables():
+        yield path
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """In place of torch.compile."""
+    made = Given()
+    monkeypatch.setattr(torch, "compile", made)
+    return made
 
 
 @pytest.fixture

@@ -5,14 +5,31 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
-from experiments.store import Run, load
+from estimators.registry import registration as registry
+from experiments.engine import run
+from experiments.store import Run, StoreError, load
+from experiments.sweep import read_sweep
+from experiments.terminal.progress import narrator
 
-__all__ = ["assert_same_results", "children", "driver", "end", "finished", "members", "write_sweep"]
+__all__ = [
+    "assert_same_results",
+    "children",
+    "driver",
+    "end",
+    "finished",
+    "here",
+    "members",
+    "own_tables",
+    "recorded",
+    "write_sweep",
+]
 
 SWEEP = """
 num_samples = {samples}
@@ -103,6 +120,31 @@ def assert_same_results(one: Run, other: Run) -> None:
     assert one.cells["key"].is_unique and (one.planned == len(one.cells) == len(other.cells) == other.planned)
     rounds = ["key", "kind", "round"]
     pd.testing.assert_frame_equal(one.timings.loc[:, rounds], other.timings.loc[:, rounds])
+
+
+def here(sweep: Path, folder: Path) -> Run:
+    """The results of a run in this process, which need none to be started."""
+    with narrator() as progress:
+        outcome = run(read_sweep(sweep), folder, progress)
+    assert not outcome.failed
+    return load(folder)
+
+
+def recorded(folder: Path) -> int:
+    """How many cells a run has so far."""
+    with suppress(StoreError):
+        return len(load(folder).cells)
+    return 0
+
+
+@contextmanager
+def own_tables() -> Iterator[None]:
+    """What is installed is loaded for good, what a test's plug-in registers is not."""
+    registry.components("estimator")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, table in registry.tables.items():
+            patch.setitem(registry.tables, kind, dict(table))
+        yield
 
 
 def finished(sweep: Path, folder: Path, **options) -> Run:

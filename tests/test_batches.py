@@ -51,7 +51,7 @@ def test_a_problem_without_data_has_no_batch() -> None:
 
 
 @each_problem
-@pytest.mark.parametrize("replicates", [1, 5])
+@pytest.mark.parametrize("replicates", [1, 2])
 def test_the_batch_of_all_data_is_the_whole(spec: str, replicates: int) -> None:
     made = whole(problem(spec))
     params = scattered(made, replicates)

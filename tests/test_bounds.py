@@ -1,6 +1,7 @@
 """Bounds of K samples: identities at fixed noise, agreement of estimators of one target, and the known limits."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -46,9 +47,10 @@ def log_weights(work: Workload, replicates: int = 64) -> Tensor:
     return work.problem.log_weights(work.problem.posterior(params).rsample(noise.shape[:1]), params).detach()
 
 
+@cache
 def measured(estimator: str, num_samples: int, problem: str = FAR, replicates: int = 200_000) -> Measurement:
-    work = workload(estimator, num_samples, problem)
-    return estimate(work, find_reference(work), Stop(replicates=replicates))
+    """Without a reference, which is measured for a bound, and takes longer."""
+    return estimate(workload(estimator, num_samples, problem), None, Stop(replicates=replicates))
 
 
 def test_the_problem_is_what_its_formulas_say():
@@ -96,12 +98,13 @@ def test_estimators_of_the_bound_agree(estimator: str, num_samples: int):
     for name in one.mean:
         error = np.sqrt(one.variance[name] / one.replicates + two.variance[name] / two.replicates)
         assert np.all(np.abs(one.mean[name] - two.mean[name]) < 4.5 * error)
-    assert find_reference(workload(estimator, num_samples)).kind == "measured"  # type: ignore[union-attr]
 
 
 def test_references_of_different_bounds_are_different():
     found = [find_reference(workload("iwae", k)) for k in (1, 2, 8)]
     assert [one.kind for one in found if one] == ["exact", "measured", "measured"]
+    others = [find_reference(workload(spec, 2)) for spec in ("dreg", "vimco", "ovis", "ovis:gamma=1")]
+    assert all(one is not None and one.kind == "measured" for one in others)
     first, second = (one.gradient for one in found[1:] if one)
     assert np.abs(first - second).max() > 0.05
     assert find_reference(workload("renyi", 2)) is None

@@ -11,15 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from processes import assert_same_results, driver, finished, write_sweep
+from processes import assert_same_results, driver, finished, here, write_sweep
 from test_hostile import PLUGIN
 
 from estimators import registry
 from experiments.engine import ExecutorLost, choose_executor, run
 from experiments.engine import cluster as cluster_module
 from experiments.engine.cluster import Cluster
+from experiments.engine.pool import LocalPool
 from experiments.store import load
-from experiments.sweep import sweep_from_flags
+from experiments.sweep import read_sweep, sweep_from_flags
 from experiments.terminal.progress import narrator
 
 
@@ -77,9 +78,12 @@ def wait_for_workers(dask: Dask, count: int) -> None:
 def test_a_cluster_gives_the_same_results_as_this_process(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     sweep = write_sweep(tmp_path, range(2, 4))
-    expected = finished(sweep, tmp_path / "here", jobs=0)
-    assert_same_results(finished(sweep, tmp_path / "workers", jobs=2), expected)
-    assert_same_results(finished(sweep, tmp_path / "there", jobs=0, scheduler=cluster.address), expected)
+    expected = here(sweep, tmp_path / "here")
+    with narrator() as progress:
+        run(read_sweep(sweep), tmp_path / "workers", progress, executor=LocalPool(2))
+        run(read_sweep(sweep), tmp_path / "there", progress, executor=Cluster(cluster.address))
+    for folder in ("workers", "there"):
+        assert_same_results(load(tmp_path / folder), expected)
 
 
 def test_without_a_scheduler_or_a_gpu_a_run_is_refused(cluster, tmp_path, monkeypatch):

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import cell, frame
+from processes import own_tables
 
 from experiments.analysis.comparison import Change, Comparison, Gate, compare, runs
+from experiments.engine import run
 from experiments.store import Run
+from experiments.sweep import read_sweep
+from experiments.terminal.progress import narrator
 
 NAMES = ("pathwise", "score-function", "spsa", "exact", "finite-differences")
 MINE = """
@@ -191,7 +193,7 @@ def test_false_alarms_are_as_rare_as_the_significance_says():
     alarms = 0
     for one, two in 4 * np.exp(0.2 * generator.standard_normal((2000, 2))):
         sides = [cell(total_variance=(v, v * (1 - half), v * (1 + half))) for v in (one, two)]
-        change = runs._variance(*sides)
+        change = runs._variance(sides[0], sides[1])
         alarms += change is not None and change.worse(Gate(1.01, 0.01))
     assert 5 <= alarms <= 40  # 20 expected
 
@@ -237,8 +239,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, sweep, mine in (("before", SWEEP, MINE), ("after", SWEEP, half), ("other", other, half)):
         (folder / f"{name}.toml").write_text(sweep)
         (folder / "mine.py").write_text(mine)
-        command = [sys.executable, "-m", "experiments.cli", "run", f"{name}.toml"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        with narrator() as progress, own_tables():
+            run(read_sweep(folder / f"{name}.toml"), folder / "results" / name, progress)
     return folder
 
 

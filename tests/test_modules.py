@@ -109,7 +109,7 @@ class Critic(Problem):
 
 def test_estimators_take_it_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unbiased against each other: pathwise measures what the score function is compared with."""
-    monkeypatch.setattr(long_run, "ELEMENTS", 2**24)
+    monkeypatch.setattr(long_run, "ELEMENTS", 2**21)
     made = Critic()
     found = measure(made, make_estimator("score-function:control_variate=leave-one-out"), 4, replicates=20_000, seed=0)
     assert found.verdict != "biased"

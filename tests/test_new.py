@@ -1,5 +1,6 @@
 """`gradmark new`: what it writes is a good start, and it writes all of it or nothing."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def tool(*command: str, folder: Path) -> subprocess.CompletedProcess:
 
 
 def pytest_in(folder: Path) -> subprocess.CompletedProcess:
-    return tool("pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "error", ".", folder=folder)
+    return tool("pytest", "-q", "-rA", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "error", ".", folder=folder)
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +41,6 @@ def test_it_works_at_once(kind, gradmark, tmp_path):
     assert "next: gradmark" in err and "my_idea.py" in err
     code, out, err = gradmark(*TRIED[kind])
     assert code == 0 and "passed" in out, err
-    tested = pytest_in(tmp_path)
-    assert tested.returncode == 0, tested.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,21 +60,28 @@ def test_it_is_clean(kind, gradmark, tmp_path):
         assert found.returncode == 0, found.stdout
 
 
-@pytest.mark.parametrize(
-    ("kind", "right", "wrong"),
-    [
-        ("estimator", "(fixed - self.weight * others)", "(fixed - self.weight * fixed.mean(0))"),
-        ("problem", "variance = (2 *", "variance = (1.9 *"),
-        ("control-variate", "/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
-    ],
-)
-def test_its_test_sees_a_mistake(kind, right, wrong, gradmark, tmp_path):
-    gradmark("new", kind, "my-idea")
-    file = tmp_path / "my_idea.py"
-    text = file.read_text()
-    assert text.count(right) == 1
-    file.write_text(text.replace(right, wrong).replace('log_scale": torch.zeros', 'log_scale": 0.5 + torch.zeros'))
-    assert pytest_in(tmp_path).returncode == 1
+MISTAKES = {
+    "estimator": ("(fixed - self.weight * others)", "(fixed - self.weight * fixed.mean(0))"),
+    "problem": ("variance = (2 *", "variance = (1.9 *"),
+    "control-variate": ("/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
+}
+
+
+def test_its_test_passes_and_sees_a_mistake(gradmark, tmp_path):
+    """All in one process, which takes seconds to start."""
+    for kind, (right, wrong) in MISTAKES.items():
+        for name in (f"right-{kind}", f"wrong-{kind}"):
+            assert gradmark("new", kind, name)[0] == 0
+        file = tmp_path / f"wrong_{kind.replace('-', '_')}.py"
+        text = file.read_text()
+        assert text.count(right) == 1
+        file.write_text(text.replace(right, wrong).replace('log_scale": torch.zeros', 'log_scale": 0.5 + torch.zeros'))
+    said = pytest_in(tmp_path).stdout
+    outcomes = set(re.findall(r"^(PASSED|FAILED|ERROR) test_(\w+)\.py", said, re.MULTILINE))
+    files = [kind.replace("-", "_") for kind in KINDS]
+    assert {file for found, file in outcomes if found == "FAILED"} == {f"wrong_{file}" for file in files}, said
+    assert {f"right_{file}" for file in files} <= {file for found, file in outcomes if found == "PASSED"}
+    assert not [file for found, file in outcomes if found == "ERROR"], said
 
 
 @pytest.mark.parametrize("name", ["MyIdea", "my_idea", "../idea", "1-idea", "class", "test-idea", "", "idea-"])

@@ -20,7 +20,7 @@ from estimators.wrappers.per_data_point import PerDataPoint
 from estimators.wrappers.stratified import Stratified
 from experiments.measuring.loop import measure
 
-pytestmark = pytest.mark.usefixtures("short_fits")
+pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
 SBN = "digits-sbn:latent=2,points={}"
 GAUSSIAN = "linear-gaussian:dim=2,perturbation=1,points={}"
@@ -109,7 +109,7 @@ def test_two_layers_take_the_score_function() -> None:
     assert "Flattened" in (wrapped("disarm").unsupported(made, 4) or "")
 
 
-@pytest.mark.parametrize("spec", [SBN.format(8), GAUSSIAN.format(8)])
+@pytest.mark.parametrize("spec", [pytest.param(SBN.format(8), marks=pytest.mark.slow), GAUSSIAN.format(8)])
 @pytest.mark.parametrize("base", ["score-function", LOO])
 def test_the_noise_of_the_other_data_points_is_gone(spec: str, base: str) -> None:
     made = make_problem(spec)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from experiments.statistics import GROUPS, Groups
 from experiments.statistics.standardised import Standardised
@@ -68,3 +69,31 @@ def test_deviations_within_the_floor_are_no_bias_along(measured: bool):
     found = Standardised.of(groups, reference, 0.9 * FLOOR * np.abs(GRADIENT).max())
     assert abs(found.along[0]) < 1e-3 * abs(found.direction @ found.deviation.mean)
     assert found.p_along() > 0.9
+
+
+def in_unison(entries: int) -> np.ndarray:
+    """Group means [G, P] of variance 1: one figure that many entries share, and ten of their own, not correlated.
+
+    The covariance has the eigenvalues `entries` and ten times 1, to the last digit.
+    """
+    rows = np.random.default_rng(0).standard_normal((GROUPS, 11))
+    columns = np.linalg.qr(rows - rows.mean(axis=0))[0] * np.sqrt(GROUPS - 1)
+    return np.concatenate([np.repeat(columns[:, :1], entries, axis=1), columns[:, 1:]], axis=1)
+
+
+@pytest.mark.parametrize("tail", [0.05, 0.001])
+@pytest.mark.parametrize("entries", [1, 10])
+def test_the_sum_of_squares_has_the_tail_of_its_law(entries: int, tail: float):
+    """A sum of chi-squares, drawn: two moments in place of three, or a degree of freedom more, are off by a factor."""
+    spread, count = in_unison(entries), 10**6
+    law = entries * np.random.default_rng(1).chisquare(1, 10**6) + np.random.default_rng(2).chisquare(10, 10**6)
+    shift = np.sqrt(np.quantile(law, 1 - tail) / spread.shape[1])
+    groups = Groups(count, np.sqrt(GROUPS) * spread + shift, np.full_like(spread, (count - 1.0) * count * GROUPS))
+    found = Standardised.of(groups, np.zeros(spread.shape[1]), 0.0).p_together()
+    assert tail / 1.5 < found < 1.5 * tail
+
+
+def test_the_projection_has_as_many_degrees_of_freedom_as_groups_but_one():
+    found = Standardised.of(estimates(), GRADIENT, FLOOR)
+    value, error = found.along
+    assert found.p_along() == pytest.approx(2 * stats.t.sf(abs(value) / error, GROUPS - 1), rel=1e-12)

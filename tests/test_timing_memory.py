@@ -1,6 +1,7 @@
 """Wall-clock time and memory of gradients, against figures that are known from outside."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,8 @@ from experiments.timing import rounds as timing
 from experiments.timing.memory import peak_memory
 from experiments.timing.rounds import Timed, Timing, device_name
 from experiments.timing.rounds import time_gradients as time_warm
+
+pytestmark = pytest.mark.usefixtures("full_blocks")
 
 CPU = torch.device("cpu")
 SECONDS = 0.004
@@ -75,6 +78,20 @@ def test_the_latency_alone_in_short_blocks() -> None:
     assert (found.latency >= SECONDS).all()
     assert np.isnan(found.batched).all() and np.isnan(found.seconds_per_gradient_batched).all()
     assert found.peak_memory_bytes is None
+
+
+def cold() -> Callable[[], None]:
+    """A step whose first call takes long, as one that is compiled or finds the caches full of others."""
+    seconds = iter([0.1])
+    return lambda: time.sleep(next(seconds, 0.0))
+
+
+def test_a_block_begins_with_a_call_that_is_not_timed() -> None:
+    assert min(timing._seconds(cold(), 5) for _ in range(3)) < 0.01  # the machine may be busy
+
+
+def test_the_calls_that_fill_a_block_are_those_of_a_warm_step() -> None:
+    assert max(timing._calls_in_a_block(cold()) for _ in range(3)) > 1
 
 
 def test_the_median_with_its_quartiles() -> None:

@@ -1,0 +1,96 @@
+"""What every estimator claims of its bias, on every problem: none where it says so, and one where it does not."""
+
+import pytest
+from cases import (
+    CASES,
+    COVERING,
+    Case,
+    MovingBits,
+    MovingChoice,
+    MovingTarget,
+    each_estimator,
+    is_dear,
+    problem,
+)
+from test_conformance import param, workload
+
+from estimators.interface import Problem
+from estimators.registry import make_estimator
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import estimate
+from experiments.measuring.measurement import Measurement
+from experiments.sweep import Stop
+
+pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
+
+DETECTABLE = 0.02
+"""The relative bias that must have been detectable."""
+
+
+AFFORDABLE = 50_000_000
+"""Samples (replicates times num_samples) beyond which a problem's parameters have to be chosen better, in cases.py."""
+
+
+def sensitive(work: Workload) -> Measurement:
+    """With enough replicates to see a bias of 2 %; only the noise decides how many those are."""
+    reference, needed = find_reference(work), 8_192.0
+    while needed * work.num_samples <= AFFORDABLE:
+        found = estimate(work, reference, Stop(rtol=1, detect=True, max_replicates=int(needed)))
+        assert found.detectable_bias is not None
+        if found.detectable_bias <= DETECTABLE:
+            return found
+        needed = 1.3 * found.replicates * (found.detectable_bias / DETECTABLE) ** 2
+    pytest.fail(f"a bias of {DETECTABLE:.0%} would take {needed:,.0f} replicates")
+
+
+def report(found: Measurement) -> str:
+    assert found.squared_bias is not None and found.gradient_norm and found.detectable_bias is not None
+    bias = max(found.squared_bias.value, 0) ** 0.5 / found.gradient_norm
+    return (
+        f"{found.verdict} with p = {found.p_value:.2g} after {found.replicates:,} replicates: relative bias about "
+        f"{bias:.2%}, detectable {found.detectable_bias:.2%}"
+    )
+
+
+@pytest.mark.parametrize(
+    "case", [param(case, case not in COVERING or is_dear(case)) for case in CASES if case.claim() == "unbiased"]
+)
+def test_claim_of_no_bias(case: Case) -> None:
+    """One alarm in a thousand is false: whoever is caught is tried again on fresh noise."""
+    target_is_known = find_reference(workload(case)) is not None
+    for seed in (0, 1):
+        found = sensitive(prepare(*case.make(), case.num_samples if target_is_known else 1, seed=seed))
+        if found.verdict != "biased":
+            return
+    pytest.fail(report(found))
+
+
+@pytest.mark.parametrize("made", [MovingTarget(), MovingBits(), MovingChoice()], ids=lambda made: type(made).__name__)
+@each_estimator
+def test_cost_that_depends_on_the_parameters(spec: str, made: Problem) -> None:
+    estimator = make_estimator(spec)
+    num_samples = 2 if isinstance(made, MovingChoice) else 4  # of three states; with all of them nothing is drawn
+    if estimator.unsupported(made, num_samples) or estimator.claim(made, num_samples) == "biased":
+        pytest.skip("not for this distribution, or biased")
+    found = sensitive(prepare(made, estimator, num_samples))
+    assert found.verdict != "biased", report(found)
+
+
+def num_params(case: Case) -> int:
+    return sum(value.numel() for value in problem(case.problem).initial_params().values())
+
+
+@pytest.mark.parametrize("spec", sorted({case.estimator for case in CASES if case.claim() == "biased"}))
+def test_claimed_bias_is_seen_somewhere(spec: str) -> None:
+    """Where there are few parameters: some estimators evaluate the cost once or more for each."""
+    seen = []
+    for case in sorted(CASES, key=num_params):
+        if case.estimator == spec and case.claim() == "biased" and not is_dear(case):
+            work = workload(case, "float32")
+            found = estimate(work, find_reference(work), Stop(replicates=200_000))
+            if found.verdict == "biased":
+                return
+            seen.append(f"{case.problem}: {report(found)}")
+    pytest.fail(f"{spec} claims to be biased, but nowhere is it seen\n" + "\n".join(seen))

@@ -1,0 +1,104 @@
+"""Measured references: who may measure one, on which noise, and under which name it is kept."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from estimators import Estimator, Noise, Params, Problem, register_estimator
+from estimators.pathwise import Pathwise
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring import long_run
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.long_run import measured_gradient
+
+
+@dataclass(frozen=True)
+class Square(Problem):
+    """x ~ N(loc, 1), f = |x|², without a formula: the gradient is 2 loc."""
+
+    start: ClassVar[float] = 1.0
+
+    def initial_params(self) -> Params:
+        return {"loc": torch.full((2,), self.start, dtype=torch.float64)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(Normal(params["loc"], 1.0), 1)
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        return (x**2).sum(-1)
+
+
+@dataclass(frozen=True)
+class Measured(Objective):
+    """The expected cost, measured by the estimators of these specs."""
+
+    name: str = "measured"
+    measured_by: ClassVar[tuple[str, ...]] = ("a-tenth-too-large", "score-function")
+
+    def exact(self, problem: Problem, params: Params, num_samples: int) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Compared(Estimator):
+    """Pathwise, compared with what is measured."""
+
+    def objective(self, problem: Problem, num_samples: int) -> Objective:
+        return Measured()
+
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+        return Pathwise().surrogate(problem, params, noise)
+
+
+@pytest.fixture(autouse=True)
+def short_runs(own_registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    @register_estimator("a-tenth-too-large")
+    @dataclass(frozen=True)
+    class TooLarge(Estimator):
+        """Claims to be unbiased, and has far less variance than the score function."""
+
+        def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
+            return 1.1 * Pathwise().surrogate(problem, params, noise)
+
+    monkeypatch.setattr(long_run, "ELEMENTS", 2**20)
+
+
+def work(seed: int = 0) -> Workload:
+    return prepare(Square(), Compared(), 2, seed=seed)
+
+
+def test_who_does_not_agree_with_the_plainest_measures_nothing() -> None:
+    groups = measured_gradient(work())
+    assert groups is not None
+    mean, error = groups.mean(0), groups.std(0, ddof=1) / len(groups) ** 0.5
+    assert (error < 0.02).all() and (np.abs(mean - 2) < 4.5 * error).all()
+
+
+def test_who_agrees_measures_it_with_less_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = measured_gradient(work())
+    monkeypatch.setattr(Measured, "measured_by", ("pathwise", "score-function"))
+    best = measured_gradient(work())
+    assert plain is not None and best is not None and best.std() < plain.std() / 2
+
+
+def test_a_reference_is_measured_on_noise_of_its_own_whatever_the_seed() -> None:
+    """With a cell's seed it would be right where that cell is wrong, and another for every seed."""
+    first, second = measured_gradient(work(0)), measured_gradient(work(1))
+    assert first is not None and second is not None
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_reference_is_that_of_the_point_where_it_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one problem by name, whose parameters start elsewhere, as those of a trained model may."""
+    here = find_reference(work())
+    monkeypatch.setattr(Square, "start", 3.0)
+    there = find_reference(work())
+    assert here is not None and there is not None and here.kind == there.kind == "measured"
+    np.testing.assert_allclose(here.gradient, 2, atol=0.1)
+    np.testing.assert_allclose(there.gradient, 6, atol=0.3)

@@ -1,0 +1,131 @@
+"""Moments of groups, and total variances with their intervals, against brute force."""
+
+from math import inf, isnan
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from replicates import FLOAT32, jackknife, skewed, summarise, total, within_errors
+
+from experiments.statistics import (
+    GROUPS,
+    kurtosis,
+    parameter_variances,
+    rounding_floor,
+    signal_to_noise,
+    total_variance,
+)
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@given(st.integers(1, 19), st.floats(-1e4, 1e4), st.integers(0, 99))
+@settings(deadline=None)
+def test_merge_equals_one_pass(split, offset, seed):
+    rows = skewed(seed) + offset
+    whole, merged = summarise(rows), summarise(rows[:, :split]).merge(summarise(rows[:, split:]))
+    assert merged.count == whole.count
+    np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(merged.deviations, whole.deviations, rtol=1e-9)
+
+
+@given(st.integers(1, 9), st.integers(10, 19), st.integers(0, 99))
+@settings(deadline=None)
+def test_merge_is_associative_and_commutative(first, second, seed):
+    a, b, c = (summarise(x) for x in np.split(skewed(seed), [first, second], axis=1))
+    for other in (a.merge(b.merge(c)), b.merge(a).merge(c), c.merge(b.merge(a))):
+        np.testing.assert_allclose(other.mean, a.merge(b).merge(c).mean, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(other.deviations, a.merge(b).merge(c).deviations, rtol=1e-12)
+
+
+def test_merge_leaves_its_inputs_alone():
+    a, b = summarise(skewed(0)), summarise(skewed(1))
+    before = [x.copy() for x in (a.mean, a.deviations, b.mean, b.deviations)]
+    a.merge(b)
+    for x, y in zip((a.mean, a.deviations, b.mean, b.deviations), before, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_pooled_moments_are_those_of_all_replicates():
+    rows = skewed()
+    groups, flat = summarise(rows), rows.reshape(-1, 3)
+    assert groups.replicates == len(flat)
+    np.testing.assert_allclose(groups.overall_mean, flat.mean(axis=0))
+    np.testing.assert_allclose(groups.variance, flat.var(axis=0, ddof=1))
+    np.testing.assert_allclose(groups.leave_one_out_variance()[5], np.delete(rows, 5, 0).reshape(-1, 3).var(0, ddof=1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_total_variance_is_a_log_jackknife(count):
+    rows = skewed(count=count)
+    np.testing.assert_allclose(total_variance(summarise(rows)), jackknife(total, rows), rtol=1e-9)
+    each = np.transpose(parameter_variances(summarise(rows)))
+    np.testing.assert_allclose(each, np.array([jackknife(total, rows[..., [p]]) for p in range(3)]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -1e12])
+def test_constant_estimates_have_variance_zero(constant):
+    rows = np.full((GROUPS, 30, 2), constant)
+    groups = summarise(rows[:, :7]).merge(summarise(rows[:, 7:]))
+    assert total_variance(groups) == (0, 0, 0)
+    assert all((x == 0).all() for x in parameter_variances(groups))
+    assert signal_to_noise(groups) is None
+    assert isnan(kurtosis(groups))
+
+
+def test_variance_at_the_level_of_rounding_is_zero():
+    reference = np.array([1.0, 1e-3])
+    noise = np.random.default_rng(0).uniform(-4, 4, (GROUPS, 30, 2)) * FLOAT32
+    groups, floor = summarise(reference + noise), rounding_floor(FLOAT32, reference)
+    assert total_variance(groups, floor) == (0, 0, 0)
+    assert all((x == 0).all() for x in parameter_variances(groups, floor))
+    assert signal_to_noise(groups, floor) is None
+    assert total_variance(groups).low > 0  # real, had it been computed in float64
+    assert total_variance(summarise(reference + 1e3 * noise), floor).low > 0
+
+
+def test_one_constant_parameter_does_not_hide_the_other():
+    rows = skewed()
+    rows[..., 0] = 1.0
+    np.testing.assert_allclose(total_variance(summarise(rows)), jackknife(total, rows), rtol=1e-9)
+    value, low, high = parameter_variances(summarise(rows))
+    assert (value[0], low[0], high[0]) == (0, 0, 0)
+    assert (low[1:] > 0).all()
+    assert (value[1:] < high[1:]).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_variance_of_a_single_group_says_nothing(offset):
+    rows = np.full((GROUPS, 30, 50), offset)
+    rows[3] += skewed(size=50, count=30)[3]
+    value, low, high = total_variance(summarise(rows))
+    assert value == pytest.approx(total(rows))
+    assert (low, high) == (0, inf)
+    values, lows, highs = parameter_variances(summarise(rows))
+    assert (values > 0).all()
+    assert (lows == 0).all()
+    assert (highs == inf).all()
+
+
+def test_variance_of_a_single_group_says_nothing_where_the_others_are_rounded():
+    rows = 1 + np.random.default_rng(0).uniform(-4, 4, (GROUPS, 30, 50)) * FLOAT32
+    rows[3] += skewed(size=50, count=30)[3]
+    floor = rounding_floor(FLOAT32, np.ones(50))
+    assert total_variance(summarise(rows), floor)[1:] == (0, inf)
+    assert (parameter_variances(summarise(rows), floor)[2] == inf).all()
+
+
+@pytest.mark.parametrize("name, truth", [("uniform", 9 / 5), ("normal", 3), ("laplace", 6)])
+def test_kurtosis_is_that_of_the_replicates(name, truth):
+    rng = np.random.default_rng(0)
+    estimates = [kurtosis(summarise(getattr(rng, name)(size=(GROUPS, 200, 1)))) for _ in range(200)]
+    assert within_errors(estimates, truth)
+
+
+def test_kurtosis_is_the_largest_over_parameters():
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.uniform(size=(GROUPS, 500)), rng.laplace(size=(GROUPS, 500))], axis=-1)
+    light, heavy = (kurtosis(summarise(rows[..., [p]])) for p in range(2))
+    assert kurtosis(summarise(rows)) == pytest.approx(heavy)
+    assert heavy > light
