@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators import Estimator, Noise, Params, Problem, register_estimator
+from estimators import Estimator, Noise, Objective, Params, Problem, register_estimator
 from estimators.pathwise import Pathwise
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
