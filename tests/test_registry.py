@@ -13,7 +13,6 @@ from estimators.registry import (
     components,
     expand,
     load_plugin,
-    make_control_variate,
     make_estimator,
     make_problem,
     register_estimator,
@@ -68,7 +67,7 @@ def test_the_shipped_components_are_found_by_entry_point(kind: registry.Kind) ->
     [
         (make_estimator, "pathwize", "did you mean 'pathwise'"),
         (make_problem, "gausian-quadratic", "did you mean 'gaussian-quadratic'"),
-        (make_control_variate, "leave-one-in", "did you mean 'leave-one-out'"),
+        (make_estimator, "score-function:control_variate=leave-one-in", "did you mean 'leave-one-out'"),
         (make_problem, "gaussian-quadratic:dimm=3", "did you mean 'dim'"),
         (make_estimator, "score-function:control_variate=leave-one", "did you mean 'leave-one-out'"),
         (make_estimator, "stratified:scheme=sobl", "did you mean 'sobol'"),

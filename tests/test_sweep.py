@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sweeps import MINIMAL, PLUGIN, sweep_of
 
-from experiments.sweep import Cell, Stop, Train, grid, sweep_from_flags
+from experiments.sweep import Cell, Stop, Train, cells_of, grid, sweep_from_flags
 
 
 def points(cells: list[Cell]) -> list[tuple]:
@@ -27,20 +27,20 @@ problem = [{name = "bowl", dim = [2, 7]}]
 
 
 def test_cells_are_the_union_in_a_fixed_order_without_duplicates(folder):
-    cells = sweep_of(folder, FULL).cells()
+    cells = cells_of(sweep_of(folder, FULL))
     estimators = ["plain", "two-knobs", "two-knobs:side=right", "two-knobs:scale=2", "two-knobs:scale=2,side=right"]
     expected = itertools.product(["bowl", "bowl:dim=7"], [3, 1], ["cpu", "cuda:1"], ["float64"], estimators)
     assert points(cells) == list(expected)
     assert {(cell.seed, cell.compile, cell.stop) for cell in cells} == {(5, True, Stop())}
     assert len({cell.key for cell in cells}) == len(cells)
-    assert [cell.key for cell in cells] == [cell.key for cell in sweep_of(folder, FULL).cells()]
+    assert [cell.key for cell in cells] == [cell.key for cell in cells_of(sweep_of(folder, FULL))]
 
 
 def test_a_nested_table_is_a_grid_too(folder):
     base = '{name = "two-knobs", scale = [2, 3]}'
     text = f'problem = "bowl"\nestimator = {{name = "wrapper", base = [{base}, "plain"]}}'
     expected = ["wrapper:base=(two-knobs:scale=2)", "wrapper:base=(two-knobs:scale=3)", "wrapper"]
-    assert [cell.estimator for cell in sweep_of(folder, text).cells()] == expected
+    assert [cell.estimator for cell in cells_of(sweep_of(folder, text))] == expected
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_a_nested_table_is_a_grid_too(folder):
     ],
 )
 def test_exclude_takes_away_what_matches_every_key(folder, rule, matches):
-    cells = sweep_of(folder, FULL).cells()
-    left = sweep_of(folder, f"{FULL}\n[[exclude]]\n{rule}").cells()
+    cells = cells_of(sweep_of(folder, FULL))
+    left = cells_of(sweep_of(folder, f"{FULL}\n[[exclude]]\n{rule}"))
     assert left == [cell for cell in cells if not matches(cell)]
 
 
 def test_each_exclude_table_counts(folder):
     rules = '[[exclude]]\nestimator = "plain"\n[[exclude]]\nproblem = "bowl:dim=7"\n[[exclude]]\nproblem = "bowl"'
-    assert sweep_of(folder, f"{FULL}\n{rules}").cells() == []
+    assert cells_of(sweep_of(folder, f"{FULL}\n{rules}")) == []
 
 
 def test_the_key_covers_everything_that_defines_the_numbers():
@@ -95,19 +95,21 @@ def test_the_key_covers_everything_that_defines_the_numbers():
 
 def test_training_settings_are_axes_of_the_grid(folder):
     text = f"experiment = 'train'\n{MINIMAL}[train]\noptimizer = ['adam', 'sgd']\nlearning_rate = [1, 0.5]\nseeds = 3"
-    cells = sweep_of(folder, text).cells()
-    measured = len(sweep_of(folder, MINIMAL).cells())
+    cells = cells_of(sweep_of(folder, text))
+    measured = len(cells_of(sweep_of(folder, MINIMAL)))
     assert len(cells) == 4 * measured
     trains = [cell.train or Train(seeds=1) for cell in cells]
     found = {(train.optimizer, train.learning_rate) for train in trains}
     assert found == {("adam", 1.0), ("adam", 0.5), ("sgd", 1.0), ("sgd", 0.5)}
     assert {(train.steps, train.batch, train.seeds) for train in trains} == {(1_000, 0, 3)}
-    assert [cell.train for cell in sweep_of(folder, f"experiment = 'train'\n{MINIMAL}").cells()] == [Train()] * measured
+    assert [cell.train for cell in cells_of(sweep_of(folder, f"experiment = 'train'\n{MINIMAL}"))] == [
+        Train()
+    ] * measured
 
 
 def test_timing_and_name_leave_the_keys_alone(folder):
-    plain = sweep_of(folder, MINIMAL).cells()
-    assert sweep_of(folder, f'name = "other"\n{MINIMAL}[timing]\nenabled = false\nrounds = 3').cells() == plain
+    plain = cells_of(sweep_of(folder, MINIMAL))
+    assert cells_of(sweep_of(folder, f'name = "other"\n{MINIMAL}[timing]\nenabled = false\nrounds = 3')) == plain
 
 
 ONE_ESTIMATOR = """
@@ -126,14 +128,14 @@ def test_a_new_version_or_an_edited_plugin_changes_the_key(folder, monkeypatch):
     (folder / "estimator.py").write_text(ONE_ESTIMATOR)
     sweep = sweep_of(folder, 'estimator = "edited"\nproblem = "bowl"')
     sweep = sweep.with_overrides(plugins=[folder / "estimator.py"])
-    keys = [sweep.cells()[0].key]
+    keys = [cells_of(sweep)[0].key]
     for name, text in plugins.items():
         (folder / name).write_text(text + "# edited\n")
-        keys.append(sweep.cells()[0].key)
+        keys.append(cells_of(sweep)[0].key)
         (folder / name).write_text(text)
-        assert sweep.cells()[0].key == keys[0]
+        assert cells_of(sweep)[0].key == keys[0]
     monkeypatch.setattr(grid, "version", lambda: "99.0")
-    keys.append(sweep.cells()[0].key)
+    keys.append(cells_of(sweep)[0].key)
     assert len(set(keys)) == 4
 
 
@@ -143,7 +145,7 @@ def test_flags_alone_make_a_sweep(folder):
         dtype="float64", seed=0, compile=True, plugins=[folder / "mine.py"], rtol=0.5, name="x",
     )  # fmt: skip
     expected = itertools.product(["bowl"], [1, 10], ["cpu", "cuda"], ["float64"], ["plain", "two-knobs:scale=2"])
-    assert points(sweep.cells()) == list(expected)
+    assert points(cells_of(sweep)) == list(expected)
     assert (sweep.name, sweep.compile, sweep.stop) == ("x", True, Stop(rtol=0.5))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sweeps import MINIMAL
 
 from estimators import registry
-from experiments.sweep import files, read_sweep, shipped_sweeps, sweep_from_flags
+from experiments.sweep import cells_of, files, read_sweep, shipped_sweeps, sweep_from_flags
 
 WRONG = {
     "estimators = 'plain'": ["'estimators'", "'estimator'"],
@@ -106,7 +106,7 @@ def test_where_sweeps_are_found(tmp_path, monkeypatch):
 
 def test_shipped_sweeps_are_valid():
     for name in shipped_sweeps():
-        assert read_sweep(name).cells(), name
+        assert cells_of(read_sweep(name)), name
 
 
 def test_shipped_sweeps_give_the_same_numbers_again():
@@ -115,7 +115,7 @@ def test_shipped_sweeps_give_the_same_numbers_again():
 
 @pytest.mark.parametrize("name", ["dimension", "log-trick", "mohamed2020", "stratification"])
 def test_the_cells_of_shipped_sweeps_are_supported(name):
-    cells = read_sweep(name).cells()
+    cells = cells_of(read_sweep(name))
     assert name != "mohamed2020" or len(cells) >= 400
     for cell in cells:
         problem = registry.make_problem(cell.problem)

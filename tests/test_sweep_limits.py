@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sweeps import MINIMAL, sweep_of
 
 from estimators import registry
-from experiments.sweep import Sweep, read_sweep
+from experiments.sweep import Sweep, cells_of, read_sweep
 from experiments.sweep.convert import convert
 
 WRONG_COMPONENTS = {
@@ -29,7 +29,7 @@ def test_wrong_components_are_refused_by_cells(folder, text):
     file.write_text(text)
     registry.load_plugin(folder / "mine.py")
     with pytest.raises(ValueError, match="sweep 'wrong'") as refusal:
-        read_sweep(file).cells()
+        cells_of(read_sweep(file))
     message = str(refusal.value)
     assert message.isprintable()
     assert [part for part in WRONG_COMPONENTS[text] if part not in message] == []
@@ -49,7 +49,7 @@ SEVEN_LISTS_OF_TEN = ", ".join(f"option{i} = {list(range(10))}" for i in range(7
 def test_too_many_cells_are_refused_before_they_are_built(folder, monkeypatch, text):
     monkeypatch.setattr(registry, "expand", lambda *_: pytest.fail("expanded"))
     with pytest.raises(ValueError, match=r"1,001,000|10,000,000") as refusal:
-        sweep_of(folder, text).cells()
+        cells_of(sweep_of(folder, text))
     assert "split" in str(refusal.value)
 
 
@@ -77,7 +77,7 @@ def test_no_table_raises_anything_but_a_valueerror_of_one_line(folder, table):
     good = {"estimator": "plain", "problem": "bowl"}
     for keys in (table, good | table, good | {"exclude": table}, good | {"stop": table}):
         try:
-            cells = convert(keys, Sweep, "some.toml").cells()
+            cells = cells_of(convert(keys, Sweep, "some.toml"))
         except ValueError as refusal:
             assert len(str(refusal).splitlines()) == 1
         else:

@@ -11,7 +11,7 @@ from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.measuring.loop import estimate
 from experiments.measuring.measurement import Measurement
-from experiments.sweep import Stop, read_sweep
+from experiments.sweep import Stop, cells_of, read_sweep
 from experiments.theory import exact_variances
 from experiments.theory.formulas import FORMULAS
 from experiments.theory.marginal import marginal, normal_rule, uniform_rule
@@ -126,7 +126,7 @@ def test_intervals_of_the_mohamed2020_sweep_cover_the_exact_variances():
     and what it adds on average must be small against the intervals.
     """
     covered: dict[str, list[bool]] = {name: [] for name in (*PARAMETERS, "total")}
-    for seed, cell in enumerate(read_sweep("mohamed2020").cells()):
+    for seed, cell in enumerate(cells_of(read_sweep("mohamed2020"))):
         work = prepare(
             make_problem(cell.problem), make_estimator(cell.estimator), cell.num_samples, seed=seed, dtype=cell.dtype
         )

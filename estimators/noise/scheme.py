@@ -17,7 +17,7 @@ __all__ = ["SCHEMES", "Scheme", "register_scheme"]
 
 
 SCHEMES: dict[str, type["Scheme"]] = {}
-"""By name, those of the files in `schemes/` and of plug-ins."""
+"""The schemes by name: of the files in `schemes/`, and of plug-ins."""
 
 S = TypeVar("S", bound="type[Scheme]")
 

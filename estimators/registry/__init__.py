@@ -1,6 +1,6 @@
 """Names of components, and building them from specs. Plug-ins come by entry point (`gradmark.plugins`) or by file."""
 
-from estimators.registry.building import expand, make_control_variate, make_estimator, make_problem
+from estimators.registry.building import expand, make_estimator, make_problem
 from estimators.registry.plugins import load_plugin, source_digest, source_is_known, unload_plugin
 from estimators.registry.registration import (
     BASES,
@@ -17,7 +17,6 @@ __all__ = [
     "components",
     "expand",
     "load_plugin",
-    "make_control_variate",
     "make_estimator",
     "make_problem",
     "register_control_variate",

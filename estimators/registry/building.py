@@ -6,10 +6,10 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from estimators.interface import Component, ControlVariate, Estimator, Problem, specs
+from estimators.interface import Component, Estimator, Problem, specs
 from estimators.registry.registration import BASES, Kind, components
 
-__all__ = ["expand", "make_control_variate", "make_estimator", "make_problem"]
+__all__ = ["expand", "make_estimator", "make_problem"]
 
 
 def make_estimator(spec: str) -> Estimator:
@@ -20,11 +20,6 @@ def make_estimator(spec: str) -> Estimator:
 def make_problem(spec: str) -> Problem:
     """The problem of a spec. ValueError: an unknown name, an unknown option or a bad value."""
     return typing.cast(Problem, _make("problem", spec))
-
-
-def make_control_variate(spec: str) -> ControlVariate:
-    """The control variate of a spec. ValueError: an unknown name, an unknown option or a bad value."""
-    return typing.cast(ControlVariate, _make("control variate", spec))
 
 
 def _make(kind: Kind, spec: str) -> Component:

@@ -62,9 +62,10 @@ def command(
     from experiments.engine import choose_executor
     from experiments.engine.coordinator import EVERYTHING
     from experiments.store import FAILURES
+    from experiments.sweep import cells_of
 
     asked = _sweep(sweep, flags)
-    if not asked.cells():
+    if not cells_of(asked):
         click.echo(f"gradmark: sweep '{asked.name}' has no cells: everything is excluded", err=True)
         return NOTHING
     folder = Path("results") / asked.name
@@ -107,10 +108,11 @@ def _forecast(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Exe
     from experiments.engine import remaining
     from experiments.engine.executor import Interrupts
     from experiments.engine.forecast import forecast
+    from experiments.sweep import cells_of
     from experiments.terminal.numbers import duration
     from experiments.terminal.progress import narrator
 
-    cells, missing = sweep.cells(), remaining(sweep, folder, redo)
+    cells, missing = cells_of(sweep), remaining(sweep, folder, redo)
     rounds = sweep.timing.rounds if sweep.timing.enabled else 0
     with narrator() as progress, executor, Interrupts(progress.say) as interrupts:
         executor.check(list(dict.fromkeys(cell.device for cell in cells)))

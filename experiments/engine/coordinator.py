@@ -15,7 +15,7 @@ from experiments.engine.work import Failure, Measured, Skipped, measure_cell, ti
 from experiments.machine.provenance import provenance
 from experiments.statistics import Interval
 from experiments.store import FAILURES, States, Store, load, states
-from experiments.sweep import Cell, Sweep
+from experiments.sweep import Cell, Sweep, cells_of
 from experiments.timing.rounds import Timing
 
 __all__ = ["Outcome", "Progress", "remaining", "run"]
@@ -64,7 +64,7 @@ def run(
         ExecutorLost: no worker is left to compute the rest; what came before is kept.
     """
     torch.set_num_threads(1)
-    cells = sweep.cells()
+    cells = cells_of(sweep)
     with Interrupts(progress.say) as interrupts, executor or Serial() as who:
         who.check(list(dict.fromkeys(cell.device for cell in cells)))
         with Store.open(folder) as store:
@@ -77,7 +77,7 @@ def run(
 
 def remaining(sweep: Sweep, folder: Path, retry: Collection[str] = ()) -> list[Cell]:
     """The cells whose statistics or timing `run` would compute. ValueError: the sweep is wrong."""
-    cells, known = sweep.cells(), states(folder)
+    cells, known = cells_of(sweep), states(folder)
     untimed = _untimed(cells, known, retry) if sweep.timing.enabled else []
     return list(dict.fromkeys([*_unmeasured(cells, known, retry), *untimed]))
 

@@ -105,7 +105,7 @@ def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
 
 
 def _compile(sampling: Sampling, wanted: int) -> None:
-    """Where that was asked for, or may be chosen and pays over the replicates that are still wanted."""
+    """Compile where that was asked for, or where it pays over the replicates that are still wanted."""
     workload = sampling.workload
     if workload.is_compiled:
         if math.isnan(sampling.compile_seconds):

@@ -86,7 +86,7 @@ class Measurement:
     warnings: tuple[str, ...]
     statistics_seconds: float
     compile_seconds: float
-    """Of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
+    """Seconds of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
     groups: Groups = dataclasses.field(repr=False, compare=False)
     """The group moments from which the intervals come."""
     leave_one_out: dict[str, np.ndarray] = dataclasses.field(repr=False, compare=False)

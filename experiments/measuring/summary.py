@@ -98,7 +98,10 @@ def _signal(groups: Groups, floor: float) -> Signal:
 
 
 def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
-    """Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype."""
+    """The test of the bias, with a larger floor where rounding explains it.
+
+    Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype.
+    """
     assert sampling.groups is not None
     test = statistics.bias_test(sampling.groups, against, sampling.rounding_floor)
     if test.verdict != "biased" or sampling.workload.dtype == torch.float64:

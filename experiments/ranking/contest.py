@@ -23,9 +23,9 @@ from experiments.timing.rounds import ROUNDS, Timed, Timing, time_gradients
 __all__ = ["Contest", "affordable", "at_the_pace_of"]
 
 ENTRY = 0.5
-"""Of the budget, what all estimators together may take before the contest is about those that may be the best."""
+"""The share of the budget for a first look at all estimators, before the contest goes on among the best."""
 TIMING_SHARE = 0.3
-"""Of any part of the budget; the rest is for the variances."""
+"""The share of any part of the budget for times; the rest is for variances."""
 CALIBRATION = 2
 """Calls that find out how long a block is."""
 PHASES = 10

@@ -32,7 +32,7 @@ class Ranked:
     work: Work | None = None
     """The figure with its groups, where they are at hand: ties are then decided by pairs."""
     ratio: Interval | None = None
-    """To the best; None where it has no place."""
+    """The ratio to the best; None where it has no place."""
 
     @property
     def aside(self) -> str:

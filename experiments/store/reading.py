@@ -34,7 +34,7 @@ class Run:
     timings: pd.DataFrame
     """Raw rounds: key, kind, round, seconds."""
     provenance: dict[str, str]
-    """Of the latest run."""
+    """The provenance of the latest run."""
     plan: tuple[str, ...]
     """The keys of all cells of the latest run, those that are missing included."""
     leave_one_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["key", "quantity", "logs"]))

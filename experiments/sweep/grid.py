@@ -3,23 +3,25 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from estimators import registry
 from experiments.machine.provenance import version
 from experiments.sweep.cell import Cell
 from experiments.sweep.convert import one_line
+from experiments.sweep.keys import Exclude, Sweep
 
-if TYPE_CHECKING:
-    from experiments.sweep.keys import Exclude, Sweep
-
-__all__ = ["cells"]
+__all__ = ["cells_of"]
 
 MAX_CELLS = 1_000_000
 
 
-def cells(sweep: "Sweep") -> list[Cell]:
-    """See `Sweep.cells`."""
+def cells_of(sweep: Sweep) -> list[Cell]:
+    """The cells, without duplicates, in an order that depends on the sweep alone. Imports the plug-ins.
+
+    Raises:
+        ValueError: a plug-in, a component or one of its options is wrong, or there are too many cells.
+    """
     try:
         for plugin in sweep.plugins:
             registry.load_plugin(plugin)
@@ -29,7 +31,7 @@ def cells(sweep: "Sweep") -> list[Cell]:
         raise ValueError(f"sweep '{sweep.name}': {one_line(error)}") from None
 
 
-def _cells(sweep: "Sweep") -> list[Cell]:
+def _cells(sweep: Sweep) -> list[Cell]:
     axes: dict[str, list[Any]] = {
         "problem": _specs("problem", sweep.problem),
         "num_samples": list(dict.fromkeys(sweep.num_samples)),
@@ -63,7 +65,7 @@ def _specs(kind: Any, entries: Sequence[Any]) -> list[str]:
     return found
 
 
-def _chosen(rule: "Exclude", axis: Any, values: Sequence[Any]) -> set[Any]:
+def _chosen(rule: Exclude, axis: Any, values: Sequence[Any]) -> set[Any]:
     """The values of an axis that a rule matches."""
     wanted = getattr(rule, axis)
     if axis not in ("estimator", "problem") or not wanted:
@@ -78,7 +80,7 @@ def _chosen(rule: "Exclude", axis: Any, values: Sequence[Any]) -> set[Any]:
     return chosen
 
 
-def _check_size(sweep: "Sweep") -> None:
+def _check_size(sweep: Sweep) -> None:
     places = len(sweep.num_samples) * len(sweep.device) * len(sweep.dtype)
     size = _grid_size(sweep.estimator) * _grid_size(sweep.problem) * places
     if size > MAX_CELLS:

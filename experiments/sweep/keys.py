@@ -41,8 +41,6 @@ import msgspec
 
 from estimators.interface.specs import check_known
 from experiments.measuring.stop import Stop
-from experiments.sweep import grid
-from experiments.sweep.cell import Cell
 from experiments.sweep.convert import convert
 from experiments.training.settings import Optimizer, Train
 
@@ -103,7 +101,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A checked sweep. The names of its components are checked by `cells`, once its plug-ins are known."""
+    """A checked sweep. The names of its components are checked by `cells_of`, once its plug-ins are known."""
 
     name: str = "unnamed"
     description: str = ""
@@ -188,14 +186,6 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def training(self) -> list[Train] | list[None]:
         """The settings of the cells of a point of the grid; `[None]`: they measure."""
         return (self.train or Training()).settings() if self.experiment == "train" else [None]
-
-    def cells(self) -> list[Cell]:
-        """The cells, without duplicates, in an order that depends on the sweep alone. Imports the plug-ins.
-
-        Raises:
-            ValueError: a plug-in, a component or one of its options is wrong, or there are too many cells.
-        """
-        return grid.cells(self)
 
 
 def check_name(name: str) -> None:

@@ -37,14 +37,14 @@ class Change(NamedTuple):
 
 
 def counted(before: float, after: float) -> Change:
-    """Of figures without an error, not negative."""
+    """The change of figures without an error, which are not negative."""
     ratio = after / before if before else 1.0 if not after else math.inf
     p = 0.5 if before == after else float(after < before)
     return Change(before, after, Interval(ratio, ratio, ratio), p)
 
 
 def positive(before: float, after: float, log_error: float, freedom: int) -> Change:
-    """Of figures that are not negative, with the standard error of the logarithm of their ratio."""
+    """The change of figures that are not negative, from the standard error of the logarithm of their ratio."""
     if before == after or not (before and after):
         return counted(before, after)
     return from_logs(before, after, math.log(after / before), log_error, freedom)

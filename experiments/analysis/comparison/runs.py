@@ -21,7 +21,7 @@ POINT = ["problem", "estimator", "num_samples", "device", "dtype", "training"]
 MACHINE = ("cpu", "gpu", "torch", "python", "gradmark", "git_commit")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 FLOOR = 64
-"""Of the dtype's precision: a deviation from a gradient that may be rounding."""
+"""A deviation from a gradient that may be rounding, in units of the dtype's precision."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Matched:
     """A cell that both runs have."""
 
     point: tuple[Any, ...]
-    """As named by `POINT`."""
+    """The values of the columns `POINT`."""
     failure: str
     """Why it fails in the second run, where it does and did not in the first; ''."""
     states: tuple[str, str]
     """The verdict of a cell that was measured, else its status, before and after."""
     changes: dict[str, Change]
-    """By quantity: variance, bias, time, evaluations; those that both runs know."""
+    """The changes of the quantities that both runs know: variance, bias, time, evaluations."""
 
     def worse(self, gate: Gate) -> list[str]:
         """What got worse. Evaluations have no noise: one more is one too many."""
@@ -58,7 +58,7 @@ class Comparison:
     new: list[tuple[Any, ...]]
     vanished: list[tuple[Any, ...]]
     missing: list[tuple[Any, ...]]
-    """Of the first run, while the second is not complete."""
+    """The points of the first run that the second lacks, while that is not complete."""
     machines: list[str]
     """How the machines or versions of the two runs differ."""
     drifts: list[Drift]
@@ -181,7 +181,7 @@ def _variance(
 
 
 def _norm(cell: dict[str, Any]) -> float:
-    """Of the gradient: as it is known, or as it was measured; 0 where neither is."""
+    """The norm of the gradient, as it is known or as it was measured; 0 where neither is."""
     if cell["gradient_norm"] > 0:
         return cell["gradient_norm"]
     measured = cell["snr"] * cell["total_variance"] ** 0.5 if pd.notna(cell["snr"]) else 0.0
@@ -189,7 +189,10 @@ def _norm(cell: dict[str, Any]) -> float:
 
 
 def _bias(one: dict[str, Any], two: dict[str, Any]) -> Change | None:
-    """Of squared biases, which may be negative, the difference is tested. Only what is seen to be biased is judged."""
+    """The change of a bias, by a test of the difference of squared biases, which may be negative.
+
+    Only what is seen to be biased is judged.
+    """
     (a, a_low, a_high), (b, b_low, b_high) = (Interval.of(cell, "squared_bias") for cell in (one, two))
     if not (math.isfinite(a) and math.isfinite(b)):
         return None

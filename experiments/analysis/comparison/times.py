@@ -37,7 +37,7 @@ class Drift(NamedTuple):
 
 
 def times(one: dict[str, Any], two: dict[str, Any], before: Run, after: Run) -> Times | None:
-    """Of a cell; None where one side was not timed."""
+    """The times of a cell; None where one side was not timed."""
     first, second = _rounds(before, one["key"]), _rounds(after, two["key"])
     if not (len(first) and len(second)):
         return None
@@ -47,7 +47,7 @@ def times(one: dict[str, Any], two: dict[str, Any], before: Run, after: Run) -> 
 
 
 def drifts(unchanged: Sequence[Times]) -> dict[str, Drift]:
-    """By device, from the times of cells whose code is the same; of devices that have enough of them."""
+    """The drift of each device that has enough cells whose code is the same."""
     found = {}
     for device in dict.fromkeys(these.devices[0] for these in unchanged):
         logs = np.log([these.after / these.before for these in unchanged if set(these.devices) == {device}])
