@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
+from experiments.engine.work import Failure, measure_cell
 from experiments.gradients.prepare import prepare
 from experiments.gradients.steps import Eager
 from experiments.gradients.workload import Workload
@@ -19,7 +20,7 @@ from experiments.measuring.loop import estimate, extend
 from experiments.measuring.measurement import Measurement
 from experiments.measuring.moments import Sampling
 from experiments.statistics import GROUPS
-from experiments.sweep import Stop
+from experiments.sweep import Cell, Stop
 from experiments.timing.rounds import Timed
 
 QUADRATIC = "gaussian-quadratic:dim=2"
@@ -138,3 +139,10 @@ def test_a_measured_reference_is_halved_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert found is not None and exact is not None and sizes == {256}
     error = found.std(0, ddof=1) / GROUPS**0.5
     assert (abs(found.mean(0) - exact.gradient) < 5 * error).all()
+
+
+def test_what_the_system_refuses_is_out_of_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A petabyte, which torch reports as any other error."""
+    monkeypatch.setattr(Pathwise, "surrogate", lambda *arguments: torch.empty(2**50))
+    found = measure_cell(Cell("pathwise", "gaussian-quadratic:dim=2", 4))
+    assert isinstance(found, Failure) and found.status == "out-of-memory" and "can't allocate memory" in found.error
