@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from compilers import Given
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from processes import own_tables
+from reports import CELLS, a_run
 from sweeps import PLUGIN
 
 from estimators.control_variates import neural_baseline
 from estimators.learning import least_variance, variance_gradient
 from experiments.cli import main
 from experiments.gradients import workload
+from experiments.report import write_report
 from experiments.timing import rounds
 
 torch.set_num_threads(1)
@@ -85,6 +87,34 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(a_run(CELLS), tmp_path_factory.mktemp("runs") / "quickstart" / "report.html")
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a file, and fails if the page asks for anything else or complains."""
+    contexts = []
+
+    def show(path: Path, **options: object) -> Page:
+        context = browser.new_context(**options)  # pyright: ignore
+        contexts.append(context)
+        page = context.new_page()
+        asked, complaints = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path.as_uri())
+        assert asked == [path.as_uri()]
+        assert complaints == []
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from experiments.statistics import Interval
 from experiments.store import CELL_COLUMNS
 from experiments.store.derived import derived
 
-__all__ = ["ESTIMATORS", "PROBLEMS", "cell", "frame", "grid"]
+__all__ = ["ESTIMATORS", "PROBLEMS", "K", "along_k", "cell", "frame", "grid"]
 
 ESTIMATORS = [
     "exact",
@@ -27,6 +27,7 @@ PROBLEMS = [
     "log-parameterization:distribution=exponential,parameterization=softplus,scale=0.001",
     *(f"gaussian-cosine:dim=100,k={k}" for k in range(2, 6)),
 ]
+K = (0.1, 1.0, 10.0, 100.0)
 
 
 def cell(estimator: str = "pathwise", problem: str = "gaussian-quadratic", num_samples: int = 10, **known: Any) -> dict:
@@ -81,3 +82,11 @@ def grid(estimators: int, problems: int, num_samples: tuple[int, ...] = (1, 10, 
             )
         )
     return frame(*cells)
+
+
+def along_k(name: str = "gaussian-quadratic:dim=1", **known) -> list[dict]:
+    """A cell for each k; the option's default, 0, stands in no spec."""
+    return [
+        cell("pathwise", f"{name},k={k:g}", 1, key=f"{name} {k}", total_variance=(5 * k, 4 * k, 6 * k), **known)
+        for k in K
+    ]

@@ -88,3 +88,10 @@ def test_the_tree_is_the_one_that_is_described(package: str) -> None:
 
 def test_estimators_never_import_experiments() -> None:
     assert not [name for name, path in files("estimators") for _ in imports(path, "experiments")]
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    folders = [ROOT / name for name in ("estimators", "experiments", "tests", "benchmarks")]
+    sources = [ROOT / "noxfile.py", *(path for folder in folders for path in folder.rglob("*.py"))]
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in sources}
+    assert not {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > LONGEST}
