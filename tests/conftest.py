@@ -17,7 +17,6 @@ from estimators.control_variates import neural_baseline
 from estimators.learning import least_variance, variance_gradient
 from experiments.cli import main
 from experiments.gradients import workload
-from experiments.report import write_report
 from experiments.timing import rounds
 
 torch.set_num_threads(1)
@@ -91,6 +90,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from experiments.report import write_report  # matplotlib, which few processes need
+
     return write_report(a_run(CELLS), tmp_path_factory.mktemp("runs") / "quickstart" / "report.html")
 
 

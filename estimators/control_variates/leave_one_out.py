@@ -6,6 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
+from estimators.control_variates.expansions import others
 from estimators.interface import ControlVariate, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import at_least
 from estimators.registry import register_control_variate
@@ -33,5 +34,4 @@ class LeaveOneOut(ControlVariate):
         return at_least(2, num_samples, self.name)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        cost = samples.cost
-        return (cost.sum(0) - cost) / (len(cost) - 1) * samples.score
+        return others(samples.cost) * samples.score

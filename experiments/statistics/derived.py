@@ -6,7 +6,14 @@ from scipy import stats
 from experiments.statistics.groups import GROUPS, jackknife_error
 from experiments.statistics.interval import Interval
 
-__all__ = ["cosine", "log_standard_error", "ratio", "relative_half_width", "work_normalized"]
+__all__ = [
+    "cosine",
+    "log_median_standard_error",
+    "log_standard_error",
+    "ratio",
+    "relative_half_width",
+    "work_normalized",
+]
 
 
 def relative_half_width(interval: Interval) -> float:

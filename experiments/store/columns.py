@@ -47,7 +47,7 @@ class Column:
     form: Callable[..., str] = text
     """The text of a value, or of an interval; '' where there is none."""
     has_interval: bool = False
-    """Whether the 95 % interval of the figure stands in two columns beside it (`Interval.columns`)."""
+    """Whether an interval stands in two columns beside it (`Interval.columns`): of 95 %, for times the quartiles."""
     note: Callable[[Row], str] | None = None
     """A function whose text follows that of the value, in some rows."""
 
