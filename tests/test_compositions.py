@@ -58,9 +58,10 @@ def test_what_importance_weights_claim_of_any_control_variate_holds(control_vari
 
 @pytest.mark.parametrize("control_variate", ["double", "discrete-stein"])
 def test_control_variates_of_samples_from_q_are_not_for_a_proposal(control_variate: str) -> None:
-    made = make_estimator(f"importance-weighted:base=(score-function:control_variate={control_variate})")
+    base = f"score-function:control_variate={control_variate}"
+    made = make_estimator(f"importance-weighted:base=({base})")
     reason = made.unsupported(problem("bernoulli-toy:dim=2,logit=0.5,t=0.1"), 2)
-    assert reason == f"{control_variate} needs all samples to be from q, and these are a proposal's"
+    assert reason == f"{base} needs all samples to be from q, and these are a proposal's"
 
 
 def test_stratified_tries_its_base_out_whatever_the_dtype_of_the_data() -> None:
