@@ -87,6 +87,7 @@ def test_a_cluster_gives_the_same_results_as_this_process(cluster, tmp_path):
 
 
 def test_without_a_scheduler_or_a_gpu_a_run_is_refused(cluster, tmp_path, monkeypatch):
+    wait_for_workers(cluster, 1)
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 1)
     with pytest.raises(ValueError, match=r"no Dask scheduler at .*`dask scheduler` starts one"):
         choose_executor(scheduler="tcp://127.0.0.1:1")
