@@ -13,6 +13,7 @@ from estimators import Estimator, Noise, Objective, Params, Problem, register_es
 from estimators.pathwise import Pathwise
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.measuring import find_reference as reference
 from experiments.measuring import long_run
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.long_run import measured_gradient
@@ -102,3 +103,13 @@ def test_a_reference_is_that_of_the_point_where_it_was_measured(monkeypatch: pyt
     assert here is not None and there is not None and here.kind == there.kind == "measured"
     np.testing.assert_allclose(here.gradient, 2, atol=0.1)
     np.testing.assert_allclose(there.gradient, 6, atol=0.3)
+
+
+def test_an_objective_of_its_own_for_each_number_of_samples_has_a_reference_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that does not tell the numbers apart is no reason to take one reference for all."""
+    few, many = (prepare(Square(), Compared(), num_samples) for num_samples in (2, 3))
+    assert reference._key(few) == reference._key(many)
+    monkeypatch.setattr(Measured, "depends_on_samples", True)
+    assert reference._key(few) != reference._key(many)

@@ -91,6 +91,8 @@ def _cached(workload: Workload) -> np.ndarray | None:
 def _key(workload: Workload) -> str:
     parts = [version() or "unknown", torch.__version__, workload.problem.spec, source_digest(workload.problem)]
     parts += [workload.objective.name, *workload.objective.measured_by]
+    if workload.objective.depends_on_samples:  # by whatever name
+        parts.append(str(workload.num_samples))
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
     for name, value in (*workload.point.items(), *sorted(data.items())):

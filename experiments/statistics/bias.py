@@ -123,7 +123,7 @@ def mean_squared_error(groups: Groups, reference: np.ndarray) -> Interval:
     """
     deviation = Deviation.of(groups, reference)
     value = float(groups.variance.sum()) + deviation.squared
-    leave_one_out = leave_one_out_error(groups, reference)
+    leave_one_out = _leave_one_out_error(groups, deviation)
     if value == 0 and not leave_one_out.any():
         return Interval(0.0, 0.0, 0.0)
     return log_jackknife(value, leave_one_out)
@@ -132,7 +132,11 @@ def mean_squared_error(groups: Groups, reference: np.ndarray) -> Interval:
 @np.errstate(all="ignore")
 def leave_one_out_error(groups: Groups, reference: np.ndarray) -> np.ndarray:
     """The `mean_squared_error` without group k, [G]; with a measured reference, also without its group k."""
-    return groups.leave_one_out_total + _leave_one_out_squared(groups, Deviation.of(groups, reference))
+    return _leave_one_out_error(groups, Deviation.of(groups, reference))
+
+
+def _leave_one_out_error(groups: Groups, deviation: Deviation) -> np.ndarray:
+    return groups.leave_one_out_total + _leave_one_out_squared(groups, deviation)
 
 
 @np.errstate(all="ignore")
