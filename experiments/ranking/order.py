@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
-__all__ = ["ASIDE", "YARDSTICK", "Ranked", "advice", "in_order", "places", "undecided"]
+__all__ = ["YARDSTICK", "Ranked", "advice", "in_order", "places", "undecided"]
 
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
@@ -46,6 +46,11 @@ class Ranked:
         return "biased" if self.biased else ""
 
     @property
+    def rank(self) -> tuple[int, float]:
+        """What entries are sorted by: those that have a place first, the smallest figure first."""
+        return ASIDE.index(self.aside), self.figure.value if math.isfinite(self.figure.value) else 0.0
+
+    @property
     def usable(self) -> bool:
         return not self.aside
 
@@ -63,12 +68,7 @@ class Ranked:
 
 def places(entries: Iterable[Ranked]) -> list[tuple[int, Ranked]]:
     """Entries with their index: those that have a place, best first; then the others, by why they have none."""
-
-    def rank(numbered: tuple[int, Ranked]) -> tuple[int, float]:
-        _, one = numbered
-        return ASIDE.index(one.aside), one.figure.value if math.isfinite(one.figure.value) else 0.0
-
-    found = sorted(enumerate(entries), key=rank)
+    found = sorted(enumerate(entries), key=lambda numbered: numbered[1].rank)
     return [(index, replace(one, ratio=one.over(found[0][1]) if one.usable else None)) for index, one in found]
 
 

@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from estimators.interface import EXPECTED_COST
 from experiments.ranking.entries import Quantity, quantity
-from experiments.ranking.order import ASIDE, YARDSTICK, Ranked, places
+from experiments.ranking.order import YARDSTICK, Ranked, places
 from experiments.statistics import Interval, Work
 from experiments.store import Run
 from experiments.store.columns import Row, records
@@ -69,7 +69,7 @@ def _ranking(problem: str, rows: Sequence[Row], logs: Logs, rounds: Rounds) -> R
     column = "mse" if by == "MSE" else "total_variance"
     entries = [Placed(row, _entry(row, by, column, logs, rounds)) for row in rows if row[_figure(by)] is not None]
     best: dict[tuple[str, str, str], Placed] = {}
-    for one in sorted(entries, key=lambda one: (ASIDE.index(one.ranked.aside), one.ranked.figure.value)):
+    for one in sorted(entries, key=lambda one: one.ranked.rank):
         best.setdefault((one.row["estimator"], one.row["device"], one.row["dtype"]), one)
     chosen = list(best.values())
     placed = [Placed(chosen[index].row, one) for index, one in places(one.ranked for one in chosen)]
