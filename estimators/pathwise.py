@@ -8,7 +8,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Noise, Params, PerSample, Problem
+from estimators.interface import Claim, Noise, Params, PerSample, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -35,6 +35,10 @@ class Pathwise(PerSample):
     @classmethod
     def variants(cls) -> list[str]:
         return ["pathwise", "pathwise:form=inverse-cdf", "pathwise:form=implicit"]
+
+    @property
+    def traits(self) -> Traits:
+        return Traits("pathwise")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution

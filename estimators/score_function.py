@@ -39,7 +39,7 @@ class ScoreFunction(PerSample):
 
     @property
     def traits(self) -> Traits:
-        return self.control_variate.traits
+        return replace(self.control_variate.traits, mechanism="score function")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution

@@ -12,7 +12,7 @@ from estimators.interface import LatentVariableProblem, Params, Unsupported, rep
 from estimators.noise import IID
 from estimators.registry import components, make_estimator, make_problem
 from estimators.sampling import families
-from experiments.measuring.find_reference import cache_folder
+from experiments.machine.caching import cache_folder
 from experiments.problems import digits_vae
 from experiments.problems import trained_start as trained
 from experiments.problems.digits import EVALUATION_SAMPLES, PIXELS, Digits

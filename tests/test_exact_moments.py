@@ -15,6 +15,7 @@ from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.find_reference import find_reference
+from experiments.measuring.reference import Reference
 
 TOY = "bernoulli-toy:dim=2,logit=0.5,t=0.1"
 STEIN = "score-function:control_variate=discrete-stein"
@@ -43,7 +44,7 @@ def moments(gradient: Tensor, odds: Tensor) -> tuple[Tensor, float]:
 
 def exact(work: Workload) -> Tensor:
     found = find_reference(work)
-    assert found is not None and found.kind == "exact"
+    assert isinstance(found, Reference) and found.kind == "exact"
     return torch.from_numpy(found.gradient)
 
 

@@ -19,21 +19,22 @@ from experiments.machine.caching import cache_folder
 from experiments.measuring import find_reference as reference
 from experiments.measuring import long_run
 from experiments.measuring.find_reference import find_reference
+from experiments.measuring.reference import Reference
 from experiments.statistics import GROUPS
 
 
 @pytest.fixture
 def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
-    """References of 4096 replicates in a cache of their own; yields which estimators measured them."""
+    """References of 1024 replicates in a cache of their own; yields which estimators took part in measuring them."""
     runs: list[str] = []
-    original = long_run._run
+    original = long_run._enter
 
-    def run(workload: Workload, spec: str, num_samples: int) -> Any:
+    def enter(race: long_run.Race, workload: Workload, spec: str) -> None:
         runs.append(spec)
-        return original(workload, spec, num_samples)
+        original(race, workload, spec)
 
     monkeypatch.setattr(long_run, "ELEMENTS", 1)
-    monkeypatch.setattr(long_run, "_run", run)
+    monkeypatch.setattr(long_run, "_enter", enter)
     monkeypatch.setattr(reference, "_uncached", {})
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
     yield runs
@@ -44,27 +45,27 @@ def test_a_problem_without_an_exact_gradient_gets_a_measured_one(short_reference
     found = estimated(work("score-function", Custom()), replicates=50_000)
     assert found.reference == "measured" and short_reference == list(EXPECTED_COST.measured_by)
     assert found.reference_gradient is not None and found.squared_bias is not None
-    # 4096 replicates of 64 pathwise samples, each of variance 4.
-    assert np.abs(found.reference_gradient["loc"] - 2).max() < 5 * np.sqrt(4 / 4096 / 64)
+    # 1024 replicates of 64 pathwise samples, each of variance 4.
+    assert np.abs(found.reference_gradient["loc"] - 2).max() < 5 * np.sqrt(4 / 1024 / 64)
     assert found.verdict != "biased" and found.squared_bias.low <= 0 <= found.squared_bias.high
 
 
 def test_a_measured_reference_is_measured_once(short_reference: list[str], tmp_path: Path) -> None:
     first = estimated(work("pathwise", Custom()), replicates=1024)
     count = len(short_reference)
-    assert len(list(tmp_path.rglob("*.npy"))) == 1 and not list(tmp_path.rglob("*.tmp"))
+    assert len(list(tmp_path.rglob("*.npz"))) == 1 and not list(tmp_path.rglob("*.tmp"))
     again = estimated(work("pathwise", Custom()), replicates=1024)
     assert len(short_reference) == count
     assert numbers(first) == numbers(again)
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage", b"\x93NUMPY"])
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"PK\x03\x04"])
 def test_a_damaged_cache_is_measured_anew(short_reference: list[str], tmp_path: Path, damage: bytes) -> None:
     first = estimated(work("pathwise", Custom()), replicates=1024)
-    (file,) = tmp_path.rglob("*.npy")
+    (file,) = tmp_path.rglob("*.npz")
     file.write_bytes(damage)
     assert numbers(estimated(work("pathwise", Custom()), replicates=1024)) == numbers(first)
-    assert np.load(file).shape == (GROUPS, 2)
+    assert np.load(file)["groups"].shape == (GROUPS, 2)
 
 
 def test_a_reference_of_any_number_of_elements(short_reference: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,24 +113,25 @@ def test_the_lowest_variance_measures_the_reference(short_reference: list[str]) 
             return torch.cos(50 * x).sum(-1)
 
     workload = work("pathwise", Steep())
-    runs = {spec: long_run._run(workload, spec, long_run.NUM_SAMPLES) for spec in EXPECTED_COST.measured_by}
-    variances = {spec: statistics.total_variance(run).value for spec, run in runs.items() if run is not None}
+    race = long_run.Race(long_run.NUM_SAMPLES)
+    for spec in EXPECTED_COST.measured_by:
+        long_run._enter(race, workload, spec)
+    race.grow(1024)
+    means = {spec: run.groups for spec, run in race.runs.items() if run.groups is not None}
+    variances = {spec: statistics.total_variance(groups).value for spec, groups in means.items()}
     best = min(variances, key=lambda spec: variances[spec])
     assert best != "pathwise" and variances["pathwise"] > 100 * variances[best]
-    found, expected = find_reference(workload), runs[best]
-    assert found is not None and expected is not None
-    np.testing.assert_array_equal(found.groups, expected.mean)
+    found = find_reference(workload)
+    assert isinstance(found, Reference)
+    np.testing.assert_array_equal(found.groups, means[best].mean)
 
 
-def test_who_agrees_with_nobody_measures_no_reference(
-    short_reference: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(workload: Workload, spec: str, num_samples: int, original: Any = long_run._run) -> Any:
-        return original(workload, spec, num_samples) if spec == "pathwise" else None
-
-    monkeypatch.setattr(long_run, "_run", run)
+def test_pathwise_alone_measures_no_reference(short_reference: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(EXPECTED_COST), "measured_by", ("pathwise",))
+    monkeypatch.setattr(long_run, "applicable", lambda workload: False)
     found = estimated(work("pathwise", Custom()), replicates=1024)
     assert found.reference == "none" and found.mse is None and found.verdict is None
+    assert any("only pathwise can measure it" in warning for warning in found.warnings)
 
 
 def test_a_biased_estimator_does_not_measure_the_reference(short_reference: list[str]) -> None:
@@ -162,5 +164,5 @@ def test_an_exact_gradient_is_used_at_the_parameters_that_are_measured() -> None
     """Float32 parameters are not those of the problem: at them the gradient is exact to the last bit of float64."""
     workload = work("pathwise", "gaussian-quadratic:dim=1,loc=0.1")
     found = find_reference(workload)
-    assert found is not None and found.kind == "exact"
+    assert isinstance(found, Reference) and found.kind == "exact"
     assert found.gradient[0] == 2 * float(np.float32(0.1))

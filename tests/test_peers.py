@@ -11,6 +11,7 @@ from benchmarks.peers.work import CASES, Case, Moments
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
+from experiments.measuring.reference import Reference
 
 SMALL = [
     Case("A pathwise", "gaussian-quadratic:dim=3", "pathwise", 4),
@@ -32,7 +33,7 @@ def found(case: Case) -> dict[str, Moments]:
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_the_plain_loop_estimates_what_gradmark_does(case: Case):
     reference = find_reference(prepare(make_problem(case.problem), make_estimator(case.estimator), case.num_samples))
-    assert reference is not None
+    assert isinstance(reference, Reference)
     assert faults(found(case), reference.groups) == {}
 
 

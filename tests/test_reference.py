@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from experiments.gradients.workload import Workload, flatten
 from experiments.measuring import find_reference as reference
 from experiments.measuring.find_reference import References, find_reference
 from experiments.measuring.loop import estimate
+from experiments.measuring.reference import NoReference, Reference
 from experiments.sweep import Stop
 
 
@@ -76,7 +78,7 @@ def test_an_exact_gradient_in_another_order_is_put_in_that_of_the_parameters() -
     """An entry of `scale` comes before those of `loc`: in the reference, in the estimates, and in what is reported."""
     workload = work(Given())
     found = find_reference(workload)
-    assert found is not None and found.kind == "exact"
+    assert isinstance(found, Reference) and found.kind == "exact"
     np.testing.assert_array_equal(found.gradient, [8, 2, -6])
     mean = workload.gradients(0).double().mean(0).numpy()
     assert np.abs(mean - found.gradient).max() < 1
@@ -148,30 +150,39 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workload]]:
     """The workloads for which a gradient was measured, without success."""
     runs: list[Workload] = []
     monkeypatch.setattr(reference, "_uncached", {})
-    monkeypatch.setattr(reference, "measured_gradient", runs.append)
+    monkeypatch.setattr(reference, "read", lambda key, size: None)
+    monkeypatch.setattr(reference, "keep", lambda key, workload, found: None)
+
+    def nothing(workload: Workload) -> NoReference:
+        runs.append(workload)
+        return NoReference("nobody can")
+
+    monkeypatch.setattr(reference, "measured_gradient", nothing)
     yield runs
 
 
-def test_that_there_is_no_reference_is_remembered(measured: list[Workload]) -> None:
-    assert find_reference(work(Square())) is None
-    assert find_reference(work(Square(), "score-function")) is None
-    assert len(measured) == 1
+def test_that_there_is_no_reference_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
+    monkeypatch.setattr(reference, "measured_gradient", lambda workload: NoReference("nobody can"))
+    first = find_reference(work(Square()))
+    monkeypatch.setattr(reference, "measured_gradient", lambda workload: pytest.fail("it was known"))
+    assert first == find_reference(work(Square(), "score-function")) == NoReference("nobody can")
 
 
 def test_what_was_measured_for_a_class_of_a_notebook_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """For that very class: nothing else tells one version of it from the next."""
     runs: list[Workload] = []
 
-    def measure(workload: Workload) -> np.ndarray:
+    def measure(workload: Workload) -> Reference:
         runs.append(workload)
-        return np.ones((64, 3))
+        return Reference("measured", np.ones((64, 3)))
 
     monkeypatch.setattr(reference, "measured_gradient", measure)
     for count in (1, 2):
         namespace: dict[str, Any] = {"Square": Square, "dataclass": dataclass, "__name__": "notebook"}
         exec("@dataclass(frozen=True)\nclass Mine(Square):\n    pass", namespace)
         for estimator in ("pathwise", "score-function"):
-            assert find_reference(work(namespace["Mine"](), estimator)) is not None
+            assert isinstance(find_reference(work(namespace["Mine"](), estimator)), Reference)
         assert len(runs) == count
 
 
@@ -188,7 +199,7 @@ def test_references_of_a_command_are_found_once_a_problem(measured: list[Workloa
 
     references = References()
     found = [references.find(work(Counted(), name)) for name in ("pathwise", "score-function", "pathwise")]
-    assert len(calls) == 1 and found[0] is found[1] is found[2] is not None
+    assert len(calls) == 1 and found[0] is found[1] is found[2]
     assert references.find(work(make_problem("gaussian-quadratic:dim=3"))) is not found[0]
 
 
@@ -199,5 +210,5 @@ def test_an_estimator_with_an_objective_of_its_own_has_its_own_reference(measure
     references = References()
     whole = references.find(prepare(Given(), ScoreFunction(), 2))
     half = references.find(prepare(Given(), Aiming(halved), 2))
-    assert whole is not None and half is not None
+    assert isinstance(whole, Reference) and isinstance(half, Reference)
     np.testing.assert_array_equal(half.gradient, whole.gradient / 2)

@@ -27,6 +27,7 @@ from experiments.gradients.prepare import prepare
 from experiments.machine.provenance import provenance
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.moments import Sampling
+from experiments.measuring.reference import Reference
 from experiments.terminal.tables import markdown_table
 
 PEERS = {"torch_loop": "torch", "pyro_elbo": "pyro", "storch_expectation": "storch", "jax_vmap": "jax", "ours": "torch"}
@@ -84,7 +85,7 @@ def known_gradient(case: Case) -> np.ndarray:
         assert sampling.groups is not None
         return sampling.groups.mean
     reference = find_reference(prepare(problem, make_estimator(case.estimator), case.num_samples))
-    assert reference is not None
+    assert isinstance(reference, Reference)
     return reference.groups
 
 

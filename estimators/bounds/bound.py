@@ -44,7 +44,7 @@ class Bound(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True, differentiates_samples=True, log_weights=True)
+        return Traits("pathwise", independent_samples=True, differentiates_samples=True, log_weights=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableProblem):

@@ -26,7 +26,7 @@ class ReweightedWakeSleep(Bound):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True, log_weights=True)
+        return Traits("score function", independent_samples=True, log_weights=True)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"

@@ -25,7 +25,7 @@ class ScoreOfBound(Bound):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True, log_weights=True)
+        return Traits("score function", independent_samples=True, log_weights=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if reason := super().unsupported(problem, num_samples):

@@ -49,7 +49,7 @@ class UnorderedSet(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits(structured=False)
+        return Traits("score function", structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)
@@ -81,7 +81,7 @@ class SumAndSample(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits(structured=False)
+        return Traits("score function", structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return too_few_states(problem, num_samples)
@@ -124,7 +124,7 @@ class ReinforceWithoutReplacement(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits(structured=False)
+        return Traits("score function", structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)

@@ -16,8 +16,8 @@ class Objective(ABC):
     name: str
     """The name in results: errors in objectives of one name are compared."""
     measured_by: ClassVar[tuple[str, ...]] = ()
-    """Specs to measure the gradient with where `exact` is unknown: the lowest-variance one that agrees with the last is
-    used. Without any, the objective then has no reference."""
+    """Specs to measure the gradient with where `exact` is unknown, of several mechanisms (`Traits.mechanism`), which
+    check each other. Without any, the objective then has no reference."""
     depends_on_samples: ClassVar[bool] = False
     """Whether the objective is another one for each `num_samples`."""
 
@@ -35,7 +35,6 @@ class ExpectedCost(Objective):
     measured_by: ClassVar[tuple[str, ...]] = (
         "pathwise",
         "score-function:control_variate=leave-one-out",
-        "score-function",
     )
 
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:

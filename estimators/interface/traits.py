@@ -1,7 +1,7 @@
 """What an estimator or a control variate takes and needs."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 __all__ = ["Traits"]
 
@@ -11,6 +11,8 @@ __all__ = ["Traits"]
 class Traits:
     """Properties that a component declares, so that a wrapper need not find them out by trial."""
 
+    mechanism: Literal["", "pathwise", "score function"] = ""
+    """What the estimate rests on. Estimators of one mechanism fail together, so that their agreement proves little."""
     structured: bool = True
     """The samples are draws from one distribution, one by one, so that a structured source can place them."""
     independent_samples: bool = False

@@ -15,8 +15,9 @@ from estimators.interface import Estimator, Problem, Unsupported
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.machine.caching import cache_folder
 from experiments.machine.errors import reason
-from experiments.measuring.find_reference import cache_folder, find_reference
+from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import extend
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding

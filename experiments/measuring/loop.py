@@ -17,9 +17,10 @@ from experiments.gradients.prepare import prepare
 from experiments.gradients.validation import whole_number
 from experiments.gradients.workload import Workload
 from experiments.measuring.evidence import evidence_bias
-from experiments.measuring.find_reference import Reference, find_reference
+from experiments.measuring.find_reference import find_reference
 from experiments.measuring.measurement import Measurement, StopReason
 from experiments.measuring.moments import Sampling
+from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
 from experiments.measuring.summary import ABOUT_CODE, diagnostics_of, summarised
 from experiments.statistics import GROUPS
@@ -68,7 +69,7 @@ def measure(
     return replace(measurement, timing=timing)
 
 
-def estimate(workload: Workload, reference: Reference | None, stop: Stop) -> Measurement:
+def estimate(workload: Workload, reference: Reference | NoReference | None, stop: Stop) -> Measurement:
     """The statistics of a measurement, without its timing."""
     return extend(Sampling(workload, reference), stop)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments import statistics
 from experiments.gradients.workload import Workload
-from experiments.measuring.reference import Reference
+from experiments.measuring.reference import NoReference, Reference
 from experiments.statistics import GROUPS, Groups
 
 __all__ = ["Sampling"]
@@ -34,11 +34,12 @@ def _power_of_two(number: int, most: int) -> int:
 class Sampling:
     """Group moments that grow block by block."""
 
-    def __init__(self, workload: Workload, reference: Reference | None):
-        self.reference = reference
+    def __init__(self, workload: Workload, reference: Reference | NoReference | None):
+        self.reference = reference if isinstance(reference, Reference) else None
+        self.remark = "" if reference is None else reference.remark
         self.direction: Tensor | None = None
-        if reference is not None and reference.norm > 0:
-            unit = torch.from_numpy(reference.gradient / reference.norm)
+        if self.reference is not None and self.reference.norm > 0:
+            unit = torch.from_numpy(self.reference.gradient / self.reference.norm)
             self.direction = unit.to(workload.device, workload.dtype)
         self._begin(workload)
 

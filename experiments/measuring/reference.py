@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, final
 
 import numpy as np
 
-__all__ = ["Reference"]
+__all__ = ["NoReference", "Reference"]
 
 
+@final
 @dataclass(frozen=True)
 class Reference:
     """The gradient to compare with: `groups` is `[P]` if exact, `[G, P]` means of independent groups if measured."""
 
     kind: Literal["exact", "measured"]
     groups: np.ndarray
+    remark: str = ""
+    """What a reader of a comparison should know, as a sentence: who was left out of measuring it, and why."""
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -24,3 +27,11 @@ class Reference:
     @cached_property
     def norm(self) -> float:
         return float(np.linalg.norm(self.gradient))
+
+
+@final
+@dataclass(frozen=True)
+class NoReference:
+    """There is none, and why, as a sentence; '' where nobody could measure one."""
+
+    remark: str = ""

@@ -5,6 +5,7 @@ import torch
 
 from experiments import statistics
 from experiments.gradients.workload import Workload, without_validation
+from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
@@ -42,6 +43,7 @@ def summarised(
     against = None if reference is None else reference.groups
     test = None if against is None else _bias_test(sampling, against)
     named = workload.named
+    doubt = _doubt(sampling, test)
     return Measurement(
         estimator=workload.estimator.spec,
         problem=workload.problem.spec,
@@ -70,11 +72,11 @@ def summarised(
         squared_bias=None if against is None else statistics.squared_bias(groups, against),
         mse=None if against is None else statistics.mean_squared_error(groups, against),
         cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
-        verdict=None if test is None else test.verdict,
+        verdict=_verdict(test, doubt),
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
         diagnostics=diagnostics,
-        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis)),
+        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis), *filter(None, (doubt, sampling.remark))),
         statistics_seconds=seconds,
         compile_seconds=sampling.compile_seconds,
         groups=groups,
@@ -108,6 +110,23 @@ def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
         return test
     shift = ROUNDING_MARGIN * rounding_shift(sampling.workload)
     return statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+
+
+def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:
+    """Why no score function is right here, unless one is seen to be right; '': nothing is wrong."""
+    workload, exact = sampling.workload, sampling.reference is not None and sampling.reference.kind == "exact"
+    if workload.estimator.traits.mechanism != "score function":
+        return ""
+    if exact and (test is None or test.verdict != "biased"):
+        return ""
+    return WRONG_SCORE if mean_score(workload) < LEVEL else ""
+
+
+def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict | None:
+    """What the comparison with a reference says, or without one what is known of the score."""
+    if test is None:
+        return "biased" if doubt else None
+    return test.verdict
 
 
 def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:

@@ -13,7 +13,7 @@ from experiments.statistics.groups import GROUPS, Groups, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
-from experiments.statistics.verdict import ALPHA, TOLERANCE, BiasTest, bias_test, rounding_floor, undecided
+from experiments.statistics.verdict import ALPHA, TOLERANCE, BiasTest, Verdict, bias_test, rounding_floor, undecided
 from experiments.statistics.work import Work
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Groups",
     "Interval",
     "PowerLaw",
+    "Verdict",
     "Work",
     "bias_test",
     "cosine",

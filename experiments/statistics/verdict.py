@@ -10,10 +10,13 @@ from experiments.statistics.bias import Deviation, bias_bounds, noise_traces
 from experiments.statistics.groups import Groups
 from experiments.statistics.standardised import Standardised, gradient, squared_norm
 
-__all__ = ["ALPHA", "TOLERANCE", "BiasTest", "bias_test", "rounding_floor", "undecided"]
+__all__ = ["ALPHA", "TOLERANCE", "BiasTest", "Verdict", "bias_test", "rounding_floor", "undecided"]
 
 ALPHA = 0.001  # false alarms of the combined test
 TOLERANCE = 0.01  # relative bias that must have been detectable, and excluded, before a claim counts as confirmed
+
+
+Verdict = Literal["unbiased", "biased", "undetermined"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class BiasTest:
 
     p_value: float
     detectable: float
-    verdict: Literal["unbiased", "biased", "undetermined"]
+    verdict: Verdict
 
 
 def rounding_floor(eps: float, reference: np.ndarray) -> float:

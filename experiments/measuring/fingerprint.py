@@ -1,0 +1,31 @@
+"""What a problem does, in a few bytes: one version of its code and data has another than the next."""
+
+import hashlib
+from contextlib import suppress
+
+import torch
+
+from estimators.interface import replicated
+from estimators.noise import IID
+from estimators.sampling import families
+from experiments.gradients.workload import Workload, without_validation
+
+__all__ = ["fingerprint"]
+
+SAMPLES, REPLICATES = 4, 2
+
+
+def fingerprint(workload: Workload) -> str:
+    """A hash of samples, log-densities and costs on fixed noise, at the parameters in float64."""
+    problem = workload.problem.to(workload.device, torch.float64)
+    params = replicated({name: value.double() for name, value in workload.point.items()}, REPLICATES)
+    digest = hashlib.sha256()
+    with torch.no_grad(), without_validation():
+        q = problem.distribution(params)
+        x = families.values(q, families.noise(q, SAMPLES, IID(0, workload.device, torch.float64)))
+        found = {"x": x, "costs": problem.cost(x, params)}
+        with suppress(Exception):  # pathwise estimators need no density
+            found["log q"] = families.log_prob(q, x)
+        for name, value in (params | found).items():
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,94 @@
+"""The mean of the score, which is zero where score functions are right: $E[\\nabla \\log q(x)] = 0$.
+
+It is not where the support moves with the parameters, or samples do not follow the density.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface import Params, Problem
+from estimators.score_function import ScoreFunction
+from experiments import statistics
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.fingerprint import fingerprint
+from experiments.measuring.moments import Sampling
+from experiments.statistics import GROUPS
+
+__all__ = ["LEVEL", "WRONG_SCORE", "mean_score"]
+
+LEVEL = 1e-6
+"""The p-value below which a mean score is not zero: it is found in every process, and a false alarm costs a lot."""
+WRONG_SCORE = (
+    "the score of q does not have mean zero: its support moves with the parameters, or the samples do not follow the "
+    "density; score functions are biased here"
+)
+ELEMENTS = 2**22
+"""Element-samples (replicates × samples × event size) that the test takes, if that makes enough replicates."""
+FEWEST, MOST = 10 * GROUPS, 64 * GROUPS
+MOST_SAMPLES = 64
+
+_found: dict[tuple[type, str], float] = {}
+
+
+@final
+@dataclass(frozen=True)
+class Constant(Problem):
+    """A problem with cost 1, of which the score-function estimate is the mean score of the samples."""
+
+    base: Problem
+
+    @property
+    def spec(self) -> str:
+        return self.base.spec
+
+    def initial_params(self) -> Params:
+        return self.base.initial_params()
+
+    def distribution(self, params: Params) -> Distribution:
+        return self.base.distribution(params)
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        replicates = len(next(iter(params.values())))
+        return torch.ones(len(x), replicates, dtype=next(iter(params.values())).dtype, device=x.device)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> "Constant":
+        return Constant(self.base.to(device, dtype))
+
+
+def mean_score(workload: Workload) -> float:
+    """The p-value of E[score] = 0 on the distribution of a workload, in its dtype.
+
+    1 where the score is refused beforehand, and 0 where it is not finite. It is found once a process.
+    """
+    key = (type(workload.problem), f"{workload.dtype} {workload.device} {fingerprint(workload)}")
+    if key not in _found:
+        _found[key] = _p_value(workload)
+    return _found[key]
+
+
+def _p_value(workload: Workload) -> float:
+    event = workload.problem.initial_distribution.event_shape.numel()
+    num_samples = max(1, min(ELEMENTS // (MOST * event), MOST_SAMPLES))
+    problem, score = Constant(workload.problem), ScoreFunction()
+    if score.unsupported(problem, num_samples):
+        return 1.0
+    scores = prepare(problem, score, num_samples, device=str(workload.device), dtype=workload.dtype)
+    replicates = max(FEWEST, min(ELEMENTS // (num_samples * event), MOST)) // GROUPS * GROUPS
+    sampling = Sampling(scores, None)
+    while sampling.replicates < replicates:
+        sampling.grow(replicates - sampling.replicates)
+    groups = sampling.groups
+    assert groups is not None
+    if sampling.nonfinite:
+        return 0.0
+    # A score that is zero for each x is one of rounding errors, beside those that are not.
+    scale = math.sqrt(float(np.max(groups.variance + groups.overall_mean**2)))
+    floor = 64 * torch.finfo(workload.dtype).eps * scale
+    return statistics.bias_test(groups, np.zeros(groups.mean.shape[1]), floor).p_value

@@ -1,0 +1,155 @@
+"""Distributions that nobody has heard of, whose score does not have mean zero: found before any cost is looked at."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from measurements import QUADRATIC, estimated, work
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from estimators.interface import Params, Problem
+from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
+
+SCORE = "score-function:control_variate=leave-one-out"
+
+
+class Own(Distribution):
+    """A distribution of a plug-in: one parameter, a sampler and a density."""
+
+    arg_constraints = {}  # noqa: RUF012
+    support = constraints.real  # pyright: ignore
+    has_rsample = True
+
+    def __init__(self, theta: Tensor):
+        self.theta = theta
+        super().__init__(theta.shape, validate_args=False)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        return self.place(torch.rand(self._extended_shape(torch.Size(sample_shape)), dtype=self.theta.dtype))
+
+    def place(self, u: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Late(Own):
+    """Exp(1) after θ."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return self.theta - torch.log1p(-u)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.theta - value
+
+
+class Triangle(Own):
+    """The density 2 (x − θ) on (θ, θ + 1): it falls to zero at the lower end alone."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return self.theta + u.sqrt()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return (2 * (value - self.theta)).log()
+
+
+class Widening(Own):
+    """Uniform on (0, e^θ)."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return u * self.theta.exp()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -self.theta.expand_as(value)
+
+
+class WrongScale(Own):
+    """Says N(0, e^2θ), and draws a scale that is 3 % too large."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return 1.03 * self.theta.exp() * torch.special.ndtri(u.clamp(1e-7, 1 - 1e-7))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -self.theta - (value / self.theta.exp()) ** 2 / 2 - math.log(2 * math.pi) / 2
+
+
+class WrongShift(WrongScale):
+    """Says N(θ, 1), and draws around θ + 0.02."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return self.theta + 0.02 + torch.special.ndtri(u.clamp(1e-7, 1 - 1e-7))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -((value - self.theta) ** 2) / 2
+
+
+class Unnormalised(Own):
+    """A density e^{−x²/2 + θx} that leaves out what θ does to its integral."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return self.theta + torch.special.ndtri(u.clamp(1e-7, 1 - 1e-7))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -(value**2) / 2 + self.theta * value
+
+
+class Honest(Own):
+    """N(θ, 1)."""
+
+    def place(self, u: Tensor) -> Tensor:
+        return self.theta + torch.special.ndtri(u.clamp(1e-7, 1 - 1e-7))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -((value - self.theta) ** 2) / 2
+
+
+@dataclass(frozen=True)
+class Model(Problem):
+    """f = e^{−x} of a distribution of one's own."""
+
+    kind: Callable[[Tensor], Distribution] = field(default=Honest)
+
+    @property
+    def spec(self) -> str:
+        return f"own-{self.kind.__name__}"
+
+    def initial_params(self) -> Params:
+        return {"theta": torch.tensor(0.5)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return self.kind(params["theta"])
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        return (-x).exp()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", [Late, Triangle, Widening, WrongScale, WrongShift, Unnormalised])
+def test_a_support_that_moves_or_a_sampler_that_lies_is_found(kind: type[Own]) -> None:
+    assert mean_score(work("pathwise", Model(kind))) < LEVEL
+
+
+@pytest.mark.parametrize("problem", [Model(), QUADRATIC, "gamma-cost", "bernoulli-toy", "categorical-toy", "beta-cost"])
+def test_a_score_that_has_mean_zero_is_not(problem: Problem | str) -> None:
+    assert mean_score(work("score-function", problem)) > 10 * LEVEL
+
+
+def test_score_functions_are_called_biased_and_pathwise_is_right() -> None:
+    """Pathwise and finite differences measure the reference: −e^{−θ} E e^{−E} with E ~ Exp(1)."""
+    wrong, right = (estimated(work(spec, Model(Late), 4), replicates=20_032) for spec in (SCORE, "pathwise"))
+    assert wrong.verdict == "biased" and WRONG_SCORE in wrong.warnings
+    assert right.verdict != "biased" and right.reference_gradient is not None
+    assert float(right.reference_gradient["theta"]) == pytest.approx(-math.exp(-0.5) / 2, rel=0.01)
+
+
+def test_without_a_reference_the_score_alone_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Late, "has_rsample", False)
+    monkeypatch.setattr(Late, "sample", lambda self, shape=(): self.rsample(shape).detach(), raising=False)
+    found = estimated(work(SCORE, Model(Late), 4), replicates=6_400)
+    assert found.reference == "none" and found.verdict == "biased" and WRONG_SCORE in found.warnings
