@@ -47,6 +47,8 @@ def check_problem(problem: Problem, point: Params) -> None:
             f"the distribution of {spec} has batch shape {tuple(q.batch_shape)} for {REPLICATES} replicates, not "
             f"({REPLICATES},); wrap it in Independent so that the dimensions of x are event dimensions"
         )
+    if not q.event_shape.numel():
+        raise ValueError(f"x of {spec} has no entries: its event shape is {tuple(q.event_shape)}")
     device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
     x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
     with torch.no_grad():
@@ -59,6 +61,8 @@ def check_parameters(problem: Problem) -> Params:
     if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
         raise ValueError(f"initial_params of {problem.spec} must be a dict of tensors, not {found!r:.60}")
     entries = sum(value.numel() for value in found.values())
+    if found and not entries:
+        raise ValueError(f"the parameters of {problem.spec} have no entries: there is nothing to estimate")
     if entries > MAX_ENTRIES:
         raise ValueError(f"{problem.spec} has {entries:,} parameters, more than {MAX_ENTRIES:,}: choose a smaller one")
     return found
