@@ -82,7 +82,7 @@ def _check_cost(problem: Problem, x: Tensor, params: Params) -> None:
             f"the cost of {problem.spec} must be floating-point, not {_named(cost.dtype)}: end it with .to(x.dtype)"
         )
     wanted = {**leaves, "x": at} if at.requires_grad else leaves
-    slopes = torch.autograd.grad(cost.sum(), wanted.values(), allow_unused=True) if cost.requires_grad else ()
+    slopes = torch.autograd.grad(cost.sum(), list(wanted.values()), allow_unused=True) if cost.requires_grad else ()
     found = dict(zip(wanted, slopes, strict=False))
     moves = [name for name in leaves if (slope := found.get(name)) is not None and bool((slope != 0).any())]
     if moves and not problem.cost_depends_on_params:

@@ -115,7 +115,7 @@ def squared_bias(groups: Groups, reference: np.ndarray) -> Interval:
 
 
 @np.errstate(all="ignore")
-def mean_squared_error(groups: Groups, reference: np.ndarray, floor: np.ndarray | float = 0.0) -> Interval:
+def mean_squared_error(groups: Groups, reference: np.ndarray, floor: float = 0.0) -> Interval:
     """E ||g_hat - g||^2 = total variance + squared bias, with the jackknife interval of its logarithm.
 
     Unbiased; with an exact reference it is the plain mean of ||g_hat - g||^2 over the replicates, with a measured one
