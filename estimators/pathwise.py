@@ -61,7 +61,7 @@ class Pathwise(PerSample):
 
     def points(self, q: td.Distribution) -> td.Distribution:
         inner = families.unwrap(q)
-        if not families.find(q).gaussian_noise:
+        if not families.find(q, self.form).gaussian_noise:
             raise ValueError(
                 f"a proposal on the noise needs Gaussian noise, which {type(inner).__name__} does not have"
             )

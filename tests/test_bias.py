@@ -66,6 +66,20 @@ def test_squared_bias_without_noise_is_exact():
     np.testing.assert_allclose(mean_squared_error(groups, np.array([1.0, 3.0])), [4, 4, 4])
 
 
+def test_an_error_that_rounding_or_the_reference_explain_is_none():
+    """Where nothing varies: a work map has its columns in units of the best error, and that of rounding is no unit."""
+    groups = Groups(10, np.full((GROUPS, 2), 3.0), np.zeros((GROUPS, 2)))
+    rounded, biased = np.array([3.0, 3.0 + 1e-6]), np.array([3.0, 3.1])
+    assert mean_squared_error(groups, rounded, floor=1e-5) == (0, 0, 0)
+    np.testing.assert_allclose(mean_squared_error(groups, rounded, floor=1e-8), [1e-12] * 3)
+    np.testing.assert_allclose(mean_squared_error(groups, biased, floor=1e-5), [0.01] * 3)
+    noise = 0.1 * np.random.default_rng(0).standard_normal((GROUPS, 2))
+    reference = 3 + noise - noise.mean(axis=0)
+    value, low, high = mean_squared_error(groups, reference, floor=1e-5)
+    assert value == low == 0 < high == squared_bias(groups, reference).high, "what the reference does not know"
+    assert mean_squared_error(groups, 4 + noise, floor=1e-5).low > 1
+
+
 @pytest.mark.parametrize("count", [1, 30])
 def test_mean_squared_error_is_the_mean_over_replicates(count):
     rows, reference = skewed(count=count), np.array([0.0, 1.0, -2.0])

@@ -34,11 +34,13 @@ timing = { enabled = false }
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, `before`, and `after` with half the samples thrown away, and one of something else."""
+    """Two runs, `before`, and `after` with half the samples thrown away, one of something else, and one of less."""
     folder = tmp_path_factory.mktemp("compare")
     other = SWEEP.replace("quadratic:dim=2", "cosine:dim=1")
     half = MINE.replace("[:]", "[::2]")
-    for name, sweep, mine in (("before", SWEEP, MINE), ("after", SWEEP, half), ("other", other, half)):
+    fewer = SWEEP.replace('"mine", ', "")
+    made = (("before", SWEEP, MINE), ("after", SWEEP, half), ("other", other, half), ("fewer", fewer, MINE))
+    for name, sweep, mine in made:
         (folder / f"{name}.toml").write_text(sweep)
         (folder / "mine.py").write_text(mine)
         with narrator() as progress, own_tables():
@@ -76,6 +78,17 @@ def test_markdown_is_one_table_and_json_is_complete(compared):
 def test_nothing_in_common_ends_with_4(compared):
     code, out, _ = compared("before", "other", "--fail-on", "regression")
     assert code == 4 and "0 cells in both runs" in out and "3 vanished: mine on gaussian-quadratic:dim=2, S=4; " in out
+
+
+def test_cells_that_are_not_measured_again_fail_the_gate(compared):
+    """An estimator that is no longer measured is not known to be as good; a renamed one is allowed to vanish."""
+    code, out, err = compared("before", "fewer", "--fail-on", "regression")
+    assert code == 3 and "1 vanished: mine on gaussian-quadratic:dim=2, S=4" in out
+    said = "1 cells of the first run were not measured in the second: repeat the second run, or --allow-vanished"
+    assert err == f"gradmark: {said}\n"
+    assert compared("before", "fewer", "--fail-on", "regression", "--allow-vanished")[0::2] == (0, "")
+    assert compared("before", "fewer")[0::2] == (0, "")
+    assert compared("fewer", "before", "--fail-on", "regression")[0] == 0, "a new cell is no regression"
 
 
 @pytest.mark.parametrize(

@@ -207,3 +207,16 @@ def test_more_seeds_that_diverge_are_a_failure():
     (found,) = compare(one, two).matched
     assert found.worse(Gate()) == ["fails"] and found.failure == "2 of 5 seeds diverged"
     assert not worse(compare(two, two)) and not worse(compare(two, one))
+
+
+def test_what_the_second_run_has_not_measured_is_lost():
+    """Missing, vanished or interrupted, but only where the first run had a result."""
+    first = [cell("pathwise"), cell("spsa"), cell("exact"), cell("score-function", status="failed")]
+    before = a_run(*first)
+    found = compare(before, a_run(cell("pathwise"), cell("spsa", status="interrupted")))
+    estimators = {allow: [point[1] for point in found.lost(allow_vanished=allow)] for allow in (False, True)}
+    assert estimators == {False: ["spsa", "exact"], True: ["spsa"]}
+    assert [one.point[1] for one in found.comparable] == ["pathwise"]
+    unfinished = replace(a_run(cell("pathwise")), plan=before.plan)
+    assert [point[1] for point in compare(before, unfinished).lost(allow_vanished=True)] == ["spsa", "exact"]
+    assert not compare(before, a_run(*(one | {"status": "interrupted"} for one in first))).comparable

@@ -72,3 +72,11 @@ def test_good_proposals_are_not_warned_of() -> None:
         assert found.diagnostics["pareto_k"] < 0.5
         assert found.diagnostics["effective_sample_size"] > 8
         assert 1 / 16 <= found.diagnostics["largest_weight_share"] < 0.5
+
+
+@pytest.mark.parametrize("form", ["inverse-cdf", "implicit"])
+def test_proposals_on_the_noise_are_for_gaussian_noise_alone(form: str) -> None:
+    """A uniform moved out of the unit interval stands for no sample."""
+    made = make_estimator(f"importance-weighted:base=(pathwise:form={form})")
+    reason = made.unsupported(make_problem("gaussian-quadratic:dim=1"), 2)
+    assert reason == "a proposal on the noise needs Gaussian noise, which Normal does not have"

@@ -55,6 +55,18 @@ def test_the_more_complete_of_two_is_taken(tmp_path):
     ]
 
 
+def test_rows_of_lost_cells_are_left_out_and_the_cells_are_missing(tmp_path):
+    """A file of which something took cells, and left their parameters and rounds."""
+    one = write(tmp_path / "one", CELLS, 1.0, timed_on="Xeon")
+    with closing(sqlite3.connect(one / "results.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM cells WHERE key != ?", [CELLS[1].key])
+    assert merge([one], tmp_path / "alone") == (1, 0, 2)
+    kept = load(tmp_path / "alone")
+    assert kept.parameters["key"].tolist() == kept.timings["key"].tolist() == [CELLS[1].key]
+    assert merge([one, write(tmp_path / "two", CELLS[:1], 2.0)], tmp_path / "both") == (2, 0, 1)
+    assert load(tmp_path / "both").cells["total_variance"].tolist() == [2.0, 1.0]
+
+
 def test_what_is_merged_can_be_continued(tmp_path):
     merge([write(tmp_path / "one", CELLS[:1], 1.0)], tmp_path / "all")
     write(tmp_path / "all", CELLS[1:], 2.0)

@@ -205,3 +205,18 @@ def test_a_comparison_of_runs_uses_their_pairs() -> None:
 
     (matched,) = compare(one(1.0), one(1.2)).matched
     assert relative_half_width(cast(Any, matched.changes["variance"]).ratio) < 1e-6
+
+
+def test_no_error_is_told_apart_from_any_and_the_fastest_of_these_is_best() -> None:
+    """As in `rank`, where several estimators of one bit have no variance."""
+    exact = [
+        Ranked(name, made.interval, work=made)
+        for name, made in (
+            ("slow", Work(Interval(0.0, 0.0, 1e-9), None, 3 * SECONDS)),
+            ("fast", Work(Interval(0.0, 0.0, 1e-9), None, SECONDS)),
+        )
+    ]
+    groups = np.random.default_rng(2).gamma(5.0, 1 / 5, GROUPS)
+    ranking = in_order([entry("noisy", groups), *exact])
+    assert [(one.estimator, one.tied) for one in ranking] == [("fast", True), ("slow", True), ("noisy", False)]
+    assert undecided(ranking, 0.02) == []

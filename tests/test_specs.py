@@ -193,3 +193,26 @@ def test_a_spec_is_the_same_for_equal_numbers() -> None:
     assert make_problem("gaussian-quadratic:k=2").spec == make_problem("gaussian-quadratic:k=2.0").spec
     assert make_problem("gaussian-quadratic:k=-0.0").spec == "gaussian-quadratic"
     assert math.isclose(make_problem("gaussian-quadratic:k=1e-300").k, 1e-300)  # type: ignore[attr-defined]
+
+
+NESTED = "per-data-point:base=(" * 60 + "spsa" + ")" * 60
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "x" * 5000,
+        "spsa:" + "x" * 5000,
+        "spsa:step=" + "x" * 5000,
+        "pathwise:form=" + "x" * 5000,
+        "spsa:step=(" + "x" * 5000,
+        "stratified:base=(" * 2000 + "spsa" + ")" * 2000,
+        f"importance-weighted:base=({NESTED})",
+    ],
+    ids=lambda spec: spec[:24],
+)
+def test_an_error_repeats_no_long_text(spec: str) -> None:
+    """What is known may be listed; what was typed is known to who typed it."""
+    with pytest.raises(ValueError) as refused:
+        make_estimator(spec)
+    assert len(str(refused.value)) < 600 and "…" in str(refused.value)

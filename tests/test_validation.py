@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent, Normal
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
-from estimators.registry import make_problem
+from estimators.registry import make_estimator, make_problem
 from estimators.sampling.families import sample
 from experiments.gradients.prepare import prepare
 
@@ -161,3 +161,26 @@ def test_the_command_line_refuses_such_a_problem(gradmark, tmp_path, edited, arg
     file.write_text(HEAD + PROBLEM.replace(edited, text))
     code, out, err = gradmark(*arguments, str(file))
     assert code == 2 and said in err and err.count("\n") == 1 and not out
+
+
+def no_entries(self: Problem, params: Params) -> Distribution:
+    return Independent(Normal(params["loc"][:, :0], 1.0), 1)
+
+
+def test_x_and_parameters_have_entries() -> None:
+    with pytest.raises(ValueError, match=r"^x of mine has no entries: its event shape is \(0,\)$"):
+        prepare(wrong("distribution", no_entries), Pathwise(), 2)
+    with pytest.raises(ValueError, match=r"^the parameters of mine have no entries: there is nothing to estimate$"):
+        prepare(wrong("initial_params", lambda self: {"loc": torch.ones(0)}), Pathwise(), 2)
+
+
+@pytest.mark.parametrize(
+    "spec", ["pathwise", "finite-differences", "spsa", "score-function:control_variate=regression"]
+)
+def test_one_parameter_of_several_may_be_empty(spec: str) -> None:
+    def beside(self: Problem) -> Params:
+        return {"loc": torch.ones(2).double(), "none": torch.ones(0, 3).double()}
+
+    work = prepare(wrong("initial_params", beside), make_estimator(spec), 2, dtype="float64")
+    found = work.gradient(work.params(4), work.draw(work.source("some"), 4))
+    assert found["none"].shape == (4, 0, 3) and found["loc"].isfinite().all()

@@ -13,6 +13,7 @@ from estimators.interface.refusals import at_least, binary, differentiable
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
+from estimators.sampling.events import beside, event_sum
 from estimators.sampling.families import unwrap
 
 __all__ = ["DiscreteStein"]
@@ -66,20 +67,15 @@ def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Te
     """The terms added for α = 1, and for β = 1."""
     q: Any = unwrap(samples.q)
     x, p = samples.x, q.probs.detach()
-    event = tuple(range(2, x.ndim))
     slope = cost_slopes(samples)
-    intercept = others(samples.cost - (slope * x).sum(event))
+    intercept = others(samples.cost - event_sum(slope * x, 2))
     slope = others(slope)
-    h = _wide(intercept + (slope * x).sum(event), x)
+    h = beside(intercept + event_sum(slope * x, 2), x)
     odds = torch.where(x > 0.5, 1 - p, p)  # the probability that a bit flips, given the others
     step = slope * (1 - 2 * x)  # the change of h when it flips
     change = odds * step
-    total = change.sum(event)
+    total = event_sum(change, 2)
     score, flipped = x - p, 1 - x - p
     # The score of bit i changes with its own flip alone; h changes with every flip.
-    vector = score * (_wide(total, x) - change) + odds * ((h + step) * flipped - h * score)
-    return -others(total) * samples.score, (vector * (q.logits - q.logits.detach())).sum(event)
-
-
-def _wide(value: Float[Tensor, "S R"], like: Tensor) -> Tensor:
-    return value.reshape(*value.shape, *[1] * (like.ndim - 2))
+    vector = score * (beside(total, x) - change) + odds * ((h + step) * flipped - h * score)
+    return -others(total) * samples.score, event_sum(vector * (q.logits - q.logits.detach()), 2)

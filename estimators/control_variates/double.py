@@ -12,6 +12,7 @@ from estimators.interface.refusals import at_least
 from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
+from estimators.sampling.events import event_sum
 
 __all__ = ["Double"]
 
@@ -56,6 +57,5 @@ class Double(ControlVariate):
 def _correction(samples: ScoredSamples) -> Float[Tensor, "S R"]:
     """The term added for α = 1."""
     slope, mean = others(cost_slopes(samples)), samples.q.mean
-    event = tuple(range(2, slope.ndim))
-    h = (slope * (samples.x - mean.detach())).sum(event)
-    return (h - others(h)) * samples.score - (slope * (mean - mean.detach())).sum(event)
+    h = event_sum(slope * (samples.x - mean.detach()), 2)
+    return (h - others(h)) * samples.score - event_sum(slope * (mean - mean.detach()), 2)

@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators.control_variates.expansions import without_mean
 from estimators.interface import ControlVariate, Problem, ScoredSamples
 from estimators.registry import register_control_variate
+from estimators.sampling.events import event_sum
 
 __all__ = ["MuProp"]
 
@@ -36,9 +37,8 @@ class MuProp(ControlVariate):
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         value, slope = self._expansion(samples)
         mean = samples.q.mean
-        event = tuple(range(mean.ndim)[1:])
-        h = value + (slope * (samples.x - mean.detach())).sum(tuple(axis + 1 for axis in event))
-        expected = (slope * mean).sum(event)
+        h = value + event_sum(slope * (samples.x - mean.detach()), 2)
+        expected = event_sum(slope * mean, 1)
         return h * samples.score - (expected - expected.detach())
 
     @staticmethod

@@ -12,6 +12,7 @@ from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
+from estimators.sampling.events import beside
 
 __all__ = ["OptimalBaseline"]
 
@@ -62,13 +63,9 @@ def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     num_samples, replicates = samples.cost.shape
     x = samples.x.reshape(1, num_samples * replicates, *samples.x.shape[2:])
     point = {
-        name: value.detach().expand(num_samples, *value.shape).reshape(-1, *value.shape[1:])
-        for name, value in samples.params.items()
+        name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in samples.params.items()
     }
     scores = torch.func.grad(lambda at: samples.problem.distribution(at).log_prob(x).sum())(point)
     squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
-    weighted = {
-        name: (square * samples.cost.reshape(*samples.cost.shape, *[1] * (square.ndim - 2))).mean(0)
-        for name, square in squares.items()
-    }
+    weighted = {name: (square * beside(samples.cost, square)).mean(0) for name, square in squares.items()}
     return weighted, {name: square.mean(0) for name, square in squares.items()}

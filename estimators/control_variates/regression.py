@@ -96,7 +96,7 @@ def _moments(control: ControlVariate, samples: ScoredSamples) -> tuple[Params, P
     """Means over the samples, for each replicate and parameter, in float64."""
     num_samples, replicates = samples.cost.shape
     rows = {
-        name: value.detach().expand(num_samples, *value.shape).reshape(-1, *value.shape[1:]).requires_grad_()
+        name: value.detach().expand(num_samples, *value.shape).flatten(0, 1).requires_grad_()
         for name, value in samples.params.items()
     }
     with torch.enable_grad():

@@ -11,6 +11,7 @@ from torch import Tensor
 from estimators.interface import ControlVariate, Problem, ScoredSamples
 from estimators.interface.refusals import differentiable
 from estimators.registry import register_control_variate
+from estimators.sampling.events import as_vectors
 from estimators.sampling.families import unwrap
 
 __all__ = ["Taylor"]
@@ -46,9 +47,9 @@ class Taylor(ControlVariate):
         return problem.initial_distribution.event_shape.numel()
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        mean = samples.q.mean.flatten(1)
+        mean = as_vectors(samples.q.mean, 1)
         value, slope, hessian = self._derivatives(samples)
-        step = samples.x.flatten(2) - mean.detach()
+        step = as_vectors(samples.x, 2) - mean.detach()
         curvature = (torch.einsum("srd,drj->srj", step, hessian) * step).sum(-1)
         h = value + (slope * step).sum(-1) + curvature / 2
         expected = (slope * mean).sum(-1) + _trace_with_covariance(hessian, unwrap(samples.q)) / 2
@@ -76,10 +77,10 @@ class Taylor(ControlVariate):
         basis = torch.eye(dimensions, dtype=mean.dtype, device=mean.device)
         rows = basis.reshape(dimensions, 1, *mean.shape[1:]).expand_as(copies)
         (hessian,) = pull_back(rows)
-        return cost[0].detach(), gradient[0].flatten(1).detach(), hessian.flatten(2).detach()
+        return cost[0].detach(), as_vectors(gradient[0], 1).detach(), as_vectors(hessian, 2).detach()
 
 
 def _trace_with_covariance(hessian: Tensor, q: td.Distribution) -> Float[Tensor, " R"]:
     if isinstance(q, td.MultivariateNormal):
         return torch.einsum("drj,rjd->r", hessian, q.covariance_matrix)
-    return (torch.diagonal(hessian, dim1=0, dim2=2) * q.variance.flatten(1)).sum(-1)
+    return (torch.diagonal(hessian, dim1=0, dim2=2) * as_vectors(q.variance, 1)).sum(-1)

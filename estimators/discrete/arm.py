@@ -11,6 +11,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.interface.refusals import binary, even
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
+from estimators.sampling.events import beside
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_one_hot
 
@@ -22,10 +23,6 @@ def _pairs(problem: Problem, params: Params, first: Tensor, second: Tensor) -> t
     cost = problem.cost(torch.cat([first, second]), params)
     one, other = cost.detach().chunk(2)
     return one, other, cost.mean(0)
-
-
-def _spread(cost: Tensor, like: Tensor) -> Tensor:
-    return cost.reshape(*cost.shape, *[1] * (like.ndim - cost.ndim))
 
 
 @final
@@ -52,7 +49,7 @@ class ARM(Estimator):
         p = logits.detach().sigmoid()
         above, below = (noise > 1 - p).to(noise.dtype), (noise < p).to(noise.dtype)
         one, other, mean = _pairs(problem, params, above, below)
-        return mean + attached((_spread(one - other, noise) * (noise - 0.5)).mean(0), logits)
+        return mean + attached((beside(one - other, noise) * (noise - 0.5)).mean(0), logits)
 
 
 @final
@@ -87,7 +84,7 @@ class DisARM(Estimator):
         factor = (b - mirrored) * logits.detach().abs().sigmoid() / 2
         if categorical:
             factor = factor * torch.maximum(_reached(b), _reached(mirrored))
-        return mean + attached((_spread(one - other, noise) * factor).mean(0), logits)
+        return mean + attached((beside(one - other, noise) * factor).mean(0), logits)
 
 
 def _logits(problem: Problem, params: Params) -> Tensor:

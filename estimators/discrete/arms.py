@@ -11,6 +11,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, Traits, atta
 from estimators.interface.refusals import at_least, binary
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
+from estimators.sampling.events import beside
 from estimators.sampling.families import unwrap
 
 __all__ = ["ARMS"]
@@ -49,7 +50,7 @@ class ARMS(Estimator):
         b = torch.where(logits.detach() > 0, 1 - event, event)
         direct = problem.cost(b, params)
         cost = direct.detach()
-        centred = (cost - cost.mean(0)).reshape(*cost.shape, *[1] * (b.ndim - 2))
+        centred = beside(cost - cost.mean(0), b)
         slopes = (centred * (event - rare)).sum(0) / (len(b) - 1) / (1 - _correlation(rare, len(b)))
         return direct.mean(0) + attached(slopes * torch.where(logits.detach() > 0, -1.0, 1.0), logits)
 

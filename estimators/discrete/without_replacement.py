@@ -14,6 +14,7 @@ from estimators.interface import Estimator, Noise, Params, Problem, ScoredSample
 from estimators.interface.refusals import at_least
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
+from estimators.sampling.events import as_vectors, beside
 
 __all__ = ["ReinforceWithoutReplacement", "SumAndSample", "UnorderedSet"]
 
@@ -93,14 +94,9 @@ class SumAndSample(Estimator):
         if summed is None:
             return {"x": drawn.x, "log_weight": torch.zeros_like(drawn.log_p)}
         # S draws contain at least one state outside C; the first such is a sample of q given x ∉ C.
-        event = tuple(range(2, drawn.x.ndim))
-        same = (
-            (drawn.x.unsqueeze(1) == summed.x.unsqueeze(0)).flatten(3).all(-1)
-            if event
-            else drawn.x[:, None] == summed.x
-        )
+        same = as_vectors(drawn.x.unsqueeze(1) == summed.x.unsqueeze(0), 3).all(-1)
         index = (~same.any(1)).to(torch.uint8).argmax(0)
-        last = drawn.x.gather(0, index.reshape(1, -1, *[1] * len(event)).expand(1, *drawn.x.shape[1:]))
+        last = drawn.x.gather(0, beside(index.unsqueeze(0), drawn.x).expand(1, *drawn.x.shape[1:]))
         log_weight = torch.cat([summed.log_p, remainder(summed.log_p).log().unsqueeze(0)])
         return {"x": torch.cat([summed.x.to(last.dtype), last]), "log_weight": log_weight.to(drawn.log_p.dtype)}
 

@@ -19,6 +19,7 @@ __all__ = [
     "check_known",
     "choices",
     "convert",
+    "cut",
     "nearest",
     "option_types",
     "options",
@@ -27,6 +28,10 @@ __all__ = [
 ]
 
 FORBIDDEN = set("()=,:\"'")
+DEEPEST = 64
+"""The most parentheses of a spec."""
+TYPED = 80
+"""The most characters of what was typed that an error repeats."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,22 +50,33 @@ def choices(kind: Any) -> list[str]:
     ]
 
 
+def cut(text: Any, most: int = TYPED) -> str:
+    """The text, without its middle where it is long."""
+    text = str(text)
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]} … {text[-half:]}"
+
+
 def split(spec: str) -> tuple[str, dict[str, str]]:
     """The name and the option texts of a spec. ValueError: malformed."""
     if not spec.isprintable():
-        raise ValueError(f"spec {spec!r} contains control characters")
+        raise ValueError(f"spec {cut(repr(spec))} contains control characters")
+    if spec.count("(") > DEEPEST:
+        raise ValueError(f"spec '{cut(spec)}' has more than {DEEPEST} parentheses")
     name, _, rest = spec.strip().partition(":")
     if not name or FORBIDDEN & set(name):
-        raise ValueError(f"spec '{spec}' does not start with a name; write name or name:key=value,key=value")
+        raise ValueError(f"spec '{cut(spec)}' does not start with a name; write name or name:key=value,key=value")
     if ":" in spec and not rest.strip():
-        raise ValueError(f"spec '{spec}' ends after ':'; write name:key=value, or {name} alone for its defaults")
+        raise ValueError(
+            f"spec '{cut(spec)}' ends after ':'; write name:key=value, or {cut(name)} alone for its defaults"
+        )
     found: dict[str, str] = {}
     for part in _split_outside_parentheses(rest, spec) if rest else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (equals and key and value):
-            raise ValueError(f"option '{part}' of spec '{spec}' is not of the form key=value")
+            raise ValueError(f"option '{cut(part)}' of spec '{cut(spec)}' is not of the form key=value")
         if key in found:
-            raise ValueError(f"option '{key}' stands twice in spec '{spec}'")
+            raise ValueError(f"option '{cut(key)}' stands twice in spec '{cut(spec)}'")
         found[key] = value[1:-1] if value.startswith("(") and value.endswith(")") else value
     return name.strip(), found
 
@@ -75,7 +91,7 @@ def _split_outside_parentheses(text: str, spec: str) -> list[str]:
             parts.append(text[start:position])
             start = position + 1
     if depth != 0:
-        raise ValueError(f"parentheses do not match in spec '{spec}'")
+        raise ValueError(f"parentheses do not match in spec '{cut(spec)}'")
     return [*parts, text[start:]]
 
 
@@ -83,7 +99,7 @@ def check_known(what: str, name: str, known: Iterable[str]) -> None:
     """ValueError naming the nearest known name, unless `name` is known."""
     known = sorted(known)
     if name not in known:
-        raise ValueError(f"unknown {what} {name!r}; {nearest(name, known)}")
+        raise ValueError(f"unknown {what} {cut(repr(name))}; {nearest(name, known)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -126,7 +142,7 @@ def _parse(text: Any, where: str, wanted: str, parse: Callable[[str], Any]) -> A
     try:
         return parse(str(text))
     except (ValueError, KeyError):
-        raise ValueError(f"{where} must be {wanted}, not '{text}'") from None
+        raise ValueError(f"{where} must be {wanted}, not '{cut(text)}'") from None
 
 
 def _finite(raw: str) -> float:

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.noise import NoiseSource
+from estimators.sampling.events import as_vectors
 
 __all__ = ["Network", "check_hidden", "initial_network", "network_value"]
 
@@ -35,6 +36,6 @@ def initial_network(x: Float[Tensor, "N D"], cost: Float[Tensor, " N"], hidden: 
 
 
 def network_value(network: Network, x: Float[Tensor, "S R *E"]) -> Float[Tensor, "S R"]:
-    z = ((x.flatten(2) if x.ndim > 2 else x.unsqueeze(-1)) - network["centre"]) / network["width"]
+    z = (as_vectors(x, 2) - network["centre"]) / network["width"]
     hidden = torch.tanh(z @ network["inner"] + network["bias"])
     return (hidden @ network["outer"] + z @ network["linear"] + network["level"]) * network["spread"]

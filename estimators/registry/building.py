@@ -12,6 +12,10 @@ from estimators.registry.registration import BASES, Kind, components
 __all__ = ["expand", "make_estimator", "make_problem"]
 
 
+REASON = 240
+"""The most characters of why a component refuses its options: it may repeat the spec of another."""
+
+
 def make_estimator(spec: str) -> Estimator:
     """The estimator of a spec. ValueError: an unknown name, an unknown option or a bad value."""
     return typing.cast(Estimator, _make("estimator", spec))
@@ -34,7 +38,7 @@ def _make(kind: Kind, spec: str) -> Component:
     try:
         return cls(**values)
     except ValueError as error:
-        raise ValueError(f"{kind} '{spec}': {error}") from error
+        raise ValueError(f"{kind} '{specs.cut(spec)}': {specs.cut(error, REASON)}") from error
 
 
 def _value(text: str, wanted: Any, where: str) -> Any:
@@ -52,7 +56,7 @@ def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:
     if isinstance(entry, str):
         return [_make(kind, entry).spec]
     if not isinstance(entry.get("name"), str):
-        raise ValueError(f'every {kind} needs a name: write {{name = "…"}}, not {dict(entry)}')
+        raise ValueError(f'every {kind} needs a name: write {{name = "…"}}, not {specs.cut(dict(entry))}')
     axes = _axes(entry)
     found: list[str] = []
     for combination in itertools.product(*(values for _, values in axes)):

@@ -8,6 +8,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
+from estimators.sampling.events import event_sum
 from estimators.sampling.family import family_of, inherited, is_known
 from estimators.sampling.own_sampler import own_forms
 from estimators.sampling.transforms import Forms, Transform, unwrap
@@ -62,4 +63,4 @@ def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
     inner = unwrap(q)
     each = density(inner, x)
     together = len(q.event_shape) - len(inner.event_shape)
-    return each.sum(tuple(range(-together, 0))) if together else each
+    return event_sum(each, each.ndim - together)

@@ -14,6 +14,7 @@ from estimators.interface import Claim, Estimator, Noise, Params, PerSample, Pro
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
+from estimators.sampling.events import beside
 from estimators.sampling.proposals import shifted, widened
 from estimators.score_function import ScoreFunction
 from estimators.wrappers.pareto import pareto_shape
@@ -146,7 +147,7 @@ class ImportanceWeighted(Wrapper):
         proposal = self._proposal(target)
         point = families.values(proposal, noise["base"])
         if self.proposal == "defensive":
-            pick = (noise["component"] < 0.5).reshape(point.shape[:2] + (1,) * (point.ndim - 2))
+            pick = beside(noise["component"] < 0.5, point)
             point = torch.where(pick, families.values(target, noise["base"]), point)
         log_target, log_proposal = target.log_prob(point), proposal.log_prob(point)
         if self.proposal == "defensive":

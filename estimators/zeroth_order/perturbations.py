@@ -34,7 +34,7 @@ def perturbed(params: Params, shifts: Float[Tensor, "N #R P"]) -> Params:
     """The parameters with each of N shifts added, detached, `[N·R, *shape]`."""
     moved = (flatten(params).detach() + shifts).flatten(0, 1)
     parts = moved.split([value[0].numel() for value in params.values()], dim=1)
-    return {name: part.reshape(-1, *params[name].shape[1:]) for name, part in zip(params, parts, strict=True)}
+    return {name: part.reshape(len(part), *params[name].shape[1:]) for name, part in zip(params, parts, strict=True)}
 
 
 def attach(params: Params, slopes: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:

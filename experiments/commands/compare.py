@@ -32,13 +32,22 @@ LISTED = 10
 @click.command("compare")
 @click.argument("before", metavar="RUN", shell_complete=complete_run)
 @click.argument("after", metavar="RUN", shell_complete=complete_run)
-@click.option("--fail-on", type=click.Choice(["regression"]), help="Exit with 3 where a cell of the second got worse.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["regression"]),
+    help="Exit with 3 where a cell of the second got worse, or is not there; with 4 where none is left.",
+)
+@click.option(
+    "--allow-vanished", is_flag=True, help="Cells that the second does not plan, e.g. renamed, are no reason."
+)
 @click.option("--threshold", type=float, default=1.5, show_default=True, help="The ratio from which it is worse.")
 @click.option(
     "--significance", type=float, default=1e-3, show_default=True, help="… if chance is less likely than this."
 )
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
-def command(before: str, after: str, fail_on: str | None, threshold: float, significance: float, form: str) -> int:
+def command(
+    before: str, after: str, fail_on: str | None, allow_vanished: bool, threshold: float, significance: float, form: str
+) -> int:
     """Compare the cells of two RUNs: ratios of variance, bias and time with intervals."""
     from experiments.analysis.comparison import Gate, compare
 
@@ -54,7 +63,18 @@ def command(before: str, after: str, fail_on: str | None, threshold: float, sign
         _tell(found, gate, form)
     if not found.matched:
         return NOTHING
-    return REFUTED if fail_on and found.regressions(gate) else WELL
+    return _gated(found, gate, allow_vanished) if fail_on else WELL
+
+
+def _gated(found: "Comparison", gate: "Gate", allow_vanished: bool) -> int:
+    """The exit code where a regression is to fail: what was not measured again is not known to be as good."""
+    lost = found.lost(allow_vanished=allow_vanished)
+    if lost:
+        hint = "repeat the second run" if allow_vanished else "repeat the second run, or --allow-vanished"
+        click.echo(f"gradmark: {len(lost)} cells of the first run were not measured in the second: {hint}", err=True)
+    if not found.comparable:
+        return NOTHING
+    return REFUTED if lost or found.regressions(gate) else WELL
 
 
 def _tell(found: "Comparison", gate: "Gate", form: str) -> None:

@@ -30,7 +30,7 @@ MAX_ELEMENTS = 2**26
 
 
 def check_problem(problem: Problem, point: Params) -> None:
-    """ValueError: the parameters, the distribution or the cost are not what the interface says."""
+    """ValueError: the parameters, the distribution, the cost or its flags are not what the interface says."""
     spec = problem.spec
     if not point:
         raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")
@@ -47,10 +47,58 @@ def check_problem(problem: Problem, point: Params) -> None:
             f"the distribution of {spec} has batch shape {tuple(q.batch_shape)} for {REPLICATES} replicates, not "
             f"({REPLICATES},); wrap it in Independent so that the dimensions of x are event dimensions"
         )
+    if not q.event_shape.numel():
+        raise ValueError(f"x of {spec} has no entries: its event shape is {tuple(q.event_shape)}")
     device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
     x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
-    with torch.no_grad():
-        check_shape(f"the cost of {spec}", "[S, R]", problem.cost(x, params), (SAMPLES, REPLICATES))
+    _check_log_prob(spec, q, x, dtype)
+    _check_cost(problem, x, params)
+
+
+def _check_log_prob(spec: str, q: Distribution, x: Tensor, dtype: torch.dtype) -> None:
+    """ValueError: the log-density is no `[S, R]` in the dtype of the parameters."""
+    try:
+        with torch.no_grad():
+            log_q = families.log_prob(q, x)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError):
+        return  # some estimators need none, and the others say what is wrong
+    check_shape(f"log_prob of the distribution of {spec}", "[S, R]", log_q, (SAMPLES, REPLICATES))
+    if log_q.dtype != dtype:
+        raise ValueError(
+            f"log_prob of the distribution of {spec} is {_named(log_q.dtype)} where the parameters are "
+            f"{_named(dtype)}: bring its constants to their dtype"
+        )
+
+
+def _check_cost(problem: Problem, x: Tensor, params: Params) -> None:
+    """ValueError: it is no `[S, R]`, or has a derivative that its flags deny, or none where they promise one."""
+    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+    at = x.detach().requires_grad_(x.is_floating_point())
+    with torch.enable_grad():
+        cost = problem.cost(at.clone(), leaves)  # which may be written to
+    check_shape(f"the cost of {problem.spec}", "[S, R]", cost, (SAMPLES, REPLICATES))
+    if not cost.is_floating_point():
+        raise ValueError(
+            f"the cost of {problem.spec} must be floating-point, not {_named(cost.dtype)}: end it with .to(x.dtype)"
+        )
+    wanted = {**leaves, "x": at} if at.requires_grad else leaves
+    slopes = torch.autograd.grad(cost.sum(), list(wanted.values()), allow_unused=True) if cost.requires_grad else ()
+    found = dict(zip(wanted, slopes, strict=False))
+    moves = [name for name in leaves if (slope := found.get(name)) is not None and bool((slope != 0).any())]
+    if moves and not problem.cost_depends_on_params:
+        raise ValueError(
+            f"the cost of {problem.spec} has a derivative in {moves[0]} at fixed x: set cost_depends_on_params = True"
+        )
+    varies = bool((cost != cost[:1]).any())
+    if problem.differentiable and at.requires_grad and varies and found.get("x") is None:
+        raise ValueError(
+            f"the cost of {problem.spec} has no derivative in x that autograd could find: set differentiable = False, "
+            "or keep x in the graph"
+        )
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def check_parameters(problem: Problem) -> Params:
@@ -59,6 +107,8 @@ def check_parameters(problem: Problem) -> Params:
     if not (isinstance(found, dict) and all(isinstance(value, Tensor) for value in found.values())):
         raise ValueError(f"initial_params of {problem.spec} must be a dict of tensors, not {found!r:.60}")
     entries = sum(value.numel() for value in found.values())
+    if found and not entries:
+        raise ValueError(f"the parameters of {problem.spec} have no entries: there is nothing to estimate")
     if entries > MAX_ENTRIES:
         raise ValueError(f"{problem.spec} has {entries:,} parameters, more than {MAX_ENTRIES:,}: choose a smaller one")
     return found

@@ -70,7 +70,7 @@ def summarised(
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
         squared_bias=None if against is None else statistics.squared_bias(groups, against),
-        mse=None if against is None else statistics.mean_squared_error(groups, against),
+        mse=None if against is None else statistics.mean_squared_error(groups, against, floor),
         cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
         verdict=_verdict(test, doubt),
         p_value=None if test is None else test.p_value,

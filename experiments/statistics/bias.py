@@ -115,17 +115,28 @@ def squared_bias(groups: Groups, reference: np.ndarray) -> Interval:
 
 
 @np.errstate(all="ignore")
-def mean_squared_error(groups: Groups, reference: np.ndarray) -> Interval:
+def mean_squared_error(groups: Groups, reference: np.ndarray, floor: float = 0.0) -> Interval:
     """E ||g_hat - g||^2 = total variance + squared bias, with the jackknife interval of its logarithm.
 
     Unbiased; with an exact reference it is the plain mean of ||g_hat - g||^2 over the replicates, with a measured one
-    (`reference` [G, P]) less the reference's own noise.
+    (`reference` [G, P]) less the reference's own noise. Where nothing varies it is the squared bias, and 0 as long as
+    rounding or the noise of the reference explain that.
+
+    Args:
+        groups: [G, P].
+        reference: as for `squared_bias`.
+        floor: rounding error of one entry of an estimate.
     """
+    spread = total_variance(groups, floor)
+    if spread.value == 0:
+        explained = float(np.broadcast_to(np.square(floor), groups.overall_mean.shape).sum())
+        bias = squared_bias(groups, reference)
+        seen = bias.value if bias.low > explained else 0.0
+        low, high = (end if end > explained else 0.0 for end in (bias.low, bias.high))
+        return Interval(seen, low + spread.low, high + spread.high)
     deviation = Deviation.of(groups, reference)
     value = float(groups.variance.sum()) + deviation.squared
     leave_one_out = _leave_one_out_error(groups, deviation)
-    if value == 0 and not leave_one_out.any():
-        return Interval(0.0, 0.0, 0.0)
     return log_jackknife(value, leave_one_out)
 
 

@@ -37,6 +37,8 @@ class Work:
         Group k of both has the same replicates, or the first of the same: where both met the same noise, what it does
         to both cancels in the jackknife of the paired log-ratios, and where they did not, their errors add up there.
         """
+        if other.interval.value == 0:
+            return self.interval.over(other.interval)
         value = self.interval.value / other.interval.value
         rounds = min(len(self.seconds), len(other.seconds))
         error, seconds = self._error(other), self._seconds_error(other)

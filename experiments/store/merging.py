@@ -51,4 +51,5 @@ def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
 
 
 def _rows(frame: pd.DataFrame, table: str, chosen: dict[str, int], index: int) -> list[dict]:
-    return records(frame.loc[[chosen[key] == index for key in frame["key"]], list(TABLES[table])])
+    """The rows of the chosen cells; of a cell that a damaged file has lost, other tables may still have rows."""
+    return records(frame.loc[[chosen.get(key) == index for key in frame["key"]], list(TABLES[table])])

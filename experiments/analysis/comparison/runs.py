@@ -62,6 +62,19 @@ class Comparison:
     machines: list[str]
     """How the machines or versions of the two runs differ."""
     drifts: list[Drift]
+    measured: frozenset[tuple[Any, ...]]
+    """The points that the first run has measured."""
+
+    @property
+    def comparable(self) -> list[Matched]:
+        """The cells of which something can be said: the first run has measured them, and the second has tried."""
+        return [cell for cell in self.matched if cell.point in self.measured and cell.states[1] != "interrupted"]
+
+    def lost(self, *, allow_vanished: bool) -> list[tuple[Any, ...]]:
+        """The points that the first run has measured and the second has not tried, or not to the end."""
+        interrupted = [cell.point for cell in self.matched if cell.states[1] == "interrupted"]
+        gone = [*self.missing, *interrupted, *([] if allow_vanished else self.vanished)]
+        return [point for point in gone if point in self.measured]
 
     def regressions(self, gate: Gate) -> list[Matched]:
         return [cell for cell in self.matched if cell.worse(gate)]
@@ -89,7 +102,9 @@ def compare(before: Run, after: Run) -> Comparison:
     new, gone = ([point for point in a if point not in b] for a, b in ((two, one), (one, two)))
     missing = gone if after.planned > len(after.cells) else []
     vanished = [] if missing else gone
-    return Comparison(matched, new, vanished, missing, list(_machines(before, after)), list(slower.values()))
+    measured = frozenset(point for point, cell in one.items() if cell["status"] == "done")
+    machines = list(_machines(before, after))
+    return Comparison(matched, new, vanished, missing, machines, list(slower.values()), measured)
 
 
 def _by_point(run: Run) -> dict[tuple[Any, ...], dict[str, Any]]:
