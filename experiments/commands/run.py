@@ -42,7 +42,7 @@ COMPILE = {"always": True, "auto": "auto", "never": False}
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, e.g. tcp://10.0.0.1:8786, in place of --jobs.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds after which the worker of a cell is stopped.")
 @click.option("--retry", type=click.Choice(["failed"]), help="Compute cells again that failed or were stopped.")
-@click.option("--fresh", is_flag=True, help="Forget earlier results of the same cells.")
+@click.option("--fresh", is_flag=True, help="Forget earlier results of the same cells, and measured references.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
 def command(
     sweep: str | None,
@@ -61,14 +61,18 @@ def command(
     """
     from experiments.engine import choose_executor
     from experiments.engine.coordinator import EVERYTHING
+    from experiments.measuring.reference_files import forget
     from experiments.store import FAILURES
     from experiments.sweep import cells_of
 
     asked = _sweep(sweep, flags)
-    if not cells_of(asked):
+    cells = cells_of(asked)
+    if not cells:
         click.echo(f"gradmark: sweep '{asked.name}' has no cells: everything is excluded", err=True)
         return NOTHING
     folder = Path("results") / asked.name
+    if fresh and not dry_run:
+        forget(frozenset(cell.problem for cell in cells))
     redo = EVERYTHING if fresh else FAILURES if retry else frozenset()
     executor = choose_executor(jobs=jobs, scheduler=scheduler, timeout=timeout, plugins=asked.plugins)
     return (_forecast if dry_run else _run)(asked, folder, redo, executor)

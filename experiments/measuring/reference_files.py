@@ -20,7 +20,7 @@ from experiments.measuring.fingerprint import fingerprint
 from experiments.measuring.reference import NoReference, Reference
 from experiments.statistics import GROUPS
 
-__all__ = ["Kept", "forget", "keep", "kept", "key_of", "read"]
+__all__ = ["Kept", "folder", "forget", "keep", "kept", "key_of", "read"]
 
 
 @final
@@ -77,7 +77,7 @@ def keep(key: str, workload: Workload, found: Reference | NoReference) -> None:
 
 def kept() -> Iterator[Kept]:
     """All files, the newest first."""
-    files = [file for file in _folder().glob("*.npz") if file.is_file()]
+    files = [file for file in folder().glob("*.npz") if file.is_file()]
     for file in sorted(files, key=lambda file: -file.stat().st_mtime):
         if (found := _read(file)) is not None:
             yield Kept(file, **found[1])
@@ -85,7 +85,7 @@ def kept() -> Iterator[Kept]:
 
 def forget(problems: frozenset[str] | None = None) -> int:
     """Remove what is kept for problems, by their specs, or all; the number of files."""
-    files = _folder().glob("*.npz") if problems is None else [one.file for one in kept() if one.problem in problems]
+    files = folder().glob("*.npz") if problems is None else [one.file for one in kept() if one.problem in problems]
     removed = 0
     for file in list(files):
         with suppress(OSError):
@@ -94,12 +94,12 @@ def forget(problems: frozenset[str] | None = None) -> int:
     return removed
 
 
-def _folder() -> Path:
+def folder() -> Path:
     return cache_folder() / "references"
 
 
 def _file(key: str) -> Path:
-    return _folder() / f"{key}.npz"
+    return folder() / f"{key}.npz"
 
 
 def _read(file: Path) -> tuple[np.ndarray, dict[str, Any]] | None:
