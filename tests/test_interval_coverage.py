@@ -16,7 +16,6 @@ from experiments.statistics import (
     bias_test,
     cosine,
     leave_one_out_log_variance,
-    log_standard_error,
     mean_squared_error,
     parameter_variances,
     ratio,
@@ -166,7 +165,7 @@ def test_intervals_of_work_normalized_variances_cover(rounds, spread):
     for _ in range(seeds):
         variance = total_variance(case.draw(rng))
         seconds = 2e-3 * np.exp(spread * rng.standard_normal(rounds))
-        intervals.append(work_normalized(variance, log_standard_error(variance), seconds))
+        intervals.append(work_normalized(variance, seconds))
     assert as_promised(coverage(intervals, 3 * 2e-3), seeds)
 
 

@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch import Tensor
 from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.reference import Reference
-from experiments.statistics import GROUPS, Groups
+from experiments.measuring.rounding import rounding_noise
+from experiments.measuring.scale import cost_varies
+from experiments.statistics import GROUPS, Groups, Interval
 
 __all__ = ["Sampling"]
 
@@ -24,6 +27,8 @@ ENTRIES = 2**22
 """Gradient entries that a block has where a chunk has fewer: merging moments costs the same for any number."""
 MOST_ROWS = 16
 """The most replicates of each group in such a block."""
+ROUNDING_MARGIN = 4.0
+"""Times the rounding noise of an estimate below which a variance is nothing else."""
 
 
 def _power_of_two(number: int, most: int) -> int:
@@ -85,8 +90,7 @@ class Sampling:
         gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
         count = len(gradients) // GROUPS
         if self.direction is not None:
-            lengths = torch.linalg.vector_norm(gradients, dim=1)
-            cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
+            cosines = _cosines(gradients, self.direction)
             self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
         new = _safe_moments(gradients.reshape(count, GROUPS, -1))
         if not np.isfinite(new.deviations).all():
@@ -94,11 +98,65 @@ class Sampling:
         self.groups = new if self.groups is None else self.groups.merge(new)
 
     @property
-    def rounding_floor(self) -> float:
-        """The deviation of an entry that rounding explains; from the mean estimate where there is no reference."""
+    def parts(self) -> list[slice]:
+        """Where the entries of each parameter lie."""
+        return list(self.workload.places.values())
+
+    @property
+    def rounding_floor(self) -> np.ndarray:
+        """The deviation of each entry that rounding explains, `[P]`.
+
+        It follows from the entry's own size, in the mean estimate where there is no reference. An entry may be what is
+        left of terms as large as the largest entry: where its variance leaves that open, float64 decides.
+        """
         assert self.groups is not None
-        gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
-        return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)
+        gradient = self.groups.overall_mean if self.reference is None else self.reference.gradient
+        own = statistics.ROUNDING * torch.finfo(self.workload.dtype).eps * np.abs(gradient)
+        widest = np.full_like(own, own.max())
+        if self.workload.dtype == torch.float64:
+            return widest
+        doubtful = (self.groups.variance > own**2) & (self.groups.variance <= widest**2)
+        if doubtful.any():
+            own[doubtful] = np.maximum(own, ROUNDING_MARGIN * self._rounding_noise)[doubtful]
+        return own
+
+    @cached_property
+    def _rounding_noise(self) -> np.ndarray:
+        return rounding_noise(self.workload)
+
+    @property
+    def unknown_scale(self) -> float:
+        """inf where every estimate was 0, which is not the gradient, and no cost differed: all may be missed. Else 0."""
+        groups, floor = self.groups, self.rounding_floor
+        assert groups is not None
+        if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
+            return 0.0
+        known = self.reference is not None and (np.abs(self.reference.gradient) <= floor).all()
+        return 0.0 if known or self._cost_varies else math.inf
+
+    @cached_property
+    def _cost_varies(self) -> bool:
+        return cost_varies(self.workload)
+
+    @property
+    def total_variance(self) -> Interval:
+        """[0, inf) where anything may have been missed."""
+        assert self.groups is not None
+        found = statistics.total_variance(self.groups, self.rounding_floor)
+        return Interval(0.0, 0.0, math.inf) if found.high == 0 and self.unknown_scale else found
+
+
+def _cosines(gradients: Tensor, direction: Tensor) -> Tensor:
+    """With a direction of length 1, `[n]`; 0 for a gradient of 0. Squares leave the range before gradients do."""
+    lengths = torch.linalg.vector_norm(gradients, dim=1)
+    cosines = gradients @ direction / lengths
+    tiny = torch.finfo(gradients.dtype).tiny ** 0.5 / torch.finfo(gradients.dtype).eps
+    poor = ~(lengths.isfinite() & (lengths > tiny))
+    if poor.any():
+        again = gradients[poor].double()
+        again = again @ direction.double() / torch.linalg.vector_norm(again, dim=1)
+        cosines[poor] = again.nan_to_num(0.0).to(cosines.dtype)
+    return cosines
 
 
 def _safe_moments(gradients: Tensor) -> Groups:

@@ -8,6 +8,7 @@ from experiments.gradients.workload import Workload, without_validation
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
+from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups
 
 __all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
@@ -36,7 +37,7 @@ def summarised(
     workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
     assert groups is not None
     floor = sampling.rounding_floor
-    total_variance = statistics.total_variance(groups, floor)
+    total_variance = sampling.total_variance
     variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
@@ -63,7 +64,7 @@ def summarised(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
-        signals={name: _signal(groups.of(place), floor) for name, place in workload.places.items()},
+        signals={name: _signal(groups.of(place), floor[place]) for name, place in workload.places.items()},
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
@@ -93,26 +94,39 @@ def _leave_one_out(
     return {name: logs for name, logs in found.items() if np.isfinite(logs).all()}
 
 
-def _signal(groups: Groups, floor: float) -> Signal:
+def _signal(groups: Groups, floor: np.ndarray) -> Signal:
     return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
 
 
 def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
     """The test of the bias, with a larger floor where rounding explains it.
 
-    Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype.
+    Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype. And
+    an exact gradient is a sum, whose error is that of its terms.
     """
+    floor, workload = sampling.rounding_floor, sampling.workload
+    test = _tested(sampling, against, floor)
+    if test.verdict == "biased" and against.ndim == 1:
+        terms = statistics.ROUNDING * torch.finfo(torch.float64).eps * size_of_terms(workload)
+        floor = np.maximum(floor, terms)
+        test = _tested(sampling, against, floor)
+    if test.verdict == "biased" and workload.dtype != torch.float64:
+        floor = np.maximum(floor, ROUNDING_MARGIN * rounding_shift(workload))
+        test = _tested(sampling, against, floor)
+    return test
+
+
+def _tested(sampling: Sampling, against: np.ndarray, floor: np.ndarray) -> statistics.BiasTest:
     assert sampling.groups is not None
-    test = statistics.bias_test(sampling.groups, against, sampling.rounding_floor)
-    if test.verdict != "biased" or sampling.workload.dtype == torch.float64:
-        return test
-    shift = ROUNDING_MARGIN * rounding_shift(sampling.workload)
-    return statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+    return statistics.bias_test(sampling.groups, against, floor, sampling.parts, sampling.unknown_scale)
 
 
 def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:
     if sampling.nonfinite:
         return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
+    if sampling.unknown_scale:
+        unseen = f"an event of a probability up to {10 / sampling.replicates:.1g} may have been missed"
+        return [f"every estimate was 0 and every cost the same: {unseen}, more replicates are needed"]
     found = []
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:

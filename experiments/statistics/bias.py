@@ -140,7 +140,7 @@ def _leave_one_out_error(groups: Groups, deviation: Deviation) -> np.ndarray:
 
 
 @np.errstate(all="ignore")
-def signal_to_noise(groups: Groups, floor: float = 0.0) -> Interval | None:
+def signal_to_noise(groups: Groups, floor: np.ndarray | float = 0.0) -> Interval | None:
     """||E g_hat|| / sqrt(total variance); None where the signal is not seen to be positive or nothing varies.
 
     The signal is the unbiased `squared_bias` against 0. Its interval and that of the variance are combined on the
