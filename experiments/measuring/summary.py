@@ -1,5 +1,7 @@
 """From group moments to a measurement: figures, tests and warnings."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
 from experiments.measuring.scale import size_of_terms
-from experiments.statistics import Groups
+from experiments.statistics import Groups, Interval
 
 __all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
 
@@ -20,8 +22,9 @@ ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 """Warnings that say nothing of the numbers."""
 
 
-HEAVY_TAIL = 50
-"""Replicates for each unit of kurtosis below which the variance interval is not trusted."""
+HEAVY_TAIL = 0.7
+"""Pareto k of the squared norms from which a mean of them, and so a variance, is not to be relied upon (Vehtari et al.
+2024). A kurtosis would itself be too small where tails are heavy."""
 
 
 def diagnostics_of(workload: Workload) -> dict[str, float]:
@@ -68,9 +71,9 @@ def summarised(
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
-        squared_bias=None if against is None else statistics.squared_bias(groups, against),
-        mse=None if against is None else statistics.mean_squared_error(groups, against),
-        cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
+        squared_bias=None if against is None else _open(sampling, statistics.squared_bias(groups, against)),
+        mse=None if against is None else _open(sampling, statistics.mean_squared_error(groups, against)),
+        cosine=None if sampling.direction is None else _cosine(sampling),
         verdict=None if test is None else test.verdict,
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
@@ -83,9 +86,18 @@ def summarised(
     )
 
 
-def _leave_one_out(
-    groups: Groups, against: np.ndarray | None, total_variance: statistics.Interval
-) -> dict[str, np.ndarray]:
+def _open(sampling: Sampling, interval: Interval) -> Interval:
+    """Of estimates that show nothing, nothing is known either of an error."""
+    return Interval(interval.value, 0.0, math.inf) if sampling.unknown_scale else interval
+
+
+def _cosine(sampling: Sampling) -> Interval:
+    assert sampling.groups is not None
+    found = statistics.cosine(sampling.cosines / sampling.groups.count)
+    return Interval(found.value, -1.0, 1.0) if sampling.unknown_scale else found
+
+
+def _leave_one_out(groups: Groups, against: np.ndarray | None, total_variance: Interval) -> dict[str, np.ndarray]:
     """See `Measurement.leave_one_out`. A variance at the level of rounding says nothing of another."""
     found = {"total_variance": statistics.leave_one_out_log_variance(groups)} if total_variance.value else {}
     if against is not None:
@@ -121,7 +133,7 @@ def _tested(sampling: Sampling, against: np.ndarray, floor: np.ndarray) -> stati
     return statistics.bias_test(sampling.groups, against, floor, sampling.parts, sampling.unknown_scale)
 
 
-def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:
+def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> list[str]:
     if sampling.nonfinite:
         return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
     if sampling.unknown_scale:
@@ -131,6 +143,6 @@ def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis:
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:
         found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
-    if kurtosis * HEAVY_TAIL > sampling.replicates:
+    if sampling.tail_shape > HEAVY_TAIL:
         found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
     return found
