@@ -16,7 +16,7 @@ from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.reference import Reference
 from experiments.measuring.rounding import rounding_noise
-from experiments.measuring.scale import cost_varies
+from experiments.measuring.scale import cost_varies, size_of_terms
 from experiments.statistics import GROUPS, Groups, Interval
 
 __all__ = ["Sampling"]
@@ -28,6 +28,8 @@ ENTRIES = 2**22
 """Gradient entries that a block has where a chunk has fewer: merging moments costs the same for any number."""
 MOST_ROWS = 16
 """The most replicates of each group in such a block."""
+TINY = 1e-6
+"""Entries of a gradient below which it may be 0 but for rounding: then the size of its terms is looked at."""
 MOST_TAIL = 200
 """Estimates that the shape of the tail is fitted to: 1 % of the first 20,000. Fewer lie further out."""
 ROUNDING_MARGIN = 4.0
@@ -115,18 +117,25 @@ class Sampling:
         """The deviation of each entry that rounding explains, `[P]`.
 
         It follows from the entry's own size, in the mean estimate where there is no reference. An entry may be what is
-        left of terms as large as the largest entry: where its variance leaves that open, float64 decides.
+        left of larger terms, those of the largest entry or of all entries: where its variance leaves that open, float64
+        decides. An exact gradient is itself a sum of such terms in float64.
         """
         assert self.groups is not None
         gradient = self.groups.overall_mean if self.reference is None else self.reference.gradient
-        own = statistics.ROUNDING * torch.finfo(self.workload.dtype).eps * np.abs(gradient)
-        widest = np.full_like(own, own.max())
+        terms = self._size_of_terms if np.abs(gradient).max() < TINY else 0.0
+        units = statistics.ROUNDING * torch.finfo(self.workload.dtype).eps
+        widest = np.full(len(gradient), units * max(np.abs(gradient).max(), terms))
         if self.workload.dtype == torch.float64:
             return widest
+        own = np.maximum(units * np.abs(gradient), statistics.ROUNDING * torch.finfo(torch.float64).eps * terms)
         doubtful = (self.groups.variance > own**2) & (self.groups.variance <= widest**2)
         if doubtful.any():
             own[doubtful] = np.maximum(own, ROUNDING_MARGIN * self._rounding_noise)[doubtful]
         return own
+
+    @cached_property
+    def _size_of_terms(self) -> float:
+        return size_of_terms(self.workload)
 
     @cached_property
     def _rounding_noise(self) -> np.ndarray:
@@ -140,11 +149,7 @@ class Sampling:
         if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
             return 0.0
         known = self.reference is not None and (np.abs(self.reference.gradient) <= floor).all()
-        return 0.0 if known or self._cost_varies else math.inf
-
-    @cached_property
-    def _cost_varies(self) -> bool:
-        return cost_varies(self.workload)
+        return 0.0 if known or cost_varies(self.workload, groups.replicates) else math.inf
 
     @property
     def tail_shape(self) -> float:

@@ -14,13 +14,13 @@ FEW_REPLICATES = 1024
 
 
 @torch.no_grad()
-def cost_varies(workload: Workload) -> bool:
-    """Whether the costs of the first chunk differ. Where they do not, an estimate of 0 may have missed an event."""
+def cost_varies(workload: Workload, replicates: int) -> bool:
+    """Whether the costs of so many replicates of the first chunk differ: if not, estimates of 0 may miss an event."""
     with without_validation():
         params = workload.params(workload.chunk)
         q = workload.problem.distribution(params)
         x = families.sample(q, families.noise(q, workload.num_samples, workload.source("chunk", 0)))
-        costs = workload.problem.cost(x, params)
+        costs = workload.problem.cost(x, params)[:, :replicates]
     rounding = 64 * torch.finfo(costs.dtype).eps * costs.abs().amax()
     return bool(costs.amax() - costs.amin() > rounding)
 
