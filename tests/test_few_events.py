@@ -7,6 +7,7 @@ from scipy import stats
 
 from experiments.statistics import GROUPS, Groups, bias_test, rounding_floor, undecided
 from experiments.statistics.events import relative_skewness, straightened, unseen
+from experiments.statistics.standardised import Standardised
 from experiments.statistics.verdict import ALPHA
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -58,6 +59,18 @@ def test_an_entry_that_is_wrong_is_found_beside_sparse_ones():
         gradient = expected / REPLICATES
         gradient[7] *= wrong
         assert bias_test(groups, gradient, 0.0).verdict == "biased"
+
+
+def test_too_few_events_have_too_small_a_variance():
+    """25 where 60 are expected, in one of 1,000 entries: 5.9 standard errors as they are seen, 5.1 by their law."""
+    expected = np.full(1000, 60.0)
+    groups = sparse(np.random.default_rng(0), expected)
+    seen = np.zeros(GROUPS)
+    seen[:25] = 1
+    groups.mean[:, 7], groups.deviations[:, 7] = seen / COUNT, seen * (1 - seen / COUNT)
+    found = Standardised.of(groups, expected / REPLICATES, 0.0)
+    plain = 2 * 1000 * stats.norm.sf(np.abs(found.scores[7]))
+    assert 3 * plain < ALPHA < 3 * found.p_each()
 
 
 def test_what_was_not_seen_has_the_variance_of_ten_events():
