@@ -100,10 +100,10 @@ def found(
     estimator: str = "pathwise",
     num_samples: int = 1,
     dtype: str = "float32",
-    **stop: int | None,
+    stop: Stop = Stop(replicates=20_032),  # noqa: B008
 ) -> Measurement:
     work = prepare(problem, make_estimator(estimator), num_samples, dtype=dtype)
-    return estimate(work, find_reference(work), Stop(**({"replicates": 20_032} | stop)))
+    return estimate(work, find_reference(work), stop)
 
 
 @pytest.mark.parametrize("scale", [1e20, 1e-30])
@@ -134,8 +134,8 @@ def test_zeros_of_a_cost_that_never_varied_leave_all_open() -> None:
 
 
 def test_sampling_goes_on_while_there_is_nothing_to_see() -> None:
-    assert found(Beyond(3.5), "score-function", replicates=64).total_variance == (0, 0, math.inf)
-    more = found(Beyond(6.0), "score-function", replicates=None, max_replicates=100_000)
+    assert found(Beyond(3.5), "score-function", stop=Stop(replicates=64)).total_variance == (0, 0, math.inf)
+    more = found(Beyond(6.0), "score-function", stop=Stop(max_replicates=100_000))
     assert more.stop_reason == "max_replicates"
 
 
