@@ -20,7 +20,7 @@ SCORE = "score-function:control_variate=leave-one-out"
 class Own(Distribution):
     """A distribution of a plug-in: one parameter, a sampler and a density."""
 
-    arg_constraints = {}  # noqa: RUF012
+    arg_constraints = {}  # noqa: RUF012 # pyright: ignore
     support = constraints.real  # pyright: ignore
     has_rsample = True
 

@@ -24,11 +24,20 @@ def estimates() -> Groups:
     return Groups(100, rows, np.full_like(rows, 99 * 9.0))
 
 
+def unseen_of(groups: Groups) -> float:
+    """Ten events of the size of the largest fourth moment over the variance."""
+    sums = groups.deviations + groups.count * (groups.mean - groups.overall_mean) ** 2
+    fourth = sums.var(axis=0, ddof=1) / groups.count + groups.variance**2
+    events = (groups.variance**2 * groups.replicates / (fourth - groups.variance**2)).sum()
+    size = np.sqrt(fourth / groups.variance).max() * (1 + 10 / events)
+    return 10 * (size / groups.replicates) ** 2
+
+
 def test_along_against_a_measured_reference():
     """Pairs of different groups, then the correction that takes each mean deviation to its soft threshold."""
     groups, reference = estimates(), drawn(1, GRADIENT, 0.2)
     rows = groups.mean - reference
-    precision = 1 / (rows.var(axis=0, ddof=1) / GROUPS + FLOOR**2)
+    precision = 1 / (rows.var(axis=0, ddof=1) / GROUPS + unseen_of(groups) + FLOOR**2)
     pairs = [
         (reference[k] * precision * rows[other]).sum() for k in range(GROUPS) for other in range(GROUPS) if other != k
     ]
@@ -37,7 +46,8 @@ def test_along_against_a_measured_reference():
     assert value == pytest.approx(np.mean(pairs) + (GRADIENT * precision * correction).sum())
     left_out = [along_pairs(np.delete(reference, k, 0), np.delete(rows, k, 0), precision) for k in range(GROUPS)]
     sampling = np.sqrt((GROUPS - 1) * np.var(left_out))
-    assert error == pytest.approx(np.hypot(sampling, np.linalg.norm(GRADIENT * precision * FLOOR)))
+    beside = np.linalg.norm(GRADIENT * precision * np.sqrt(FLOOR**2 + unseen_of(groups)))
+    assert error == pytest.approx(np.hypot(sampling, beside))
 
 
 def along_pairs(reference: np.ndarray, rows: np.ndarray, precision: np.ndarray) -> float:
@@ -51,13 +61,14 @@ def test_along_against_an_exact_gradient():
     groups = estimates()
     rows = groups.mean - GRADIENT
     noise = groups.leave_one_out_variance() / groups.replicates
-    own = [(GRADIENT * rows[k] / (noise[k] + FLOOR**2)).sum() for k in range(GROUPS)]
-    precision = 1 / (groups.variance / groups.replicates + FLOOR**2)
+    least = unseen_of(groups) + FLOOR**2
+    own = [(GRADIENT * rows[k] / (noise[k] + least)).sum() for k in range(GROUPS)]
+    precision = 1 / (groups.variance / groups.replicates + least)
     correction = (GRADIENT * precision * np.array([-FLOOR, -DEVIATION[1], FLOOR])).sum()
     value, error = Standardised.of(groups, GRADIENT, FLOOR).along
     assert value == pytest.approx(np.mean(own) + correction)
     sampling = np.std(own, ddof=1) / np.sqrt(GROUPS)
-    assert error == pytest.approx(np.hypot(sampling, np.linalg.norm(GRADIENT * precision * FLOOR)))
+    assert error == pytest.approx(np.hypot(sampling, np.linalg.norm(GRADIENT * precision * np.sqrt(least))))
 
 
 @pytest.mark.parametrize("measured", [False, True])
@@ -96,4 +107,7 @@ def test_the_sum_of_squares_has_the_tail_of_its_law(entries: int, tail: float):
 def test_the_projection_has_as_many_degrees_of_freedom_as_groups_but_one():
     found = Standardised.of(estimates(), GRADIENT, FLOOR)
     value, error = found.along
+    values = found.deviation.spread @ found.direction
+    bend = value / error * stats.skew(values) * (values.std() / np.sqrt(GROUPS) / error) ** 3 / np.sqrt(GROUPS)
+    assert bend > 0  # skewness would strengthen it: it stands as it is
     assert found.p_along() == pytest.approx(2 * stats.t.sf(abs(value) / error, GROUPS - 1), rel=1e-12)

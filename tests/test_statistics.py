@@ -46,7 +46,9 @@ def test_relative_half_width_is_the_longer_arm():
 def test_log_standard_error_gives_back_the_interval():
     value, low, high = total_variance(summarise(skewed()))
     error = log_standard_error(Interval(value, low, high))
-    np.testing.assert_allclose(np.log([low, high]), np.log(value) + QUANTILE * error * np.array([-1, 1]))
+    assert np.log(high / low) == pytest.approx(2 * QUANTILE * error)
+    assert np.log(high / value) > QUANTILE * error > np.log(value / low)  # skewed
+    assert log_standard_error(Interval(1.0, 0.0, inf)) == inf
     assert log_standard_error(Interval(0.0, 0.0, 0.0)) == 0
 
 
@@ -60,19 +62,24 @@ def test_cosine_has_a_students_interval():
 def test_work_normalized_figures_carry_both_errors():
     quantity = Interval(2.0, 2.0 * exp(-QUANTILE * 0.1), 2.0 * exp(QUANTILE * 0.1))
     steady, noisy = np.full(9, 3.0), 3.0 * np.exp(np.linspace(-0.5, 0.5, 9))
-    np.testing.assert_allclose(work_normalized(quantity, 0.1, steady), 3 * np.array(quantity))
-    both, time_only = work_normalized(quantity, 0.1, noisy), work_normalized(quantity, 0.0, noisy)
+    np.testing.assert_allclose(work_normalized(quantity, steady), 3 * np.array(quantity))
+    both, time_only = work_normalized(quantity, noisy), work_normalized(Interval(2.0, 2.0, 2.0), noisy)
     assert both.value == pytest.approx(6)
     arms = [np.log(x.high / x.value) ** 2 for x in (both, time_only, quantity)]
     assert arms[0] == pytest.approx(arms[1] + arms[2])
     assert arms[1] > 0
 
 
+def test_work_normalized_figures_keep_the_longer_arm_long():
+    product = work_normalized(Interval(2.0, 1.8, 3.0), np.full(9, 3.0))
+    np.testing.assert_allclose(product, [6, 5.4, 9])
+
+
 def test_work_normalized_edges():
-    assert work_normalized(Interval(0.0, 0.0, 0.0), 0.0, np.array([1.0, 2.0])) == (0, 0, 0)
-    assert work_normalized(Interval(2.0, 1.0, 4.0), 0.3, np.array([3.0])) == (6, 0, inf)
-    assert work_normalized(Interval(2.0, 0.0, inf), inf, np.array([3.0, 3.0])) == (6, 0, inf)
-    assert all(map(isnan, work_normalized(Interval(np.nan, np.nan, np.nan), np.nan, np.array([3.0, 4.0]))))
+    assert work_normalized(Interval(0.0, 0.0, 0.0), np.array([1.0, 2.0])) == (0, 0, 0)
+    assert work_normalized(Interval(2.0, 1.0, 4.0), np.array([3.0])) == (6, 0, inf)
+    assert work_normalized(Interval(2.0, 0.0, inf), np.array([3.0, 3.0])) == (6, 0, inf)
+    assert all(map(isnan, work_normalized(Interval(np.nan, np.nan, np.nan), np.array([3.0, 4.0]))))
 
 
 def test_ratio_is_paired():

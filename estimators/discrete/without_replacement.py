@@ -116,6 +116,9 @@ class ReinforceWithoutReplacement(Estimator):
     $\kappa$ the (S + 1)-th largest perturbed log-probability. The baseline is that of the other states, corrected by
     $p_s f_s$, since different weights are uncorrelated (priority sampling). Unbiased for any cost; S of at least 2 and
     at most the number of joint states, with all of which it is exact. Kool, van Hoof & Welling 2019.
+
+    Its variance is infinite at S of 2 and 3, unless these are all states: with $t = e^{-\kappa}$, whose density falls
+    like $t^S$, weights are $1/t$ and estimates $1/t^2$. At 3 it grows with the logarithm of the replicates only.
     """
 
     @property

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["pareto_shape"]
+__all__ = ["pareto_shape", "tail_shape", "tail_size"]
 
 
 def pareto_shape(log_weights: Float[Tensor, " N"]) -> float:
@@ -15,12 +15,22 @@ def pareto_shape(log_weights: Float[Tensor, " N"]) -> float:
 
     Vehtari et al. 2024, sec. 3; the fit is that of Zhang & Stephens 2009, with the prior of the former (appendix C).
     """
-    size = int(min(0.2 * len(log_weights), 3 * len(log_weights) ** 0.5))
+    return tail_shape(torch.topk(log_weights.double(), min(tail_size(len(log_weights)) + 1, len(log_weights))).values)
+
+
+def tail_size(count: int) -> int:
+    """How many of the largest of so many figures count as their tail."""
+    return int(min(0.2 * count, 3 * count**0.5))
+
+
+def tail_shape(log_largest: Float[Tensor, " M"]) -> float:
+    """`pareto_shape` of the largest figures, in descending order: the tail, and one below it."""
+    size = len(log_largest) - 1
     if size < 5:
         return float("nan")
-    ordered = torch.topk(log_weights.double(), size + 1).values.flip(0)
+    ordered = log_largest.double().flip(0)
     excess = (ordered[1:] - ordered[-1]).exp() - (ordered[0] - ordered[-1]).exp()
-    if excess[-1] <= 0:
+    if not excess[-1] > 0:
         return float("-inf")
     return _generalized_pareto_shape(excess.clamp(min=torch.finfo(torch.float64).tiny))
 

@@ -136,17 +136,17 @@ def _wanted(sampling: Sampling, stop: Stop) -> int:
 
 
 def _relative_half_width(sampling: Sampling) -> float:
-    assert sampling.groups is not None
-    return statistics.relative_half_width(statistics.total_variance(sampling.groups, sampling.rounding_floor))
+    return statistics.relative_half_width(sampling.total_variance)
 
 
 def _precise(sampling: Sampling, stop: Stop) -> bool:
     groups, reference = sampling.groups, sampling.reference
     assert groups is not None
-    floor = sampling.rounding_floor
     if _relative_half_width(sampling) > stop.rtol:
         return False
-    return not (stop.detect and reference is not None and statistics.undecided(groups, reference.groups, floor))
+    if not stop.detect or reference is None:
+        return True
+    return not statistics.undecided(groups, reference.groups, sampling.rounding_floor, sampling.parts)
 
 
 @contextmanager

@@ -4,16 +4,20 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from estimators.wrappers.pareto import tail_shape, tail_size
 from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.reference import NoReference, Reference
-from experiments.statistics import GROUPS, Groups
+from experiments.measuring.rounding import rounding_noise
+from experiments.measuring.scale import cost_varies, size_of_terms
+from experiments.statistics import GROUPS, Groups, Interval
 
 __all__ = ["Sampling"]
 
@@ -24,6 +28,12 @@ ENTRIES = 2**22
 """Gradient entries that a block has where a chunk has fewer: merging moments costs the same for any number."""
 MOST_ROWS = 16
 """The most replicates of each group in such a block."""
+TINY = 1e-6
+"""Entries of a gradient below which it may be 0 but for rounding: then the size of its terms is looked at."""
+MOST_TAIL = 200
+"""Estimates that the shape of the tail is fitted to: 1 % of the first 20,000. Fewer lie further out."""
+ROUNDING_MARGIN = 4.0
+"""Times the rounding noise of an estimate below which a variance is nothing else."""
 
 
 def _power_of_two(number: int, most: int) -> int:
@@ -49,6 +59,8 @@ class Sampling:
         self.chunks_used = 0
         self.groups: Groups | None = None
         self.cosines = np.zeros(GROUPS)
+        self.tail = torch.empty(0, dtype=torch.float64)
+        """Logarithms of the largest squared norms, in descending order."""
         self.nonfinite = 0
         self.compile_seconds = math.nan
 
@@ -85,21 +97,83 @@ class Sampling:
         self.chunks_used = chunks.stop
         gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
         count = len(gradients) // GROUPS
+        lengths = _lengths(gradients)
         if self.direction is not None:
-            lengths = torch.linalg.vector_norm(gradients, dim=1)
-            cosines = torch.where(lengths > 0, gradients @ self.direction / lengths, 0.0)
-            self.cosines += cosines.reshape(count, GROUPS).double().sum(0).cpu().numpy()
+            cosines = torch.where(lengths > 0, (gradients @ self.direction).double() / lengths, 0.0)
+            self.cosines += cosines.reshape(count, GROUPS).sum(0).cpu().numpy()
+        largest = torch.cat([self.tail, 2 * lengths.nan_to_num(math.inf).log().cpu()])
+        self.tail = torch.topk(largest, min(MOST_TAIL + 1, len(largest))).values
         new = _safe_moments(gradients.reshape(count, GROUPS, -1))
         if not np.isfinite(new.deviations).all():
             self.nonfinite += int((~gradients.isfinite().all(1)).sum())
         self.groups = new if self.groups is None else self.groups.merge(new)
 
     @property
-    def rounding_floor(self) -> float:
-        """The deviation of an entry that rounding explains; from the mean estimate where there is no reference."""
+    def parts(self) -> list[slice]:
+        """Where the entries of each parameter lie."""
+        return list(self.workload.places.values())
+
+    @property
+    def rounding_floor(self) -> np.ndarray:
+        """The deviation of each entry that rounding explains, `[P]`.
+
+        It follows from the entry's own size, in the mean estimate where there is no reference. An entry may be what is
+        left of larger terms, those of the largest entry or of all entries: where its variance leaves that open, float64
+        decides. An exact gradient is itself a sum of such terms in float64.
+        """
         assert self.groups is not None
-        gradient = self.groups.overall_mean if self.reference is None else self.reference.groups
-        return statistics.rounding_floor(torch.finfo(self.workload.dtype).eps, gradient)
+        gradient = self.groups.overall_mean if self.reference is None else self.reference.gradient
+        terms = self._size_of_terms if np.abs(gradient).max() < TINY else 0.0
+        units = statistics.ROUNDING * torch.finfo(self.workload.dtype).eps
+        widest = np.full(len(gradient), units * max(np.abs(gradient).max(), terms))
+        if self.workload.dtype == torch.float64:
+            return widest
+        own = np.maximum(units * np.abs(gradient), statistics.ROUNDING * torch.finfo(torch.float64).eps * terms)
+        doubtful = (self.groups.variance > own**2) & (self.groups.variance <= widest**2)
+        if doubtful.any():
+            own[doubtful] = np.maximum(own, ROUNDING_MARGIN * self._rounding_noise)[doubtful]
+        return own
+
+    @cached_property
+    def _size_of_terms(self) -> float:
+        return size_of_terms(self.workload)
+
+    @cached_property
+    def _rounding_noise(self) -> np.ndarray:
+        return rounding_noise(self.workload)
+
+    @property
+    def unknown_scale(self) -> float:
+        """inf where every estimate was 0, which is not the gradient, and no cost differed: all is open. Else 0."""
+        groups, floor = self.groups, self.rounding_floor
+        assert groups is not None
+        if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
+            return 0.0
+        known = self.reference is not None and (np.abs(self.reference.gradient) <= floor).all()
+        return 0.0 if known or cost_varies(self.workload, groups.replicates) else math.inf
+
+    @property
+    def tail_shape(self) -> float:
+        """Pareto k of the largest squared norms of the estimates: NaN where they are few."""
+        size = min(tail_size(self.replicates), MOST_TAIL)
+        return tail_shape(self.tail[: size + 1])
+
+    @property
+    def total_variance(self) -> Interval:
+        """[0, inf) where anything may have been missed."""
+        assert self.groups is not None
+        found = statistics.total_variance(self.groups, self.rounding_floor)
+        return Interval(0.0, 0.0, math.inf) if found.high == 0 and self.unknown_scale else found
+
+
+def _lengths(gradients: Tensor) -> Tensor:
+    """Norms of `[n, P]` in float64; their squares may leave the range of a dtype where they do not."""
+    lengths = torch.linalg.vector_norm(gradients, dim=1).double()
+    tiny = torch.finfo(gradients.dtype).tiny ** 0.5 / torch.finfo(gradients.dtype).eps
+    poor = ~(lengths.isfinite() & (lengths > tiny))
+    if poor.any():
+        lengths[poor] = torch.linalg.vector_norm(gradients[poor].double(), dim=1)
+    return lengths
 
 
 def _safe_moments(gradients: Tensor) -> Groups:

@@ -6,7 +6,7 @@ import torch
 from experiments.gradients.float64 import gradient_in_float64
 from experiments.gradients.workload import Workload, flatten, without_validation
 
-__all__ = ["rounding", "rounding_shift"]
+__all__ = ["rounding", "rounding_noise", "rounding_shift"]
 
 
 def rounding(workload: Workload) -> dict[str, float]:
@@ -36,20 +36,27 @@ def rounding(workload: Workload) -> dict[str, float]:
     return figures
 
 
-def rounding_shift(workload: Workload) -> float:
-    """The most that rounding moves an entry of the mean estimate, over the first chunk, against float64.
+def rounding_shift(workload: Workload) -> np.ndarray:
+    """The most that rounding moves each entry of the mean estimate, `[P]`, as far as the first chunk can tell."""
+    errors = _errors(workload)
+    return np.abs(errors.mean(0)) + 3 * errors.std(0) / len(errors) ** 0.5
 
-    0 where float64 gives no finite figure to compare with.
-    """
+
+def rounding_noise(workload: Workload) -> np.ndarray:
+    """What rounding does to each entry of an estimate, `[P]`, as a root mean square over the first chunk."""
+    return (_errors(workload) ** 2).mean(0) ** 0.5
+
+
+def _errors(workload: Workload) -> np.ndarray:
+    """The estimates of the first chunk less those of float64, `[R, P]`; 0 where float64 has nothing to compare with."""
     found = workload.gradients(0).double().cpu().numpy()
     try:
-        exact = _in_float64(workload)
+        errors = found - _in_float64(workload)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:  # a component that is written for one dtype
-        return 0.0
-    shift = np.abs((found - exact).mean(0)).max()
-    return float(shift) if np.isfinite(shift) else 0.0
+        return np.zeros_like(found)
+    return np.where(np.isfinite(errors).all(0), errors, 0.0)
 
 
 def _in_float64(workload: Workload) -> np.ndarray:

@@ -1,5 +1,7 @@
 """From group moments to a measurement: figures, tests and warnings."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -9,7 +11,8 @@ from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
-from experiments.statistics import Groups
+from experiments.measuring.scale import size_of_terms
+from experiments.statistics import Groups, Interval
 
 __all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
 
@@ -20,8 +23,9 @@ ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 """Warnings that say nothing of the numbers."""
 
 
-HEAVY_TAIL = 50
-"""Replicates for each unit of kurtosis below which the variance interval is not trusted."""
+HEAVY_TAIL = 0.7
+"""Pareto k of the squared norms from which a mean of them, and so a variance, is not to be relied upon (Vehtari et al.
+2024). A kurtosis would itself be too small where tails are heavy."""
 
 
 def diagnostics_of(workload: Workload) -> dict[str, float]:
@@ -37,7 +41,7 @@ def summarised(
     workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
     assert groups is not None
     floor = sampling.rounding_floor
-    total_variance = statistics.total_variance(groups, floor)
+    total_variance = sampling.total_variance
     variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
@@ -65,13 +69,13 @@ def summarised(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
-        signals={name: _signal(groups.of(place), floor) for name, place in workload.places.items()},
+        signals={name: _signal(groups.of(place), floor[place]) for name, place in workload.places.items()},
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
-        squared_bias=None if against is None else statistics.squared_bias(groups, against),
-        mse=None if against is None else statistics.mean_squared_error(groups, against, floor),
-        cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
+        squared_bias=None if against is None else _open(sampling, statistics.squared_bias(groups, against)),
+        mse=None if against is None else _open(sampling, statistics.mean_squared_error(groups, against, floor)),
+        cosine=None if sampling.direction is None else _cosine(sampling),
         verdict=_verdict(test, doubt),
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
@@ -84,9 +88,18 @@ def summarised(
     )
 
 
-def _leave_one_out(
-    groups: Groups, against: np.ndarray | None, total_variance: statistics.Interval
-) -> dict[str, np.ndarray]:
+def _open(sampling: Sampling, interval: Interval) -> Interval:
+    """Of estimates that show nothing, nothing is known either of an error."""
+    return Interval(interval.value, 0.0, math.inf) if sampling.unknown_scale else interval
+
+
+def _cosine(sampling: Sampling) -> Interval:
+    assert sampling.groups is not None
+    found = statistics.cosine(sampling.cosines / sampling.groups.count)
+    return Interval(found.value, -1.0, 1.0) if sampling.unknown_scale else found
+
+
+def _leave_one_out(groups: Groups, against: np.ndarray | None, total_variance: Interval) -> dict[str, np.ndarray]:
     """See `Measurement.leave_one_out`. A variance at the level of rounding says nothing of another."""
     found = {"total_variance": statistics.leave_one_out_log_variance(groups)} if total_variance.value else {}
     if against is not None:
@@ -95,21 +108,31 @@ def _leave_one_out(
     return {name: logs for name, logs in found.items() if np.isfinite(logs).all()}
 
 
-def _signal(groups: Groups, floor: float) -> Signal:
+def _signal(groups: Groups, floor: np.ndarray) -> Signal:
     return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
 
 
 def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
     """The test of the bias, with a larger floor where rounding explains it.
 
-    Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype.
+    Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype. And
+    an exact gradient is a sum, whose error is that of its terms.
     """
+    floor, workload = sampling.rounding_floor, sampling.workload
+    test = _tested(sampling, against, floor)
+    if test.verdict == "biased" and against.ndim == 1:
+        terms = statistics.ROUNDING * torch.finfo(torch.float64).eps * size_of_terms(workload)
+        floor = np.maximum(floor, terms)
+        test = _tested(sampling, against, floor)
+    if test.verdict == "biased" and workload.dtype != torch.float64:
+        floor = np.maximum(floor, ROUNDING_MARGIN * rounding_shift(workload))
+        test = _tested(sampling, against, floor)
+    return test
+
+
+def _tested(sampling: Sampling, against: np.ndarray, floor: np.ndarray) -> statistics.BiasTest:
     assert sampling.groups is not None
-    test = statistics.bias_test(sampling.groups, against, sampling.rounding_floor)
-    if test.verdict != "biased" or sampling.workload.dtype == torch.float64:
-        return test
-    shift = ROUNDING_MARGIN * rounding_shift(sampling.workload)
-    return statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+    return statistics.bias_test(sampling.groups, against, floor, sampling.parts, sampling.unknown_scale)
 
 
 def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:
@@ -129,13 +152,16 @@ def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict
     return test.verdict
 
 
-def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:
+def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> list[str]:
     if sampling.nonfinite:
         return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
+    if sampling.unknown_scale:
+        unseen = f"an event of a probability up to {10 / sampling.replicates:.1g} may have been missed"
+        return [f"every estimate was 0 and every cost the same: {unseen}, more replicates are needed"]
     found = []
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:
         found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
-    if kurtosis * HEAVY_TAIL > sampling.replicates:
+    if sampling.tail_shape > HEAVY_TAIL:
         found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
     return found

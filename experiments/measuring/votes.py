@@ -41,10 +41,11 @@ class Candidate:
 
     def opinion(self, other: "Candidate") -> "Opinion":
         """Whether both have measured the same, in all parameters and in each named one."""
-        parts = [(self.groups.of(place), other.groups.mean[:, place]) for place in self.places]
-        whole = _test(self.groups, other.groups.mean)
-        found = [(whole, self.groups, other.groups.mean), *((_test(*part), *part) for part in parts)]
-        differ = any(test.p_value < DISAGREEMENT and _material(*part) for test, *part in found)
+        whole = _test(self.groups, other.groups.mean, self.places)
+        differ = _differ(whole, self.groups, other.groups.mean)
+        for place in self.places:
+            mine, its = self.groups.of(place), other.groups.mean[:, place]
+            differ = differ or _differ(_test(mine, its, [slice(None)]), mine, its)
         return Opinion(differ, whole.detectable)
 
 
@@ -114,14 +115,16 @@ def _opinion(first: Candidate | Differences, second: Candidate | Differences) ->
     return Opinion(deviation.p_value < DISAGREEMENT and deviation.least > IMMATERIAL, deviation.detectable)
 
 
-def _test(groups: Groups, reference: np.ndarray) -> statistics.BiasTest:
+def _test(groups: Groups, reference: np.ndarray, places: Sequence[slice]) -> statistics.BiasTest:
     floor = statistics.rounding_floor(np.finfo(np.float64).eps, reference)
-    return statistics.bias_test(groups, reference, floor)
+    return statistics.bias_test(groups, reference, floor, places)
 
 
-def _material(groups: Groups, reference: np.ndarray) -> bool:
+def _differ(test: statistics.BiasTest, groups: Groups, reference: np.ndarray) -> bool:
+    """Whether a difference is certain, and not too small to matter."""
     least = statistics.squared_bias(groups, reference).low
-    return least > IMMATERIAL**2 * float((reference.mean(0) ** 2).sum())
+    material = least > IMMATERIAL**2 * float((reference.mean(0) ** 2).sum())
+    return test.p_value < DISAGREEMENT and material
 
 
 def _camps(count: int, agreeing: Sequence[tuple[int, int]], disputes: Sequence[tuple[int, int]]) -> list[set[int]]:

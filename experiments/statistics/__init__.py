@@ -9,16 +9,27 @@ from experiments.statistics.derived import (
     relative_half_width,
     work_normalized,
 )
+from experiments.statistics.events import never_varied
 from experiments.statistics.groups import GROUPS, Groups, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
-from experiments.statistics.verdict import ALPHA, TOLERANCE, BiasTest, Verdict, bias_test, rounding_floor, undecided
+from experiments.statistics.verdict import (
+    ALPHA,
+    ROUNDING,
+    TOLERANCE,
+    BiasTest,
+    Verdict,
+    bias_test,
+    rounding_floor,
+    undecided,
+)
 from experiments.statistics.work import Work
 
 __all__ = [
     "ALPHA",
     "GROUPS",
+    "ROUNDING",
     "TOLERANCE",
     "BiasTest",
     "Groups",
@@ -37,6 +48,7 @@ __all__ = [
     "log_median_standard_error",
     "log_standard_error",
     "mean_squared_error",
+    "never_varied",
     "parameter_variances",
     "ratio",
     "relative_half_width",

@@ -115,7 +115,7 @@ def squared_bias(groups: Groups, reference: np.ndarray) -> Interval:
 
 
 @np.errstate(all="ignore")
-def mean_squared_error(groups: Groups, reference: np.ndarray, floor: float = 0.0) -> Interval:
+def mean_squared_error(groups: Groups, reference: np.ndarray, floor: np.ndarray | float = 0.0) -> Interval:
     """E ||g_hat - g||^2 = total variance + squared bias, with the jackknife interval of its logarithm.
 
     Unbiased; with an exact reference it is the plain mean of ||g_hat - g||^2 over the replicates, with a measured one
@@ -125,7 +125,7 @@ def mean_squared_error(groups: Groups, reference: np.ndarray, floor: float = 0.0
     Args:
         groups: [G, P].
         reference: as for `squared_bias`.
-        floor: rounding error of one entry of an estimate.
+        floor: rounding error of an entry of one estimate, [P] or of all entries.
     """
     spread = total_variance(groups, floor)
     if spread.value == 0:
@@ -151,7 +151,7 @@ def _leave_one_out_error(groups: Groups, deviation: Deviation) -> np.ndarray:
 
 
 @np.errstate(all="ignore")
-def signal_to_noise(groups: Groups, floor: float = 0.0) -> Interval | None:
+def signal_to_noise(groups: Groups, floor: np.ndarray | float = 0.0) -> Interval | None:
     """||E g_hat|| / sqrt(total variance); None where the signal is not seen to be positive or nothing varies.
 
     The signal is the unbiased `squared_bias` against 0. Its interval and that of the variance are combined on the

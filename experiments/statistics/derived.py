@@ -26,8 +26,17 @@ def relative_half_width(interval: Interval) -> float:
 
 
 def log_standard_error(interval: Interval) -> float:
-    """Standard error of the logarithm of a `total_variance` or `mean_squared_error`, recovered from its interval."""
-    return float(np.log1p(relative_half_width(interval)) / stats.t.ppf(0.975, GROUPS - 1))
+    """Standard error of the logarithm of a `total_variance` or `mean_squared_error`, from the mean of both arms."""
+    if interval == (0.0, 0.0, 0.0):
+        return 0.0
+    return sum(_log_arms(interval)) / 2 / float(stats.t.ppf(0.975, GROUPS - 1))
+
+
+@np.errstate(all="ignore")
+def _log_arms(interval: Interval) -> tuple[float, float]:
+    """How far an interval of a positive quantity reaches below and above it, in logarithms."""
+    value, low, high = np.log(interval)
+    return float(value - low), float(high - value)
 
 
 def log_median_standard_error(seconds_rounds: np.ndarray) -> float:
@@ -54,26 +63,25 @@ def cosine(group_cosines: np.ndarray) -> Interval:
     return Interval(value, float(np.maximum(value - half, -1.0)), float(np.minimum(value + half, 1.0)))
 
 
-def work_normalized(quantity: Interval, log_quantity_se: float, seconds_rounds: np.ndarray) -> Interval:
+def work_normalized(quantity: Interval, seconds_rounds: np.ndarray) -> Interval:
     """Variance (or mean squared error) times the median seconds of one gradient (Glynn & Whitt 1992).
 
     The squared error per second of computing: averaging n estimates divides the error by n and multiplies the time.
-    Both errors count, that of the median by `log_median_standard_error`.
+    Both errors count, that of the median by `log_median_standard_error`, arm by arm (Zou & Donner 2008).
 
     Args:
         quantity: `total_variance` or `mean_squared_error`.
-        log_quantity_se: standard error of its logarithm (`log_standard_error`).
         seconds_rounds: seconds of one gradient, one figure a timing round; a single round gives [0, inf).
     """
     seconds, rounds = float(np.median(seconds_rounds)), len(seconds_rounds)
     value = quantity.value * seconds
     if value == 0:
         return Interval(0.0, quantity.low * seconds, quantity.high * seconds)
-    if rounds < 2 or log_quantity_se == float("inf"):
+    if rounds < 2 or quantity.high == float("inf"):
         return Interval(value, 0.0, float("inf"))
-    log_seconds_se = log_median_standard_error(seconds_rounds)
-    half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * log_quantity_se, stats.t.ppf(0.975, rounds - 1) * log_seconds_se)
-    return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
+    of_time = stats.t.ppf(0.975, rounds - 1) * log_median_standard_error(seconds_rounds)
+    below, above = np.hypot(_log_arms(quantity), of_time)
+    return Interval(value, float(value * np.exp(-below)), float(value * np.exp(above)))
 
 
 @np.errstate(all="ignore")

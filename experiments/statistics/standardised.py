@@ -1,5 +1,6 @@
 """The deviation of an estimate from the gradient in units of its noise, and three tests of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,36 +8,55 @@ import numpy as np
 from scipy import stats
 
 from experiments.statistics.bias import Deviation, noise_traces
+from experiments.statistics.events import never_varied, relative_skewness, straightened, unseen
 from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error, rounding
 
 __all__ = ["Standardised", "gradient", "squared_norm"]
 
+FAR = 3.0
+"""Scores beyond which the skewness of an entry counts among all entries: nearer by, it averages out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Standardised:
-    """Every entry has variance 1 by construction: total^2 = variance of the overall mean + rounding^2.
+    """Every entry has variance 1 by construction: total^2 = variance of the overall mean + unseen + rounding^2.
 
     Where estimates are skewed, a variance is correlated with the mean of the same replicates, and a sum over many
     entries adds that up. Against an exact gradient, each group is therefore weighed by the variances of the others.
     """
 
+    replicates: int
     deviation: Deviation
     reference: np.ndarray  # [P] exact or [G, P] measured
     floor: np.ndarray  # [P]
+    unseen: np.ndarray  # [P], variance of the overall mean from events that were not seen
+    skewness: np.ndarray  # [P], of the overall mean
     shrunk: np.ndarray  # [P], deviation soft-thresholded by the floor
     precision: np.ndarray  # [P], 1 / total^2; 0 for an entry that is always exactly 0
     others: np.ndarray  # [G, P], the same without group k, or [P] where the reference is measured
 
     @classmethod
-    def of(cls, groups: Groups, reference: np.ndarray, floor: float) -> "Standardised":
+    def of(
+        cls,
+        groups: Groups,
+        reference: np.ndarray,
+        floor: np.ndarray | float,
+        parts: Sequence[slice] = (slice(None),),
+        scale: float = 0.0,
+    ) -> "Standardised":
         deviation = Deviation.of(groups, reference)
         magnitude = np.maximum(np.abs(groups.overall_mean), np.abs(gradient(reference)))
         floors = np.maximum(floor, rounding(magnitude))
-        total = deviation.noise + floors**2
-        precision = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
         shrunk = deviation.mean - np.clip(deviation.mean, -floors, floors)
-        others = precision if deviation.measured else _without_each(groups, deviation.noise, floors)
-        return cls(deviation, reference, floors, shrunk, precision, others)
+        # What is always the same, and right to the last digit, is no accident.
+        certain = never_varied(groups, floors) & (shrunk == 0)
+        absent = np.where(certain, 0.0, unseen(groups, floors, parts, scale))
+        total = deviation.noise + absent + floors**2
+        absent[np.isinf(absent)] = 0.0  # such an entry takes no part: its precision is 0
+        precision = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+        others = precision if deviation.measured else _without_each(groups, deviation.noise, total - deviation.noise)
+        skewness = relative_skewness(groups, total)
+        return cls(groups.replicates, deviation, reference, floors, absent, skewness, shrunk, precision, others)
 
     @property
     def degrees(self) -> int:
@@ -58,19 +78,34 @@ class Standardised:
             values = np.einsum("p,gp,gp->g", self.reference, self.others, rows)
             value, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
         value += self.direction @ (self.shrunk - self.deviation.mean)
-        return float(value), float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
+        return float(value), float(np.hypot(error, self._rounded_or_unseen))
+
+    @cached_property
+    def _skewness_along(self) -> float:
+        """Third central moment of the mean along u."""
+        values = self.deviation.spread @ self.direction
+        return float((values**3).mean() / len(values) ** 2)
+
+    @cached_property
+    def _rounded_or_unseen(self) -> float:
+        """Error along u of what the groups do not show."""
+        return float(np.sqrt(self.direction**2 @ (self.floor**2 + self.unseen)))
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """|z|, [P], of a standard normal where there is no bias."""
-        scores = np.abs(self.shrunk) * np.sqrt(self.precision)
+        """z, [P], of a standard normal where there is no bias."""
+        scores = self.shrunk * np.sqrt(self.precision)
         # Variances from G group means alone make it Student's t, whose square is nu / (nu - 2) on average.
-        return stats.norm.isf(stats.t.sf(scores, self.degrees)) if self.deviation.measured else scores
+        return _normal(scores, self.degrees) if self.deviation.measured else scores
 
     def p_along(self) -> float:
-        """Student's t with G - 1 degrees of freedom."""
+        """Student's t with G - 1 degrees of freedom; the skewness of the groups can only make it larger."""
         value, error = self.along
-        return float(2 * stats.t.sf(abs(value) / error, self.degrees)) if error > 0 else 1.0
+        if not error > 0:
+            return 1.0
+        score = value / error
+        straight = straightened(np.array(score), np.array(self._skewness_along / error**3))
+        return float(2 * stats.t.sf(min(abs(score), abs(straight)), self.degrees))
 
     def p_together(self) -> float:
         """Sum of squared scores as a chi-square of three matched moments (Hall 1983, Buckley & Eagleson 1988).
@@ -92,11 +127,19 @@ class Standardised:
         rest = self.deviation.mean - rows / len(rows)
         products = np.einsum("gp,gp,gp->", rows, self.others, rest) / len(rows)
         rounded = self.shrunk**2 - self.deviation.mean**2 + self.deviation.noise
-        return float(products + self.precision @ rounded)
+        far = np.abs(self.scores) > FAR
+        skewed = np.minimum(self._straight_scores[far] ** 2 - self.scores[far] ** 2, 0.0)
+        return float(products + self.precision @ rounded + skewed.sum())
 
     def p_each(self) -> float:
-        """First step of Holm (1979): the largest score."""
-        return float(min(1.0, 2 * self.scores.size * stats.norm.sf(self.scores.max())))
+        """First step of Holm (1979): the largest score, each corrected for its skewness."""
+        largest = np.abs(self._straight_scores).max()
+        return float(min(1.0, 2 * self.scores.size * stats.norm.sf(largest)))
+
+    @cached_property
+    def _straight_scores(self) -> np.ndarray:
+        scores = self.scores if self.deviation.measured else _normal(self.scores, self.replicates - 1)
+        return straightened(scores, self.skewness)
 
     def detectable(self, alpha: float) -> float:
         """Smallest relative bias along the gradient that `p_along` finds at alpha / 3 with probability 0.99."""
@@ -111,7 +154,7 @@ class Standardised:
         if self.deviation.measured:
             return self.along[1]
         error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
-        return float(np.hypot(error, np.linalg.norm(self.direction * self.floor)))
+        return float(np.hypot(error, self._rounded_or_unseen))
 
     def _strength(self) -> float:
         """The gradient itself, projected on u."""
@@ -120,11 +163,16 @@ class Standardised:
         return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]
 
 
-def _without_each(groups: Groups, noise: np.ndarray, floors: np.ndarray) -> np.ndarray:
+def _normal(scores: np.ndarray, degrees: int) -> np.ndarray:
+    """Student's t as normal scores of the same tail."""
+    return np.sign(scores) * stats.norm.isf(stats.t.sf(np.abs(scores), degrees))
+
+
+def _without_each(groups: Groups, noise: np.ndarray, least: np.ndarray) -> np.ndarray:
     """1 / total^2 without group k, [G, P]; a group without which nearly nothing varies is not left out of its entry."""
     total = groups.leave_one_out_variance() / groups.replicates
     np.maximum(total, noise / 4, out=total)
-    total += floors**2
+    total += least
     return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
 

@@ -10,8 +10,8 @@ __all__ = ["kurtosis", "leave_one_out_log_variance", "log_jackknife", "parameter
 
 
 @np.errstate(all="ignore")
-def total_variance(groups: Groups, floor: float = 0.0) -> Interval:
-    """Trace of the covariance of one estimate, with the jackknife interval of its logarithm over the groups.
+def total_variance(groups: Groups, floor: np.ndarray | float = 0.0) -> Interval:
+    """Trace of the covariance of one estimate, with the jackknife interval of its logarithm, corrected for skewness.
 
     The jackknife follows the kurtosis of the estimates; a chi-square interval assumes that of a Gaussian
     (Miller 1968, Efron & Stein 1981). Variance within rounding is none: [0, 0]. Where only one group
@@ -19,7 +19,7 @@ def total_variance(groups: Groups, floor: float = 0.0) -> Interval:
 
     Args:
         groups: [G, P].
-        floor: rounding error of one entry of an estimate; variances up to its square count as 0.
+        floor: rounding error of one entry of an estimate, [P] or of all; variances up to its square count as 0.
     """
     negligible = _negligible(groups, floor)
     if (groups.variance <= negligible).all():
@@ -30,13 +30,12 @@ def total_variance(groups: Groups, floor: float = 0.0) -> Interval:
 
 
 @np.errstate(all="ignore")
-def parameter_variances(groups: Groups, floor: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def parameter_variances(groups: Groups, floor: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`total_variance` for each parameter on its own: value, low, high, each [P]."""
     negligible = _negligible(groups, floor)
     remaining = groups.leave_one_out_variance()
     remaining[remaining <= negligible] = 0.0
-    factor = _log_factor(remaining)
-    low, high = groups.variance / factor, groups.variance * factor
+    low, high = groups.variance * _factors(remaining)
     unknown = (remaining == 0.0).any(axis=0)
     low, high = np.where(unknown, 0.0, low), np.where(unknown, np.inf, high)
     zero = groups.variance <= negligible
@@ -67,19 +66,37 @@ def kurtosis(groups: Groups) -> float:
 
 @np.errstate(all="ignore")
 def log_jackknife(value: float, leave_one_out: np.ndarray) -> Interval:
-    """exp(log value +- t se), se from leave-one-group-out values [G]; zeros and NaN as in `total_variance`."""
+    """The value times `_factors` of the leave-one-group-out values [G]; zeros and NaN as in `total_variance`."""
     if not (np.isfinite(value) and np.isfinite(leave_one_out).all()):
         return Interval(float("nan"), float("nan"), float("nan"))
     if value <= 0 or (leave_one_out <= 0).any():
         return Interval(value, min(value, 0.0), float("inf"))
-    factor = float(_log_factor(leave_one_out))
-    return Interval(value, value / factor, value * factor)
+    low, high = value * _factors(leave_one_out)
+    return Interval(value, float(low), float(high))
 
 
-def _log_factor(leave_one_out: np.ndarray) -> np.ndarray:
-    """The factor that divides and multiplies the value to give its 95 % interval, over axis 0."""
-    return np.exp(stats.t.ppf(0.975, len(leave_one_out) - 1) * jackknife_error(np.log(leave_one_out)))
+def _factors(leave_one_out: np.ndarray) -> np.ndarray:
+    """The factors of the value that bound its 95 % interval: exp(-t se (1 - a t / 6)) and exp(t se (1 + a t)).
+
+    a = skewness / sqrt(G), that of what the groups contribute. Hall's correction of Student's t (1992) takes a t / 3
+    from one arm and adds it to the other, less t se / 2, which the logarithm has done. But where tails are heavy the
+    skewness of few values is too small, and so is the standard error, whence these numbers: they were chosen by
+    simulation, so that 94 to 96 % are covered, with misses on both sides, from a Gaussian to a kurtosis of 230.
+
+    Args:
+        leave_one_out: [G, ...].
+    """
+    size, quantile = len(leave_one_out), stats.t.ppf(0.975, len(leave_one_out) - 1)
+    arm = quantile * jackknife_error(np.log(leave_one_out))
+    bend = quantile * np.maximum(-_skewness(leave_one_out), 0.0) / np.sqrt(size)
+    return np.exp(np.stack([-arm * np.maximum(1 - bend / 6, 0.3), arm * (1 + bend)]))
 
 
-def _negligible(groups: Groups, floor: float) -> np.ndarray:
+def _skewness(values: np.ndarray) -> np.ndarray:
+    """Over axis 0; 0 where nothing varies."""
+    about = values - values.mean(axis=0)
+    return np.nan_to_num((about**3).mean(axis=0) / (about**2).mean(axis=0) ** 1.5)
+
+
+def _negligible(groups: Groups, floor: np.ndarray | float) -> np.ndarray:
     return np.maximum(floor, rounding(groups.overall_mean)) ** 2

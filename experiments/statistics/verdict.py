@@ -1,5 +1,6 @@
 """Is an estimator biased? The combined test, and whether enough replicates were drawn to tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +11,13 @@ from experiments.statistics.bias import Deviation, bias_bounds, noise_traces
 from experiments.statistics.groups import Groups
 from experiments.statistics.standardised import Standardised, gradient, squared_norm
 
-__all__ = ["ALPHA", "TOLERANCE", "BiasTest", "Verdict", "bias_test", "rounding_floor", "undecided"]
+__all__ = ["ALPHA", "ROUNDING", "TOLERANCE", "BiasTest", "Verdict", "bias_test", "rounding_floor", "undecided"]
 
 ALPHA = 0.001  # false alarms of the combined test
 TOLERANCE = 0.01  # relative bias that must have been detectable, and excluded, before a claim counts as confirmed
+
+ROUNDING = 64
+"""Units in the last place that rounding may cost."""
 
 
 Verdict = Literal["unbiased", "biased", "undetermined"]
@@ -29,15 +33,22 @@ class BiasTest:
 
 
 def rounding_floor(eps: float, reference: np.ndarray) -> float:
-    """Deviation of an entry that rounding explains: 64 eps max|g|; `eps` of the dtype that estimates were computed in.
+    """Deviation of any entry that rounding explains: 64 eps max|g|; `eps` of the dtype that estimates were computed in.
 
-    Without it an estimator of no variance would be called biased for its last bit.
+    Without it an estimator of no variance would be called biased for its last bit. It holds for entries that are what
+    is left of terms as large as the others; `ROUNDING * eps` times its own size for one that is not.
     """
-    return float(64 * eps * np.abs(gradient(reference)).max())
+    return float(ROUNDING * eps * np.abs(gradient(reference)).max())
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
+def bias_test(
+    groups: Groups,
+    reference: np.ndarray,
+    floor: np.ndarray | float,
+    parts: Sequence[slice] = (slice(None),),
+    scale: float = 0.0,
+) -> BiasTest:
     """Test E g_hat = g once, when sampling has ended, at level `ALPHA`.
 
     Smallest of three p-values, times three (Bonferroni): along the gradient ("everything is 1 % too large"), over all
@@ -47,11 +58,15 @@ def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
     Args:
         groups: [G, P].
         reference: g, [P] exact or [G, P] group means of a measured one.
-        floor: `rounding_floor`; counted as an error of every entry, once as a shift and once as noise.
+        floor: what rounding explains, [P] or of all entries, as `rounding_floor`; counted as an error of every entry,
+            once as a shift and once as noise.
+        parts: where the entries of each parameter lie. Events as large as those of its other entries may have been
+            missed in an entry (`events.unseen`).
+        scale: as large as an event may be where nothing has varied; inf: not known, and nothing is called biased.
     """
     if not _finite(groups, reference):
         return BiasTest(float("nan"), float("nan"), "undetermined")
-    standardised = Standardised.of(groups, reference, floor)
+    standardised = Standardised.of(groups, reference, floor, parts, scale)
     detectable = standardised.detectable(ALPHA)
     p_value = min(1.0, 3 * min(standardised.p_along(), standardised.p_together(), standardised.p_each()))
     if p_value < ALPHA:
@@ -63,7 +78,13 @@ def bias_test(groups: Groups, reference: np.ndarray, floor: float) -> BiasTest:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def undecided(groups: Groups, reference: np.ndarray, floor: float) -> bool:
+def undecided(
+    groups: Groups,
+    reference: np.ndarray,
+    floor: np.ndarray | float,
+    parts: Sequence[slice] = (slice(None),),
+    scale: float = 0.0,
+) -> bool:
     """Whether an unbiased estimator would need more replicates to be confirmed.
 
     Looks at the noise alone and never at the deviation itself, so that sampling until it is False does not spoil the
@@ -71,7 +92,7 @@ def undecided(groups: Groups, reference: np.ndarray, floor: float) -> bool:
     """
     if not _finite(groups, reference):
         return False
-    standardised = Standardised.of(groups, reference, floor)
+    standardised = Standardised.of(groups, reference, floor, parts, scale)
     if standardised.detectable(ALPHA) > TOLERANCE:
         return True
     deviation = standardised.deviation

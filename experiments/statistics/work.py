@@ -28,7 +28,7 @@ class Work:
 
     @cached_property
     def interval(self) -> Interval:
-        return work_normalized(self.quantity, log_standard_error(self.quantity), self.seconds)
+        return work_normalized(self.quantity, self.seconds)
 
     @np.errstate(all="ignore")
     def over(self, other: "Work") -> Interval:

@@ -14,7 +14,7 @@ import torch
 
 from experiments.gradients.workload import Workload, without_validation
 from experiments.machine.provenance import cpu_name
-from experiments.statistics import Interval, log_standard_error, work_normalized
+from experiments.statistics import Interval, work_normalized
 from experiments.timing.kernels import kernel_seconds
 from experiments.timing.memory import peak_memory
 
@@ -50,7 +50,7 @@ class Timing:
 
     def times(self, quantity: Interval) -> Interval:
         """A variance or a mean squared error times the median latency, with an interval from both."""
-        return work_normalized(quantity, log_standard_error(quantity), self.latency)
+        return work_normalized(quantity, self.latency)
 
     def columns(self, total_variance: Interval, mse: Interval | None) -> dict[str, Any]:
         """The columns of the timing in the store's `cells` table, beside the statistics that it belongs to."""
