@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -47,6 +47,11 @@ class Problem(Component, ABC):
     def initial_distribution(self) -> Distribution:
         """q at the start: what kind of x there is, for `unsupported`."""
         return self.to("cpu", torch.float64).distribution(start(self))
+
+    @cached_property
+    def refusals(self) -> dict[Any, str | None]:
+        """What estimators have answered to whether they support this problem: `Estimator.require_support`."""
+        return {}
 
     @abstractmethod
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
