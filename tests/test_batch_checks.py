@@ -48,7 +48,10 @@ class Mean(Problem):
     weights: Any = None
 
     data: Any = field(init=False, default_factory=lambda: DATA)
-    num_data = 6
+
+    @property
+    def num_data(self) -> int:
+        return 6
 
     def initial_params(self) -> Params:
         return {"loc": torch.zeros(3, dtype=torch.float64)}
