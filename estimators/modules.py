@@ -1,5 +1,6 @@
 """A torch.nn.Module as part of a problem: its parameters among the problem's, one network for each replicate."""
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ __all__ = ["ReplicatedModule"]
 
 @dataclass(frozen=True)
 class ReplicatedModule:
-    """Any module without state of its own: no batch norm, no dropout.
+    """Any module without state of its own that `torch.func.vmap` can map: no batch norm, no dropout, no GRU or LSTM.
 
     The parameters that `initial_params` gives belong among those of the problem, named `prefix` + name. The module's
     own parameters are the starting point and never change.
@@ -41,7 +42,10 @@ class ReplicatedModule:
         return self._mapped(params, data, 0)
 
     def _mapped(self, params: Params, inputs: Tensor, axis: int | None) -> Tensor:
-        """The outputs for inputs with a leading batch axis, over the replicates."""
+        """The outputs for inputs with a leading batch axis, over the replicates.
+
+        ValueError: the module cannot be mapped, and what to do.
+        """
         own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
         some = next(iter(own.values()), inputs)
         buffers = {
@@ -52,4 +56,28 @@ class ReplicatedModule:
         def call(weights: Params, inputs: Tensor) -> Tensor:
             return functional_call(self.module, {**buffers, **weights}, (inputs,))
 
-        return torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
+        try:
+            return torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
+        except RuntimeError as error:
+            raise _explained(error, type(self.module).__name__) from error
+
+
+ADVICE = {
+    "randomness": "it draws random numbers, as dropout does: call eval() on it, or make the noise a part of x",
+    "running_mean": "batch norm keeps running statistics: use LayerNorm or GroupNorm, or call eval() on it",
+    "data-dependent control flow": "it branches on the values of tensors: write torch.where",
+    "item()": "it turns tensors into numbers: keep them tensors",
+    "Batching rule not implemented": "{rule} has no batching rule: write its recurrence with nn.GRUCell or nn.Linear",
+}
+"""What to do, by words in what torch says of a module that cannot be mapped."""
+
+
+def _explained(error: RuntimeError, module: str) -> Exception:
+    """One line that says what to do where a module cannot be mapped over replicates; else the error itself."""
+    text = str(error)
+    rule = re.search(r"aten::(\w+)", text)
+    for words, advice in ADVICE.items():
+        if words in text:
+            advice = advice.format(rule=rule[1] if rule else "an operation")
+            return ValueError(f"{module} cannot be mapped over replicates by torch.func.vmap: {advice}")
+    return error

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
@@ -69,7 +70,12 @@ class ScoreFunction(PerSample):
         return self if fitted is self.control_variate else replace(self, control_variate=fitted)
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "ScoreFunction":
-        samples = ScoredSamples.of(problem, params, self._samples(problem, params, noise))
+        if type(self.control_variate).update is ControlVariate.update:  # the costs would be evaluated for nothing
+            return self
+        moving = self.traits.differentiates_samples
+        point = {name: value.detach().requires_grad_(moving) for name, value in params.items()}
+        with torch.set_grad_enabled(moving):
+            samples = ScoredSamples.of(problem, point, self._samples(problem, point, noise))
         updated = self.control_variate.update(samples)
         return self if updated is self.control_variate else replace(self, control_variate=updated)
 

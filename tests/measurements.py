@@ -33,7 +33,7 @@ def estimated(workload: Workload, **stop: Any) -> Measurement:
 
 def numbers(found: Measurement) -> dict[str, Any]:
     """All that does not depend on the clock, as JSON text that compares NaN with NaN."""
-    row = {key: value for key, value in found.row().items() if key != "statistics_seconds"}
+    row = {key: value for key, value in found.row().items() if key not in ("statistics_seconds", "fit_seconds")}
     return {key: json.dumps(value) for key, value in row.items()} | {"parameters": json.dumps(found.parameters())}
 
 

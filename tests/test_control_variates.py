@@ -163,9 +163,10 @@ class WithoutPath(ControlVariate):
 def arbitrary(dimensions: int) -> dict[str, Tensor]:
     """A network that nobody has fitted."""
     source = IID(1, dtype=torch.float64)
-    shapes = {"inner": (dimensions, 4), "bias": (4,), "outer": (4,), "linear": (dimensions,), "level": (1,)}
+    shapes = {"inner": (dimensions, 4), "bias": (4,), "outer": (4,), "linear": (dimensions,), "level": ()}
     drawn = {name: source.normal(shape) for name, shape in shapes.items()}
-    return drawn | {"centre": drawn["linear"], "width": 1 + drawn["linear"] ** 2, "spread": torch.tensor(2.0).double()}
+    drawn |= {"centre": drawn["linear"], "width": 1 + drawn["linear"] ** 2, "spread": torch.tensor(2.0).double()}
+    return {name: value.reshape(1, *value.shape) for name, value in drawn.items()}
 
 
 @pytest.mark.parametrize(("kind", "verdict"), [(Lax, False), (WithoutPath, True)])

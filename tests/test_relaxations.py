@@ -81,7 +81,7 @@ class WithoutPath(Estimator):
 
     def surrogate(self, problem, params, noise):
         z, given, samples = Rebar._relaxed(problem, params, noise)
-        coefficients = {"scale": torch.ones(()), "log_temperature": torch.tensor(0.5).log()}
+        coefficients = {"scale": torch.ones(1), "log_temperature": torch.tensor([0.5]).log()}
         free, conditional = (Rebar().control(problem, params, at, coefficients) for at in (z, given.detach()))
         return (samples.direct + (samples.cost - conditional) * samples.score + free - free.detach()).mean(0)
 

@@ -117,6 +117,7 @@ def test_every_step_and_seed_has_a_batch_of_its_own(monkeypatch):
     monkeypatch.setattr(LatentVariableProblem, "batch", recorded)
     workload = prepare_unlearned(make_problem("linear-gaussian:dim=1,points=8"), make_estimator("pathwise"), 2)
     run = Optimisation(workload, Train(optimizer="sgd", learning_rate=1e-3, batch=3, seeds=4))
+    drawn.clear()  # it was tried on two batches
     run.advance()
     params, source = workload.params(4), workload.source("step", 0)
     part = batch(workload.problem, drawn[0])  # type: ignore[arg-type]

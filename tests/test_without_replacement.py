@@ -2,15 +2,17 @@
 
 import itertools
 import math
+import warnings
 from dataclasses import dataclass
 
 import pytest
 import torch
 from discrete_workloads import TOY, measured, workload
+from scipy import stats
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent
 
-from estimators.discrete.gumbel_top_k import most_probable, without_replacement
+from estimators.discrete.gumbel_top_k import joint_states, most_probable, without_replacement
 from estimators.discrete.set_probabilities import leave_out_ratios, remainder
 from estimators.discrete.without_replacement import ReinforceWithoutReplacement, UnorderedSet
 from estimators.interface import Estimator, Params, Problem, ScoredSamples, replicated
@@ -154,3 +156,28 @@ def test_more_samples_than_states_are_refused() -> None:
         assert "8 joint states" in (estimator.unsupported(make_problem(TOY), 9) or "")
         assert estimator.unsupported(make_problem("bernoulli-toy:dim=200"), 16) is None
         assert "Normal" in (estimator.unsupported(make_problem("gaussian-quadratic"), 2) or "")
+
+
+@pytest.mark.parametrize("spec", ["sum-and-sample", "unordered-set", "reinforce-without-replacement"])
+def test_more_states_than_a_float_counts(spec: str) -> None:
+    """2^3300 joint states."""
+    problem = make_problem("digits-sbn:latent=100,points=33")
+    assert joint_states(problem.initial_distribution) == math.inf
+    assert make_estimator(spec).unsupported(problem, 33) is None
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_the_tail_of_the_threshold_is_that_of_the_arrivals(size: int) -> None:
+    """P(e^κ > t) is that of S + 1 of 8 clocks within 1/t: ∝ t^−(S + 1), so that E[e^{4κ}] is infinite for S below 4."""
+    problem, count = make_problem("bernoulli-toy:dim=3,logit=0,t=0.1"), 40_000
+    params = replicated(problem.initial_params(), count)
+    made = make_estimator("reinforce-without-replacement")
+    noise = made.draw(problem, params, size, IID(0, dtype=torch.float64))
+    for t in (0.5, 1.0, 2.0):
+        wanted = float(stats.binom.sf(size, 8, 1 - math.exp(-1 / (8 * t))))
+        found = float((noise["threshold"].exp() > t).double().mean())
+        assert abs(found - wanted) < 4.5 * (wanted * (1 - wanted) / count) ** 0.5
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made.diagnostics(problem, params, noise)
+    assert ["infinite variance" in str(one.message) for one in caught] == [True] * (size < 4)

@@ -22,7 +22,7 @@ from experiments.gradients.workload import Workload
 from experiments.measuring import find_reference
 from experiments.measuring.reference import NoReference
 
-DERIVED = {"gradient", "loss", "require_support"}
+DERIVED = {"gradient", "loss", "require_support", "step"}
 """The members of an estimator that follow from the others, and cannot be defined anew."""
 OWN: dict[type[Wrapper], set[str]] = {
     Stratified: {"unsupported", "claim", "draw"},

@@ -72,6 +72,10 @@ class OVIS(ScoreOfBound):
 
     `ScoreOfBound` with $c_k = \log \frac1{K-1} \sum_{j \ne k} w_j + (1 - \gamma) \log(1 - 1/K)$; as the weights
     become equal, $\gamma = 0$ leaves noise of order $1/K^2$ in the encoder.
+
+    Its authors' form has $-\gamma \tilde w_k$ in $c_k$, too. That is a function of the sample itself, so that it adds
+    $\gamma \sum_k E[\tilde w_k \, \partial \log q(z_k|x)]$ to the gradient, a bias in the encoder unless all weights
+    are equal; it is left out here.
     Any q; unbiased for the gradient of the bound.
     Liévin, Dittadi, Christensen & Winther 2020.
     """

@@ -10,7 +10,8 @@ from torch import Tensor
 from estimators.control_variates.expansions import cost_slopes, others
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.interface.refusals import at_least, binary, differentiable
-from estimators.learning.least_variance import least_variance
+from estimators.learning.coefficients import of_costs
+from estimators.learning.least_variance import least_variance, least_variance_step
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.events import beside, event_sum
@@ -31,13 +32,15 @@ class DiscreteStein(ControlVariate):
 
     The Gibbs operator is $(\mathcal A h)(x) = \sum_i \mathbb{E}[h(x) \mid x_{-i}] - h(x)$, and $h_s$ expands the cost
     at the other samples, $h_s(y) = \frac{1}{S-1} \sum_{r \ne s} f_r + \nabla f_r^\top (y - x_r)$; the general form
-    learns a network of these. `fit` learns $\alpha$ and $\beta$, which are zero before. Unbiased for independent
-    samples; S of at least 2, binary x and a cost differentiable in x, whose slopes count as S more evaluations.
-    Shi, Zhou, Hwang, Titsias & Mackey 2022.
+    learns a network of these. $\alpha$ and $\beta$ are those of least variance, on separate noise by `fit` or over
+    earlier steps in training; zero before. Unbiased for independent samples; S of at least 2, binary x and a cost
+    differentiable in x, whose slopes count as S more evaluations. Shi, Zhou, Hwang, Titsias & Mackey 2022.
     """
 
     coefficients: Tensor | None = learned()
-    """α and β."""
+    """α and β, `[2]` or `[R, 2]`."""
+    products: Tensor | None = learned()
+    """From which they follow."""
 
     @property
     def traits(self) -> Traits:
@@ -51,16 +54,24 @@ class DiscreteStein(ControlVariate):
         return num_samples
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        alpha, beta = (0.0, 0.0) if self.coefficients is None else self.coefficients
+        term = others(samples.cost) * samples.score
+        if self.coefficients is None:
+            return term
         baseline, gradient = _stein_terms(samples)
-        return others(samples.cost) * samples.score - alpha * baseline - beta * gradient
+        alpha, beta = (of_costs(value, samples.cost.shape[1]) for value in self.coefficients.unbind(-1))
+        return term - alpha * baseline - beta * gradient
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "DiscreteStein":
-        def terms(samples: ScoredSamples) -> tuple[Tensor, ...]:
-            plain = samples.direct + (samples.cost - others(samples.cost)) * samples.score
-            return plain, *_stein_terms(samples)
+        coefficients, products = least_variance(_terms, problem, params, num_samples, source)
+        return replace(self, coefficients=coefficients, products=products)
 
-        return replace(self, coefficients=least_variance(terms, problem, params, num_samples, source))
+    def update(self, samples: ScoredSamples) -> "DiscreteStein":
+        coefficients, products = least_variance_step(_terms, samples, self.products)
+        return replace(self, coefficients=coefficients, products=products)
+
+
+def _terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], ...]:
+    return samples.direct + (samples.cost - others(samples.cost)) * samples.score, *_stein_terms(samples)
 
 
 def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S R"]]:

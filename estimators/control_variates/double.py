@@ -9,7 +9,8 @@ from torch import Tensor
 from estimators.control_variates.expansions import cost_slopes, others, without_mean
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
 from estimators.interface.refusals import at_least
-from estimators.learning.least_variance import least_variance
+from estimators.learning.coefficients import of_costs
+from estimators.learning.least_variance import least_variance, least_variance_step
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.events import event_sum
@@ -26,12 +27,15 @@ class Double(ControlVariate):
     $$\frac1S \sum_s \Big(f_s + h_s - \frac{1}{S-1} \sum_{r \ne s} (f_r + h_r)\Big) \nabla \log q(x_s)
       - \frac{\alpha}{S} \sum_s g_s^\top \nabla_\theta \mu,$$
 
-    $\mu(\theta)$ the mean of x. Both uses of h have a known expectation, which in the baseline is zero. `fit` learns
-    $\alpha$, which is −1 before. Unbiased for independent samples; S of at least 2, a q with a known mean and a cost
-    differentiable in x, whose slopes count as S more evaluations. Titsias & Shi 2022.
+    $\mu(\theta)$ the mean of x. Both uses of h have a known expectation, which in the baseline is zero. $\alpha$
+    is that of least variance, on separate noise by `fit` or over earlier steps in training; −1 before. Unbiased for
+    independent samples; S of at least 2, a q with a known mean and a cost differentiable in x, whose slopes count as S
+    more evaluations. Titsias & Shi 2022.
     """
 
     coefficient: Tensor | None = learned()
+    products: Tensor | None = learned()
+    """From which the coefficient follows."""
 
     @property
     def traits(self) -> Traits:
@@ -44,14 +48,20 @@ class Double(ControlVariate):
         return num_samples
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        scale = -1.0 if self.coefficient is None else self.coefficient
+        scale = -1.0 if self.coefficient is None else of_costs(self.coefficient, samples.cost.shape[1])
         return others(samples.cost) * samples.score - scale * _correction(samples)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Double":
-        def terms(samples: ScoredSamples) -> tuple[Tensor, Tensor]:
-            return samples.direct + (samples.cost - others(samples.cost)) * samples.score, _correction(samples)
+        coefficients, products = least_variance(_terms, problem, params, num_samples, source)
+        return replace(self, coefficient=coefficients[0], products=products)
 
-        return replace(self, coefficient=least_variance(terms, problem, params, num_samples, source)[0])
+    def update(self, samples: ScoredSamples) -> "Double":
+        coefficients, products = least_variance_step(_terms, samples, self.products)
+        return replace(self, coefficient=coefficients[:, 0], products=products)
+
+
+def _terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Tensor, "S R"]]:
+    return samples.direct + (samples.cost - others(samples.cost)) * samples.score, _correction(samples)
 
 
 def _correction(samples: ScoredSamples) -> Float[Tensor, "S R"]:

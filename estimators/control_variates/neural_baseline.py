@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from estimators.interface import ControlVariate, Observed, Params, Problem, ScoredSamples, learned
-from estimators.learning.moving_averages import moved
-from estimators.learning.network import Network, check_hidden
+from estimators.learning.adam import adam_step, no_moments
+from estimators.learning.coefficients import Coefficients
+from estimators.learning.network import check_hidden
 from estimators.noise import IID, NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling import families
@@ -18,7 +19,6 @@ from estimators.sampling import families
 __all__ = ["NeuralBaseline"]
 
 FIT_STEPS, FIT_SAMPLES = 100, 64
-MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 
 @final
@@ -65,23 +65,12 @@ class NeuralBaseline(ControlVariate):
         start = _start(target, samples, self.hidden) if self.state is None else self.state
         state = tree_map(lambda value: value.expand(replicates, *value.shape[1:]), start)
 
-        def error(network: Network) -> Tensor:
+        def error(network: Coefficients) -> Tensor:
             missed = (target - _guess(network, state["spread"], samples)).unflatten(1, (replicates, -1))
             return ((missed / state["spread"]) ** 2).mean((0, 2)).sum()
 
-        slopes = torch.func.grad(error)(state["network"])
-        steps = state["steps"] + 1
-        mean = moved(state["mean"], slopes, MEAN_DECAY)
-        square = moved(state["square"], tree_map(torch.square, slopes), SQUARE_DECAY)
-
-        def stepped(value: Tensor, mean: Tensor, square: Tensor) -> Tensor:
-            shape = (replicates, *[1] * (value.ndim - 1))
-            corrected = (1 - MEAN_DECAY**steps).reshape(shape), (1 - SQUARE_DECAY**steps).reshape(shape)
-            return value - self.rate * (mean / corrected[0]) / ((square / corrected[1]).sqrt() + EPSILON)
-
-        network = tree_map(stepped, state["network"], mean, square)
-        learned_state = {"network": network, "mean": mean, "square": square, "steps": steps, "spread": state["spread"]}
-        return replace(self, state=tree_map(torch.Tensor.detach, learned_state))
+        network, moments = adam_step(state["network"], torch.func.grad(error)(state["network"]), state, self.rate)
+        return replace(self, state={"network": network, "spread": state["spread"].detach()} | moments)
 
 
 def _start(target: Float[Tensor, "S C"], samples: ScoredSamples, hidden: int) -> dict[str, Any]:
@@ -97,11 +86,10 @@ def _start(target: Float[Tensor, "S C"], samples: ScoredSamples, hidden: int) ->
         "outer": target.new_zeros(1, hidden, 1),
         "level": each.mean(1, keepdim=True) / terms / spread,
     }
-    zeros = tree_map(torch.zeros_like, network)
-    return {"network": network, "mean": zeros, "square": zeros, "steps": target.new_zeros(1), "spread": spread}
+    return {"network": network, "spread": spread} | no_moments(network)
 
 
-def _guess(network: Network, spread: Float[Tensor, "R 1"], samples: ScoredSamples) -> Float[Tensor, " C"]:
+def _guess(network: Coefficients, spread: Float[Tensor, "R 1"], samples: ScoredSamples) -> Float[Tensor, " C"]:
     """The guess of each cost in nats: of all its data points together, or of its only one."""
     hidden = (_problem(samples).observation @ network["inner"] + network["bias"]).tanh()
     each = spread * ((hidden @ network["outer"]).squeeze(-1) + network["level"])

@@ -81,7 +81,8 @@ class Regression(ControlVariate):
         return replace(self, control=control, moments=_moments(control, fresh_samples(problem, params, source)))
 
     def update(self, samples: ScoredSamples) -> "Regression":
-        return replace(self, moments=moved(self.moments, _moments(self.control, samples), self.decay))
+        moments = moved(self.moments, _moments(self.control, samples), self.decay)
+        return replace(self, control=self.control.update(samples), moments=moments)
 
 
 def _rescored(samples: ScoredSamples, factors: Params) -> ScoredSamples:

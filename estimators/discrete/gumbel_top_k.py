@@ -1,5 +1,6 @@
 """Samples without replacement from a product of discrete distributions, over joint states that are never listed."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ from estimators.sampling.states import States
 __all__ = ["Beam", "joint_states", "most_probable", "too_few_states", "without_replacement"]
 
 
+LARGEST = 1023.0
+"""The binary logarithm of the largest number of states that is counted."""
+
+
 class Beam(NamedTuple):
     """Distinct joint states, best first."""
 
@@ -26,9 +31,10 @@ class Beam(NamedTuple):
 
 
 def joint_states(q: td.Distribution) -> float:
-    """The number of joint states."""
+    """The number of joint states; infinity, where it is beyond the largest float."""
     inner = unwrap(q)
-    return float(_states(q).classes(inner)) ** inner.batch_shape[1:].numel()
+    classes, variables = _states(q).classes(inner), inner.batch_shape[1:].numel()
+    return float(classes) ** variables if variables * math.log2(classes) < LARGEST else math.inf
 
 
 def too_few_states(problem: Problem, num_samples: int) -> str | None:

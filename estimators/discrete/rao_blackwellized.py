@@ -8,7 +8,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached
+from estimators.interface import Estimator, Noise, Params, Problem, attached, constant_cost
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import unwrap
@@ -78,6 +78,6 @@ def _rises(problem: Problem, params: Params, x: Tensor, q: td.Distribution) -> F
     blocks = []
     for block in pick.split(max(BLOCK_ELEMENTS // (steps * x.numel()), 1)):
         points = torch.where(block, moved, plain)  # [b, J, S, R, D, …]
-        cost = problem.cost(points.reshape(-1, *x.shape[1:]), params)
+        cost = constant_cost(problem, points.reshape(-1, *x.shape[1:]), params)
         blocks.append(cost.reshape(len(block), steps, *x.shape[:2]))
     return torch.cat(blocks).permute(2, 1, 0, 3)

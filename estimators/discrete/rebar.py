@@ -11,9 +11,11 @@ from torch import Tensor
 
 from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
-from estimators.learning.fresh_samples import fresh_samples
+from estimators.learning.adam import Moments
+from estimators.learning.coefficients import Coefficients, for_each_cost, for_each_replicate
+from estimators.learning.fresh_samples import FIRST_SAMPLES, by_replicate, fresh_samples, own_noise
 from estimators.learning.network import check_hidden, initial_network, network_value
-from estimators.learning.variance_gradient import Coefficients, minimise_variance
+from estimators.learning.variance_gradient import minimise_variance, variance_step
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
@@ -28,19 +30,22 @@ class RelaxedControl(Estimator, ABC):
     $$\hat g = (f(x) - c(\tilde z))\, \nabla \log q(x) + \nabla c(z) - \nabla c(\tilde z).$$
 
     Unbiased for any control c, since z and $\tilde z$ have the same distribution; both paths carry their gradient.
-    `fit` learns the coefficients of c by the gradient of the variance, on noise of its own, and freezes them; before
-    that they have the values given. Three evaluations of the cost a sample, which must be differentiable in x.
+    The coefficients of c are learned by the gradient of the variance: by `fit` on noise of its own, or in training by a
+    step of Adam after each use, as in the papers; before that they have the values given. Three evaluations of the cost
+    a sample, which must be differentiable in x.
     """
 
     temperature: float = 0.5
     coefficients: Coefficients | None = learned()
+    moments: Moments | None = learned()
+    """Adam's, in training."""
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
 
     @abstractmethod
-    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        """The coefficients to start from; the learned ones require a gradient."""
+    def initial(self, problem: Problem, params: Params, source: NoiseSource, num_samples: int) -> Coefficients:
+        """The coefficients to start from, with what is standardised by a number of samples; 0: as many as for `fit`."""
 
     @abstractmethod
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
@@ -49,7 +54,7 @@ class RelaxedControl(Estimator, ABC):
     def given(self, params: Params) -> Coefficients:
         """Scale one and the temperature of the spec, in the dtype of the parameters."""
         some = next(iter(params.values()))
-        return {"scale": some.new_tensor(1.0), "log_temperature": some.new_tensor(math.log(self.temperature))}
+        return {"scale": some.new_tensor([1.0]), "log_temperature": some.new_tensor([math.log(self.temperature)])}
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return unrelaxed(problem)
@@ -72,13 +77,30 @@ class RelaxedControl(Estimator, ABC):
         def surrogate(point: Params, coefficients: Coefficients) -> Tensor:
             with torch.no_grad():
                 noise = self.draw(problem, point, 1, source)
-            z, given, samples = self._relaxed(problem, point, noise)
-            # The coefficients are differentiated in all three places, the parameters in the last two.
-            at = [self.control(problem, point, place, coefficients) for place in (given.detach(), z, given)]
-            return _combine(samples, at[0], at[1] - at[2])
+            return self._learning(problem, point, noise, coefficients)
 
-        start = self.initial(problem, params, source.stream("initial"))
+        start = self.initial(problem, params, source.stream("initial"), 0)
         return replace(self, coefficients=minimise_variance(surrogate, params, start))
+
+    def update(self, problem: Problem, params: Params, noise: Noise) -> "RelaxedControl":
+        def surrogate(coefficients: Coefficients) -> Tensor:
+            return self._learning(problem, point, noise, coefficients)
+
+        start = self.coefficients
+        if start is None:
+            start = self.initial(problem, params, own_noise(self.name, params), FIRST_SAMPLES)
+        with torch.enable_grad():
+            point = {name: value.detach().requires_grad_() for name, value in params.items()}
+            coefficients, moments = variance_step(surrogate, point, start, self.moments)
+        return replace(self, coefficients=coefficients, moments=moments)
+
+    def _learning(
+        self, problem: Problem, params: Params, noise: Noise, coefficients: Coefficients
+    ) -> Float[Tensor, " R"]:
+        """The surrogate, to be differentiated in the coefficients in all three places; in the parameters in two."""
+        z, given, samples = self._relaxed(problem, params, noise)
+        at = [self.control(problem, params, place, coefficients) for place in (given.detach(), z, given)]
+        return _combine(samples, at[0], at[1] - at[2])
 
     @staticmethod
     def _relaxed(problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor, ScoredSamples]:
@@ -95,8 +117,10 @@ def _combine(samples: ScoredSamples, fixed: Tensor, path: Tensor) -> Float[Tenso
 
 def _relaxed_cost(problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
     constant = {name: value.detach() for name, value in params.items()}
-    soft = relaxation(problem.distribution(constant)).soft(z, coefficients["log_temperature"].exp())
-    return coefficients["scale"] * problem.cost(soft, constant)
+    rows = for_each_cost({name: coefficients[name] for name in ("scale", "log_temperature")}, z.shape[1])
+    temperature = rows["log_temperature"].exp().reshape(-1, *[1] * (z.ndim - 2))
+    soft = relaxation(problem.distribution(constant)).soft(z, temperature)
+    return rows["scale"] * problem.cost(soft, constant)
 
 
 @final
@@ -105,13 +129,13 @@ def _relaxed_cost(problem: Problem, params: Params, z: Tensor, coefficients: Coe
 class Rebar(RelaxedControl):
     r"""The score function with a relaxed cost as control variate.
 
-    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau))$; `fit` learns $\eta$ and $\tau$.
+    `RelaxedControl` with $c(z) = \eta\, f(\mathrm{softmax}(z / \tau))$, whose $\eta$ and $\tau$ are learned.
 
     Tucker et al. 2017.
     """
 
-    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        return {name: value.requires_grad_() for name, value in self.given(params).items()}
+    def initial(self, problem: Problem, params: Params, source: NoiseSource, num_samples: int) -> Coefficients:
+        return self.given(params)
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         return _relaxed_cost(problem, params, z, coefficients)
@@ -134,13 +158,13 @@ class Relax(RelaxedControl):
         RelaxedControl.__post_init__(self)
         check_hidden(self.hidden)
 
-    def initial(self, problem: Problem, params: Params, source: NoiseSource) -> Coefficients:
-        samples = fresh_samples(problem, params, source)
-        q = problem.distribution(params)
+    def initial(self, problem: Problem, params: Params, source: NoiseSource, num_samples: int) -> Coefficients:
+        samples = fresh_samples(problem, params, source, num_samples)
+        q, rows = problem.distribution(params), len(next(iter(params.values())))
         z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
-        network = initial_network(z.reshape(samples.cost.numel(), -1), samples.cost.flatten(), self.hidden, source)
-        network["level"] = torch.zeros_like(network["level"]).requires_grad_()
-        return network | {name: value.requires_grad_() for name, value in self.given(params).items()}
+        network = initial_network(*by_replicate(z, samples.cost, rows), self.hidden, source)
+        network["level"] = torch.zeros_like(network["level"])
+        return network | for_each_replicate(self.given(params), rows)
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         relaxed = _relaxed_cost(problem, params, z, coefficients)

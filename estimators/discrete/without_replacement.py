@@ -1,5 +1,6 @@
 """Estimators from distinct joint states: the unordered set, sum and sample, and REINFORCE without replacement."""
 
+import warnings
 from dataclasses import dataclass
 from typing import final
 
@@ -17,6 +18,10 @@ from estimators.registry import register_estimator
 from estimators.sampling.events import as_vectors, beside
 
 __all__ = ["ReinforceWithoutReplacement", "SumAndSample", "UnorderedSet"]
+
+
+FINITE = 4
+"""The fewest samples for which the variance of REINFORCE without replacement is finite."""
 
 
 def _weighted(samples: ScoredSamples, weight: Tensor, baseline: Tensor | float = 0.0) -> Float[Tensor, " R"]:
@@ -115,10 +120,11 @@ class ReinforceWithoutReplacement(Estimator):
 
     $\kappa$ the (S + 1)-th largest perturbed log-probability. The baseline is that of the other states, corrected by
     $p_s f_s$, since different weights are uncorrelated (priority sampling). Unbiased for any cost; S of at least 2 and
-    at most the number of joint states, with all of which it is exact. Kool, van Hoof & Welling 2019.
+    at most the number of joint states, with all of which it is exact.
 
-    Its variance is infinite at S of 2 and 3, unless these are all states: with $t = e^{-\kappa}$, whose density falls
-    like $t^S$, weights are $1/t$ and estimates $1/t^2$. At 3 it grows with the logarithm of the replicates only.
+    The variance is infinite for S = 2, and for S = 3 too, by a logarithm: the weights of rare states are $e^\kappa$, of
+    which pairs are multiplied, and $P(e^\kappa > t)$ falls as $t^{-(S+1)}$. `diagnostics` warns of that.
+    Kool, van Hoof & Welling 2019.
     """
 
     @property
@@ -143,3 +149,14 @@ class ReinforceWithoutReplacement(Estimator):
         excess = (log_p - noise["threshold"]).exp()
         weight = torch.where(excess > 0, p / -torch.expm1(-excess), noise["threshold"].exp())
         return _weighted(samples, weight, (weight * samples.cost).sum(0) + (p - weight) * samples.cost)
+
+    def diagnostics(self, problem: Problem, params: Params, noise: Noise) -> dict[str, Float[Tensor, " R"]]:
+        """None; warns where the variance is infinite."""
+        size = len(noise["x"])
+        if size < FINITE and bool(noise["threshold"].isfinite().any()):
+            warnings.warn(
+                f"{self.name} has infinite variance with {size} samples, so that neither its variance nor the interval "
+                f"can be trusted: take {FINITE} or more, or unordered-set",
+                stacklevel=3,
+            )
+        return {}

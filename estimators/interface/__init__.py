@@ -7,7 +7,7 @@ from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
 from estimators.interface.per_sample import PerSample
-from estimators.interface.problem import Problem, start
+from estimators.interface.problem import Problem, constant_cost, start
 from estimators.interface.traits import Traits
 from estimators.interface.wrapper import Wrapper
 
@@ -29,6 +29,7 @@ __all__ = [
     "Unsupported",
     "Wrapper",
     "attached",
+    "constant_cost",
     "derivative",
     "distinct",
     "learned",

@@ -1,7 +1,8 @@
 """What a spec builds."""
 
+from collections.abc import Iterator
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from estimators.interface import specs
 
@@ -30,3 +31,25 @@ class Component:
     def spec(self) -> str:
         """The canonical spec: `name`, or `name:key=value,…` with sorted keys and defaults left out."""
         return specs.canonical(self)
+
+    @property
+    @final
+    def learns(self) -> bool:
+        """Whether it, or a component in it, has coefficients that are learned."""
+        return any(True for _ in self._learned())
+
+    @property
+    @final
+    def unlearned(self) -> bool:
+        """Whether it, or a component in it, has learned nothing yet of what it learns."""
+        return any(all(value is None for value in values) for values in self._learned())
+
+    def _learned(self) -> Iterator[list[Any]]:
+        """The values of the learned fields, of each component that has any: this one and those in it."""
+        declared = getattr(type(self), "__dataclass_fields__", {}).values()
+        values = [(one, getattr(self, one.name)) for one in declared]
+        if own := [value for one, value in values if one.metadata.get("learned")]:
+            yield own
+        for _, value in values:
+            if isinstance(value, Component):
+                yield from value._learned()

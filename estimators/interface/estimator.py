@@ -9,7 +9,7 @@ parameters `[R, *shape]`. R replicates cost one backward pass; a training loop h
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, final
+from typing import Any, Literal, NamedTuple, final
 
 import torch
 from jaxtyping import Float
@@ -19,11 +19,12 @@ from estimators.interface.component import Component
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.params import Params, replicated
 from estimators.interface.problem import Problem
+from estimators.interface.training import fresh_source, warn_of_nothing_learned
 from estimators.interface.traits import Traits
-from estimators.noise import IID, NoiseSource
+from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Claim", "Estimator", "Noise", "Unsupported"]
+__all__ = ["Claim", "Estimator", "Noise", "TrainingStep", "Unsupported"]
 
 Noise = Any
 """A pytree of tensors, detached."""
@@ -89,10 +90,27 @@ class Estimator(Component, ABC):
 
     @final
     def require_support(self, problem: Problem, num_samples: int) -> None:
-        """Raise `Unsupported` with the reason, if there is one."""
-        reason = f"num_samples must be at least 1, not {num_samples}" if num_samples < 1 else None
-        if reason := reason or self.unsupported(problem, num_samples):
+        """Raise `Unsupported` with the reason, if there is one; the problem is asked once for each `num_samples`."""
+        if num_samples < 1:
+            raise Unsupported(f"num_samples must be at least 1, not {num_samples}")
+        asked = (type(self), self.spec, num_samples)
+        if asked not in problem.refusals:
+            problem.refusals[asked] = self.unsupported(problem, num_samples)
+        if (reason := problem.refusals[asked]) is not None:
             raise Unsupported(reason)
+
+    @final
+    def step(
+        self, problem: Problem, params: Params, num_samples: int, source: NoiseSource | None = None
+    ) -> "TrainingStep":
+        """`loss`, and the estimator for the next step, which has learned from this one.
+
+        An estimator that learns evaluates the costs once more for that; another comes back as it is. What it has
+        learned is for the next step: on the samples that it was learned from the estimate would be biased.
+        """
+        noise = self._noise(problem, params, num_samples, source)
+        point = replicated({name: value.detach() for name, value in params.items()}, 1)
+        return TrainingStep(self._loss(problem, params, noise), self.update(problem, point, noise))
 
     @final
     def loss(
@@ -101,15 +119,28 @@ class Estimator(Component, ABC):
         """A scalar for any training loop: `loss.backward()` leaves the gradient estimate in the parameters.
 
         `params` are as in `problem.initial_params()`, without the replicate axis. Without a source the noise follows
-        torch's global seed.
+        torch's global seed. An estimator that learns needs `step`, and warns here where it has learned nothing.
         """
+        noise = self._noise(problem, params, num_samples, source)
+        if self.unlearned:
+            warn_of_nothing_learned(self.spec)
+        return self._loss(problem, params, noise)
+
+    def _noise(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource | None) -> Noise:
         self.require_support(problem, num_samples)
-        batched = replicated(params, 1)
-        if source is None:
-            some = next(iter(params.values()))
-            source = IID(int(torch.randint(2**62, ())), some.device, some.dtype)
         with torch.no_grad():
-            noise = self.draw(problem, batched, num_samples, source)
+            return self.draw(problem, replicated(params, 1), num_samples, source or fresh_source(params))
+
+    def _loss(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, ""]:
         # A parameter that the cost does not depend on gets the gradient zero, and not None.
         connection = sum((0 * value).sum() for value in params.values())
-        return self.surrogate(problem, batched, noise).squeeze(0) + connection
+        return self.surrogate(problem, replicated(params, 1), noise).squeeze(0) + connection
+
+
+class TrainingStep(NamedTuple):
+    """What `Estimator.step` returns."""
+
+    loss: Float[Tensor, ""]
+    """To be differentiated: `loss.backward()`."""
+    estimator: Estimator
+    """The estimator of the next step."""

@@ -66,7 +66,8 @@ class LatentVariableProblem(Observed):
     def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
         """The same model and encoder on other data."""
         other = copy.copy(self)
-        vars(other).pop("initial_distribution", None)  # it belongs to the data before
+        for of_the_data_before in ("initial_distribution", "refusals"):
+            vars(other).pop(of_the_data_before, None)
         object.__setattr__(other, "observation", observation)
         object.__setattr__(other, "data_weight", data_weight)
         return other

@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators.interface.component import Component
+from estimators.interface.moving import moved_to
 from estimators.interface.params import Params, derivative, replicated
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Problem", "start"]
+__all__ = ["Problem", "constant_cost", "start"]
 
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
@@ -47,6 +48,11 @@ class Problem(Component, ABC):
     def initial_distribution(self) -> Distribution:
         """q at the start: what kind of x there is, for `unsupported`."""
         return self.to("cpu", torch.float64).distribution(start(self))
+
+    @cached_property
+    def refusals(self) -> dict[Any, str | None]:
+        """What estimators have answered to whether they support this problem: `Estimator.require_support`."""
+        return {}
 
     @abstractmethod
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
@@ -126,13 +132,24 @@ class Problem(Component, ABC):
         return {"objective": expected}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
-        """This problem with its tensors on a device and its floating-point ones in a dtype."""
-        moved = copy.copy(self)
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                kind = dtype if value.is_floating_point() else value.dtype
-                object.__setattr__(moved, name, value.to(device, kind))
+        """This problem with its tensors on a device and its floating-point ones in a dtype.
+
+        So are modules, as copies, and what tuples, lists and dictionaries hold; attributes of the class too.
+        """
+        moved, place = copy.copy(self), torch.device(device)
+        of_classes = [found for cls in reversed(type(self).__mro__) for found in vars(cls).items()]
+        for name, value in (dict(of_classes) | vars(self)).items():
+            placed = moved_to(value, place, dtype)
+            if placed is not value:
+                object.__setattr__(moved, name, placed)
         return moved
+
+
+def constant_cost(problem: Problem, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+    """The costs without a gradient. Grad mode is on: a cost may differentiate something inside."""
+    constant = {name: value.detach() for name, value in params.items()}
+    with torch.enable_grad():
+        return problem.cost(x.detach(), constant).detach()
 
 
 def start(problem: Problem) -> Params:

@@ -13,6 +13,8 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from torch import Tensor, nn
+
 __all__ = [
     "OneOf",
     "canonical",
@@ -110,9 +112,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def options(cls: type) -> dict[str, dataclasses.Field]:
-    """The fields of a component class that a spec can set: all but data (init=False) and learned state."""
-    fields = dataclasses.fields(cls)
-    return {field.name: field for field in fields if field.init and not field.metadata.get("learned")}
+    """The fields of a component class that a spec can set: all but data (init=False, or a module) and learned state."""
+    fields = [field for field in dataclasses.fields(cls) if field.init and not field.metadata.get("learned")]
+    return {field.name: field for field in fields if not isinstance(field.default, nn.Module | Tensor)}
 
 
 @functools.cache

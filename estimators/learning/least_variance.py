@@ -7,21 +7,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Params, Problem, ScoredSamples, derivative, replicated
+from estimators.learning.moving_averages import moved
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["least_variance"]
+__all__ = ["least_variance", "least_variance_step"]
 
 FIT_REPLICATES = 2_000
+DECAY = 0.99
+"""Of the products in training: each step makes one estimate, whose products are far from their mean."""
+
+Terms = Callable[[ScoredSamples], tuple[Tensor, ...]]
+Products = Tensor
+"""`[R, K, K + 1]`: means of the products of each control's gradient with that of the target, and of the controls."""
 
 
 def least_variance(
-    terms: Callable[[ScoredSamples], tuple[Tensor, ...]],
-    problem: Problem,
-    params: Params,
-    num_samples: int,
-    source: NoiseSource,
-) -> Float[Tensor, " K"]:
+    terms: Terms, problem: Problem, params: Params, num_samples: int, source: NoiseSource
+) -> tuple[Float[Tensor, " K"], Products]:
     """The coefficients c for which the gradient of terms[0] + Σ c_k terms[k], over samples, has the least variance.
 
     Least squares over replicates of `num_samples` samples each and over all parameters at once. `params` have R = 1.
@@ -31,13 +34,39 @@ def least_variance(
     q = problem.distribution(point)
     with torch.no_grad():
         noise = families.noise(q, num_samples, source)
-    parts = []
-    for term in terms(ScoredSamples.of(problem, point, families.values(q, noise))):
-        gradient = derivative(term.mean(0).sum(), point, differentiable=True)  # the terms share a graph
-        flat = torch.cat([value.detach().reshape(len(value), -1) for value in gradient.values()], 1).double()
-        parts.append((flat - flat.mean(0)).flatten())
-    target, *controls = parts
-    gram = torch.stack([torch.stack([a @ b for b in controls]) for a in controls])
-    wanted = -torch.stack([a @ target for a in controls])
+    gradients = _gradients(terms, ScoredSamples.of(problem, point, families.values(q, noise)))
+    products = _products([value - value.mean(0) for value in gradients]).mean(0, keepdim=True)
+    return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
+
+
+def least_variance_step(
+    terms: Terms, samples: ScoredSamples, past: Products | None
+) -> tuple[Float[Tensor, "R K"], Products]:
+    """The coefficients of each replicate after a training step, from moving averages of the products.
+
+    The controls have mean zero, so that the mean of the target takes no part.
+    """
+    point = {name: value.detach().requires_grad_() for name, value in samples.params.items()}
+    with torch.enable_grad():
+        gradients = _gradients(terms, ScoredSamples.of(samples.problem, point, samples.x))
+    products = moved(past, _products(gradients), DECAY)
+    return _coefficients(products).to(samples.cost.dtype), products
+
+
+def _gradients(terms: Terms, samples: ScoredSamples) -> list[Float[Tensor, "R P"]]:
+    """Of each term, in float64."""
+    found = []
+    for term in terms(samples):
+        gradient = derivative(term.mean(0).sum(), samples.params, differentiable=True)  # the terms share a graph
+        found.append(torch.cat([value.detach().reshape(len(value), -1) for value in gradient.values()], 1).double())
+    return found
+
+
+def _products(gradients: list[Float[Tensor, "R P"]]) -> Products:
+    stacked = torch.stack(gradients, 1)
+    return stacked[:, 1:] @ stacked.mT
+
+
+def _coefficients(products: Products) -> Float[Tensor, "R K"]:
     # A control without variance gets the coefficient zero.
-    return (torch.linalg.pinv(gram, hermitian=True) @ wanted).to(next(iter(params.values())).dtype)
+    return -(torch.linalg.pinv(products[..., 1:], hermitian=True) @ products[..., :1]).squeeze(-1)

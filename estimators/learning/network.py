@@ -4,12 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from estimators.learning.coefficients import Coefficients, for_each_cost
 from estimators.noise import NoiseSource
 from estimators.sampling.events import as_vectors
 
-__all__ = ["Network", "check_hidden", "initial_network", "network_value"]
-
-Network = dict[str, Tensor]
+__all__ = ["check_hidden", "initial_network", "network_value"]
 
 
 def check_hidden(hidden: int) -> None:
@@ -18,24 +17,43 @@ def check_hidden(hidden: int) -> None:
         raise ValueError(f"hidden must be at least 1, not {hidden}")
 
 
-def initial_network(x: Float[Tensor, "N D"], cost: Float[Tensor, " N"], hidden: int, source: NoiseSource) -> Network:
-    """One hidden layer of tanh units and a linear path, on x standardised by these points; it gives their mean cost."""
-    dimensions, tiny = x.shape[1], torch.finfo(x.dtype).tiny
-    spread = cost.std().clamp(min=tiny)
-    free = {
-        "inner": source.normal((dimensions, hidden)) / dimensions**0.5,
-        "bias": source.normal((hidden,)),
-        "outer": torch.zeros(hidden).to(x),
-        "linear": torch.zeros(dimensions).to(x),
-        "level": (cost.mean() / spread).reshape(1),
+def initial_network(
+    x: Float[Tensor, "N R D"], cost: Float[Tensor, "N R"], hidden: int, source: NoiseSource
+) -> Coefficients:
+    """One hidden layer of tanh units and a linear path for each replicate; at first the mean cost of these points.
+
+    x is standardised by these points.
+    """
+    dimensions, tiny = x.shape[2], torch.finfo(x.dtype).tiny
+    spread = cost.std(0).clamp(min=tiny)
+    inner, bias = source.normal((dimensions, hidden)) / dimensions**0.5, source.normal((hidden,))
+    rows = x.shape[1]
+    network = {
+        "inner": inner.expand(rows, *inner.shape),
+        "bias": bias.expand(rows, hidden),
+        "outer": x.new_zeros(rows, hidden),
+        "linear": x.new_zeros(rows, dimensions),
+        "level": cost.mean(0) / spread,
+        "centre": x.mean(0),
+        "width": x.std(0).clamp(min=torch.finfo(x.dtype).eps),
+        "spread": spread,
     }
-    fixed = {"centre": x.mean(0), "width": x.std(0).clamp(min=torch.finfo(x.dtype).eps), "spread": spread}
-    return {name: value.detach() for name, value in fixed.items()} | {
-        name: value.detach().requires_grad_() for name, value in free.items()
-    }
+    return {name: value.detach() for name, value in network.items()}
 
 
-def network_value(network: Network, x: Float[Tensor, "S R *E"]) -> Float[Tensor, "S R"]:
-    z = (as_vectors(x, 2) - network["centre"]) / network["width"]
-    hidden = torch.tanh(z @ network["inner"] + network["bias"])
-    return (hidden @ network["outer"] + z @ network["linear"] + network["level"]) * network["spread"]
+def network_value(network: Coefficients, x: Float[Tensor, "S C *E"]) -> Float[Tensor, "S C"]:
+    """The network of its replicate at each x; of each cost's replicate, where several costs share one."""
+    x = as_vectors(x, 2)
+    if len(network["inner"]) > 1:
+        return _of_each(for_each_cost(network, x.shape[1]), x)
+    shared = {name: value[0] for name, value in network.items()}
+    z = (x - shared["centre"]) / shared["width"]
+    hidden = torch.tanh(z @ shared["inner"] + shared["bias"])
+    return (hidden @ shared["outer"] + z @ shared["linear"] + shared["level"]) * shared["spread"]
+
+
+def _of_each(network: Coefficients, x: Float[Tensor, "S C D"]) -> Float[Tensor, "S C"]:
+    z = (x - network["centre"]) / network["width"]
+    hidden = torch.tanh(torch.einsum("scd,cdh->sch", z, network["inner"]) + network["bias"])
+    linear = torch.einsum("sch,ch->sc", hidden, network["outer"]) + torch.einsum("scd,cd->sc", z, network["linear"])
+    return (linear + network["level"]) * network["spread"]

@@ -2,7 +2,8 @@
 
 A nested uniform scramble flips every bit of a point at random, given the bits above it (Owen 1995). On the reversed
 word "given the bits above" becomes "given the bits below", which is how carries and products of integers flow, so that
-a short hash does it (Laine & Karras 2011; Burley 2020), here with the constants of Vegdahl (2021).
+a short hash does it (Laine & Karras 2011; Burley 2020), here with the constants of Vegdahl (2021). The flips are then
+functions of a seed of 32 bits, and not independent, as in Owen's scrambling.
 """
 
 from functools import lru_cache

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -97,7 +97,7 @@ class FiniteDifferences(Estimator):
                 moved = perturbed(params, shifts)
                 own = _repeated(noise, len(shifts)) if self.common_noise else noise[block]
                 x = families.values(problem.distribution(moved), own.flatten(1, 2) if own.ndim > 1 else own)
-                costs[:, entries] = problem.cost(x, moved).mean(0).unflatten(0, (2, len(entries), -1))
+                costs[:, entries] = constant_cost(problem, x, moved).mean(0).unflatten(0, (2, len(entries), -1))
         return costs.mean((0, 1)) + attach(params, (costs[0] - costs[1]).T / (2 * self.step))
 
     def _shifts(self, params: Params, blocks: int) -> list[tuple[Tensor, Tensor]]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -85,7 +85,7 @@ class RandomDirections(Estimator, ABC):
         with torch.no_grad():
             moved = perturbed(params, self._shifts(directions))
             x = families.values(problem.distribution(moved), x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x)
-            cost = problem.cost(x, moved).reshape(-1, directions.shape[1])
+            cost = constant_cost(problem, x, moved).reshape(-1, directions.shape[1])
             rise = (cost[: len(directions)] - cost[len(directions) :]) / 2 if self.antithetic else cost
             slopes = (rise.unsqueeze(-1) * directions).mean(0) / self.step
         return cost.mean(0) + attach(params, slopes)

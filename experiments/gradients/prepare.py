@@ -1,5 +1,6 @@
 """From a problem and an estimator to a workload: moved, checked, fitted."""
 
+import time
 from dataclasses import replace
 
 import torch
@@ -34,11 +35,16 @@ def prepare(
     placed = _placed(problem, estimator, num_samples, seed, device, dtype)
     moved, source = placed.problem, placed.source("fit")
     with without_validation():
+        began = time.perf_counter()
         fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
+        if placed.device.type == "cuda":
+            torch.cuda.synchronize(placed.device)
+        taken = time.perf_counter() - began
         learned = fitted is not estimator
         check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)
     step = Eager(moved, fitted, placed.num_samples)
     ready = replace(placed, estimator=fitted, fitted=learned, step=step, compile=compile)
+    ready = replace(ready, fit_seconds=taken) if learned else ready
     return ready.compiled if compile is True else ready
 
 

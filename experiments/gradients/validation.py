@@ -1,17 +1,19 @@
 """Checks that problems and estimators keep to the interface: their mistakes, in one line, before they are measured."""
 
 import operator
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Estimator, Params, Problem, replicated
+from estimators.interface import Estimator, Params, Problem, constant_cost, replicated
 from estimators.noise import IID
 from estimators.sampling import families
+from experiments.machine.errors import advised
 
 __all__ = [
+    "check_batch",
     "check_estimator",
     "check_initial_point",
     "check_parameters",
@@ -23,15 +25,22 @@ __all__ = [
 
 SAMPLES, REPLICATES = 3, 2
 FEW_SAMPLES = (4, 8)
+ROUNDED = 1e-3
+"""How far costs of the same data may lie apart, relative to the largest: float32 rounds sums of many."""
+HINTS = {
+    False: "wrap it in Independent so that the dimensions of x are event dimensions",
+    True: "data [R, B, …] there differ by replicate: a ReplicatedModule takes them by of_batches, not of_data",
+}
+"""What to do about a wrong batch shape; on a mini-batch."""
 MAX_ENTRIES = 2**22
 """The most entries of the parameters: the moments of the groups then take 4 GB."""
 MAX_ELEMENTS = 2**26
 """The most samples × event size of one gradient: a tensor of them takes 256 MB in float32, and there are several."""
 
 
-def check_problem(problem: Problem, point: Params) -> None:
-    """ValueError: the parameters, the distribution, the cost or its flags are not what the interface says."""
-    spec = problem.spec
+def check_problem(problem: Problem, point: Params, where: str = "") -> None:
+    """ValueError: parameters, distribution, cost or flags are not what the interface says, `where` they are."""
+    spec = f"{problem.spec}{where}"
     if not point:
         raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")
     params = replicated(point, REPLICATES)
@@ -40,19 +49,21 @@ def check_problem(problem: Problem, point: Params) -> None:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"the initial parameters of {spec} are refused by its distribution: {reason}") from None
+    except RuntimeError as error:
+        raise ValueError(f"the distribution of {spec} fails: {advised(error)}") from error
     if not isinstance(q, Distribution):
         raise ValueError(f"the distribution of {spec} must be a torch Distribution, not {type(q).__name__}")
     if tuple(q.batch_shape) != (REPLICATES,):
         raise ValueError(
             f"the distribution of {spec} has batch shape {tuple(q.batch_shape)} for {REPLICATES} replicates, not "
-            f"({REPLICATES},); wrap it in Independent so that the dimensions of x are event dimensions"
+            f"({REPLICATES},); {HINTS[bool(where)]}"
         )
     if not q.event_shape.numel():
         raise ValueError(f"x of {spec} has no entries: its event shape is {tuple(q.event_shape)}")
     device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
     x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
     _check_log_prob(spec, q, x, dtype)
-    _check_cost(problem, x, params)
+    _check_cost(problem, x, params, spec)
 
 
 def _check_log_prob(spec: str, q: Distribution, x: Tensor, dtype: torch.dtype) -> None:
@@ -70,16 +81,15 @@ def _check_log_prob(spec: str, q: Distribution, x: Tensor, dtype: torch.dtype) -
         )
 
 
-def _check_cost(problem: Problem, x: Tensor, params: Params) -> None:
+def _check_cost(problem: Problem, x: Tensor, params: Params, spec: str) -> None:
     """ValueError: it is no `[S, R]`, or has a derivative that its flags deny, or none where they promise one."""
     leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
     at = x.detach().requires_grad_(x.is_floating_point())
-    with torch.enable_grad():
-        cost = problem.cost(at.clone(), leaves)  # which may be written to
-    check_shape(f"the cost of {problem.spec}", "[S, R]", cost, (SAMPLES, REPLICATES))
+    cost = _cost(problem, at.clone(), leaves, spec)  # which may be written to
+    check_shape(f"the cost of {spec}", "[S, R]", cost, (SAMPLES, REPLICATES))
     if not cost.is_floating_point():
         raise ValueError(
-            f"the cost of {problem.spec} must be floating-point, not {_named(cost.dtype)}: end it with .to(x.dtype)"
+            f"the cost of {spec} must be floating-point, not {_named(cost.dtype)}: end it with .to(x.dtype)"
         )
     wanted = {**leaves, "x": at} if at.requires_grad else leaves
     slopes = torch.autograd.grad(cost.sum(), list(wanted.values()), allow_unused=True) if cost.requires_grad else ()
@@ -87,18 +97,55 @@ def _check_cost(problem: Problem, x: Tensor, params: Params) -> None:
     moves = [name for name in leaves if (slope := found.get(name)) is not None and bool((slope != 0).any())]
     if moves and not problem.cost_depends_on_params:
         raise ValueError(
-            f"the cost of {problem.spec} has a derivative in {moves[0]} at fixed x: set cost_depends_on_params = True"
+            f"the cost of {spec} has a derivative in {moves[0]} at fixed x: set cost_depends_on_params = True"
         )
     varies = bool((cost != cost[:1]).any())
     if problem.differentiable and at.requires_grad and varies and found.get("x") is None:
         raise ValueError(
-            f"the cost of {problem.spec} has no derivative in x that autograd could find: set differentiable = False, "
-            "or keep x in the graph"
+            f"the cost of {spec} has no derivative in x that autograd could find: set differentiable = False, or keep "
+            "x in the graph (torch.func.grad inside of a cost does)"
         )
 
 
 def _named(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def check_batch(problem: Problem, point: Params, size: int) -> None:
+    """ValueError: on a mini-batch of so many data points the problem is not what the interface says.
+
+    Each replicate has data of its own there, and its distribution and cost have to be those of its own data alone.
+    """
+    size = min(size, problem.num_data)
+    rows = torch.arange(REPLICATES).unsqueeze(1) + torch.arange(size)
+    indices = (rows % problem.num_data).to(next(iter(point.values())).device)
+    where = f" on a mini-batch of {size:,} data points"
+    both, alone = problem.batch(indices), problem.batch(indices[-1:])
+    check_problem(both, point, where)
+    params, own = replicated(point, REPLICATES), replicated(point, 1)
+    some = next(iter(point.values()))
+    q = both.distribution(params)
+    x = families.values(q, families.noise(q, SAMPLES, IID(0, some.device, some.dtype)))
+    last = x[:, -1:]
+    pairs = {
+        "density": (families.log_prob(q, x), families.log_prob(alone.distribution(own), last)),
+        "cost": (constant_cost(both, x, params), constant_cost(alone, last, own)),
+    }
+    for name, (together, apart) in pairs.items():
+        if not torch.allclose(together[:, -1:], apart, rtol=ROUNDED, atol=ROUNDED * float(apart.abs().max())):
+            raise ValueError(
+                f"the {name} of {problem.spec}{where} depends on the data of other replicates: "
+                f"row r of what `batch` is given belongs to replicate r alone; {HINTS[True]}"
+            )
+
+
+def _cost(problem: Problem, x: Tensor, params: Params, spec: str) -> Any:
+    """What the problem gives as its cost, whatever that is; grad mode is on, for costs that differentiate inside."""
+    try:
+        with torch.enable_grad():
+            return problem.cost(x, params)
+    except RuntimeError as error:
+        raise ValueError(f"the cost of {spec} fails on {x.dtype} samples {list(x.shape)}: {advised(error)}") from error
 
 
 def check_parameters(problem: Problem) -> Params:

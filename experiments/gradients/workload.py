@@ -1,6 +1,7 @@
 """Gradient estimates of one estimator on one problem, in chunks: what is measured and what is timed."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ class Workload:
     fitted: bool
     """The estimator learned from noise of its own first: results are conditional on that fit."""
     step: Step
+    fit_seconds: float = math.nan
+    """Seconds of that fit; NaN where nothing was learned."""
     compile: Compile = False
     """Whether the step is to be compiled; "auto": once that pays."""
     halvings: int = 0

@@ -50,6 +50,8 @@ class Measurement:
     """Evaluations of the cost for one gradient."""
     fitted: bool
     """The estimator learned on separate noise first: the figures are conditional on that fit."""
+    fit_seconds: float
+    """Seconds of that fit, which are in no other figure; NaN where nothing was learned."""
     replicates: int
     stop_reason: StopReason
     nonfinite: int

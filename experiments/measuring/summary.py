@@ -59,6 +59,7 @@ def summarised(
         claim=workload.estimator.claim(workload.problem, workload.num_samples),
         evaluations=workload.estimator.evaluations(workload.problem, workload.num_samples),
         fitted=workload.fitted,
+        fit_seconds=workload.fit_seconds,
         replicates=groups.replicates,
         stop_reason=stop_reason,
         nonfinite=sampling.nonfinite,

@@ -42,7 +42,8 @@ def _trained(problem: Problem, steps: int, spec: str, num_samples: int) -> Param
     for _ in range(steps):
         indices = (source.stream("batches").uniform((1, BATCH)) * problem.num_data).long()
         optimiser.zero_grad()
-        estimator.loss(moved.batch(indices), params, num_samples, source).backward()
+        loss, estimator = estimator.step(moved.batch(indices), params, num_samples, source)
+        loss.backward()
         optimiser.step()
     return {name: value.detach() for name, value in params.items()}
 

@@ -10,6 +10,7 @@ import click
 from estimators.interface import Problem
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import measured, quantity
+from experiments.ranking.fits import price_of_the_fit
 from experiments.ranking.order import Ranked, advice, in_order
 from experiments.ranking.recipe import recipe
 from experiments.ranking.standings import print_standings, standings
@@ -47,7 +48,8 @@ class Answer:
 
     @property
     def advice(self) -> str:
-        return advice(self.ranking, self.quantity)
+        price = price_of_the_fit(self.ranking, self.by_spec)
+        return f"{advice(self.ranking, self.quantity)} {price}".rstrip()
 
     @property
     def code(self) -> list[str]:

@@ -8,13 +8,14 @@ GIVEN = "# problem: an object of your class; params: its parameters by name, ten
 def recipe(estimator: str, num_samples: int, learns: bool) -> list[str]:
     """What is given, an import, and three lines.
 
-    An estimator that learns is fitted as it was for measuring.
+    An estimator that learns is fitted as it was for measuring, and learns on from each step.
     """
-    made = f'estimator = make_estimator("{estimator}")'
+    made, call = f'estimator = make_estimator("{estimator}")', f"(problem, params, num_samples={num_samples})"
     if not learns:
-        imports, made = "from estimators import make_estimator", f"{made}  # once"
+        imports = "from estimators import make_estimator"
+        step = f"loss = estimator.loss{call}  # every step"
     else:
         imports = "from estimators import IID, make_estimator, replicated"
-        made += f".fit(problem, replicated(params, 1), {num_samples}, IID(0))  # now and then"
-    step = f"loss = estimator.loss(problem, params, num_samples={num_samples})  # every step"
-    return [GIVEN, imports, made, step, "loss.backward()"]
+        made += f".fit(problem, replicated(params, 1), {num_samples}, IID(0))"
+        step = f"loss, estimator = estimator.step{call}  # every step"
+    return [GIVEN, imports, f"{made}  # once", step, "loss.backward()"]

@@ -6,9 +6,10 @@ from typing import Any
 
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import quantity
+from experiments.ranking.fits import time_and_fit
 from experiments.ranking.order import Ranked
 from experiments.statistics import Interval
-from experiments.terminal.numbers import interval, number, percent, seconds
+from experiments.terminal.numbers import interval, number, percent
 from experiments.terminal.tables import print_table
 
 __all__ = ["print_standings", "standings"]
@@ -25,7 +26,7 @@ def print_standings(ranking: Sequence[Ranked], measured: Mapping[str, Measuremen
 def _row(place: int, ranked: Ranked, one: Measurement, best: Ranked) -> list[str]:
     assert one.seconds_per_gradient is not None
     mark = "≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ""
-    figures = [number(one.total_variance.value), _bias(one), seconds(one.seconds_per_gradient.value)]
+    figures = [number(one.total_variance.value), _bias(one), time_and_fit(one)]
     if ranked.aside == "other objective":
         return [mark, ranked.estimator, ranked.aside, *figures, "", ""]
     verdict = ranked.aside or one.verdict or "no reference"
@@ -65,6 +66,7 @@ def _entry(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
         "total_variance": _numbers(one.total_variance),
         "squared_bias": _numbers(one.squared_bias),
         "seconds_per_gradient": _numbers(one.seconds_per_gradient),
+        "fit_seconds": one.fit_seconds if one.fitted else None,
         "work_normalized_mse": _numbers(one.work_normalized_mse),
         "work_normalized_variance": _numbers(one.work_normalized_variance),
         "evaluations": one.evaluations,

@@ -132,6 +132,7 @@ ROWS = (
     Column("kurtosis", "statistics", "REAL", "kurtosis", form=number),
     Column("reference", "statistics", "TEXT", "reference"),
     Column("fitted", "statistics", "BOOLEAN NOT NULL"),
+    Column("fit_seconds", "statistics", "REAL", "time to fit", form=seconds),
     Column("warnings", "statistics", "TEXT"),
     Column("peak_memory_bytes", "timing", "INTEGER", "peak memory", "MB", form=megabytes),
     Column("diagnostics", "statistics", "TEXT", "diagnostics", form=listed),

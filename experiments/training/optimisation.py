@@ -10,6 +10,7 @@ from estimators.interface import Problem, Unsupported
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
 from experiments.gradients.steps import Eager
+from experiments.gradients.validation import check_batch
 from experiments.gradients.workload import Workload, flatten, without_validation
 from experiments.training.settings import Train
 
@@ -25,13 +26,17 @@ FAR = 10.0
 class Optimisation:
     """A training run. Each step has streams of noise of its own, so that nothing but this state decides how it goes on.
 
-    Raises `Unsupported` where mini-batches are wanted and there is no data.
+    Raises `Unsupported` where mini-batches are wanted and there is no data; ValueError where a mini-batch is not what
+    the interface says.
     """
 
     def __init__(self, workload: Workload, settings: Train) -> None:
         self.workload, self.settings, self.step = workload, settings, 0
         if settings.batch and not workload.problem.num_data:
             raise Unsupported(f"{workload.problem.name} has no data to draw mini-batches from: leave batch out")
+        if workload.problem.num_data:
+            with without_validation():
+                check_batch(workload.problem, workload.point, settings.batch or workload.problem.num_data)
         self.estimator = workload.estimator
         self.params = {
             name: value.expand(settings.seeds, *value.shape).clone().requires_grad_()

@@ -14,9 +14,13 @@ __all__ = ["Sobol"]
 @final
 @register_scheme("sobol")
 class Sobol(Scheme):
-    """Sobol' points with a nested uniform scrambling of its own for each replicate (Owen 1995)."""
+    """Sobol' points with a nested uniform scrambling of its own for each replicate (Owen 1995).
 
-    summary = "Owen-scrambled Sobol points; best where S is a power of 2"
+    The scrambling is hash-based (Laine & Karras 2011; Burley 2020): each point is uniform, and whether a bit is flipped
+    is a hash of the bits above it and of a seed of 32 bits, in place of independent random numbers.
+    """
+
+    summary = "Sobol points, Owen-scrambled by a hash; best where S is a power of 2"
 
     @classmethod
     def unsupported(cls, num_samples: int, dimensions: int) -> str | None:
