@@ -52,7 +52,7 @@ SURROGATES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 @pytest.mark.parametrize("mistake", SURROGATES)
 def test_the_shape_of_the_surrogate(mistake: str) -> None:
     change, said = SURROGATES[mistake]
-    with pytest.raises(ValueError, match=f"^the surrogate of returning {said}$"):
+    with pytest.raises(ValueError, match=rf"^the surrogate of returning {said} \(.*test_validation\.py:\d+\)$"):
         prepare(QUADRATIC, Returning(change), 5)
 
 

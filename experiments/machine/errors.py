@@ -1,13 +1,11 @@
 """Exceptions as people read them."""
 
+from estimators.registry import message, raised_at
+
 __all__ = ["reason"]
 
 
 def reason(error: BaseException) -> str:
-    """An exception in one line."""
-    try:
-        text = str(error)
-    except Exception:  # an exception of a plug-in may fail to say what it is
-        text = ""
-    first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    """An exception in one line, with the place in a file of the user's own where it was raised."""
+    text = message(error)
+    return f"{type(error).__name__}{f': {text}' if text else ''}{raised_at(error)}"
