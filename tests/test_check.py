@@ -75,7 +75,7 @@ def test_one_that_raises_does_not_cost_the_others(gradmark, tmp_path):
     file = plugin(tmp_path, estimator("breaking", "raise ZeroDivisionError('boom\\n and more')"), estimator("sound"))
     code, out, err = gradmark("check", file, *QUADRATIC)
     assert code == 1 and "sound" in out and "passed" in out and "breaking" not in out
-    assert "breaking failed on gaussian-quadratic:dim=2: ZeroDivisionError: boom\n" in err
+    assert "breaking failed on gaussian-quadratic:dim=2: ZeroDivisionError: boom (mine.py:17)\n" in err
 
 
 def test_a_refuted_claim_weighs_more_than_a_failure(gradmark, tmp_path):

@@ -9,6 +9,7 @@ from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
 from experiments.statistics import Groups
+from experiments.terminal.numbers import percent
 
 __all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
 
@@ -17,6 +18,14 @@ ROUNDING_MARGIN = 2.0
 
 ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 """Warnings that say nothing of the numbers."""
+
+
+WITHIN_ROUNDING = "bias_within_rounding"
+"""The diagnostic that holds a bias, relative to the gradient, that the allowance for rounding hides."""
+REFERENCE_ERROR = "reference_error"
+"""The one that holds the standard error of a measured gradient along itself, where it hides a bias of 1 %."""
+POWER = 6.0
+"""Standard errors that a bias has to have to be seen 99 times in 100."""
 
 
 HEAVY_TAIL = 50
@@ -40,7 +49,8 @@ def summarised(
     variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
-    test = None if against is None else _bias_test(sampling, against)
+    test, limits = (None, {}) if against is None else _bias_test(sampling, against)
+    lies = statistics.Alignment() if against is None else statistics.alignment(groups, against)
     named = workload.named
     return Measurement(
         estimator=workload.estimator.spec,
@@ -70,11 +80,13 @@ def summarised(
         squared_bias=None if against is None else statistics.squared_bias(groups, against),
         mse=None if against is None else statistics.mean_squared_error(groups, against),
         cosine=None if sampling.direction is None else statistics.cosine(sampling.cosines / groups.count),
+        scale=lies.scale,
+        mean_cosine=lies.cosine,
         verdict=None if test is None else test.verdict,
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
-        diagnostics=diagnostics,
-        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis)),
+        diagnostics=diagnostics | limits,
+        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis), *_told(sampling, limits)),
         statistics_seconds=seconds,
         compile_seconds=sampling.compile_seconds,
         groups=groups,
@@ -97,17 +109,33 @@ def _signal(groups: Groups, floor: float) -> Signal:
     return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
 
 
-def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
-    """The test of the bias, with a larger floor where rounding explains it.
+def _bias_test(sampling: Sampling, against: np.ndarray) -> tuple[statistics.BiasTest, dict[str, float]]:
+    """The test of the bias, with a larger floor where rounding explains it; and what more replicates do not mend.
 
     Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype.
     """
     assert sampling.groups is not None
     test = statistics.bias_test(sampling.groups, against, sampling.rounding_floor)
     if test.verdict != "biased" or sampling.workload.dtype == torch.float64:
-        return test
+        known = statistics.relative_error(against)
+        return test, {REFERENCE_ERROR: known} if POWER * known > statistics.TOLERANCE else {}
     shift = ROUNDING_MARGIN * rounding_shift(sampling.workload)
-    return statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+    again = statistics.bias_test(sampling.groups, against, max(sampling.rounding_floor, shift))
+    assert sampling.reference is not None
+    squared = statistics.squared_bias(sampling.groups, against)
+    hidden = statistics.relative_bias(squared, sampling.reference.norm)
+    return again, {} if again.verdict == "biased" or hidden is None else {WITHIN_ROUNDING: hidden.value}
+
+
+def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
+    """The limits in words."""
+    dtype = str(sampling.workload.dtype).removeprefix("torch.")
+    texts = {
+        WITHIN_ROUNDING: f"{{}} of the gradient are missed, which rounding in {dtype} may explain: measure in float64 "
+        "(--dtype float64)",
+        REFERENCE_ERROR: "the measured reference is known to {} only: a bias of that size is not seen",
+    }
+    return [texts[name].format(percent(value)) for name, value in limits.items()]
 
 
 def _warnings(sampling: Sampling, total_variance: statistics.Interval, kurtosis: float) -> list[str]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from experiments.ranking.stored import Ranking, rankings
 from experiments.store import Run
-from experiments.store.columns import COLUMNS, Column, Row
+from experiments.store.columns import COLUMNS, Column, Row, rescaling
 
 __all__ = ["Table", "tables"]
 
@@ -17,6 +17,7 @@ class Table(NamedTuple):
     others: list[Row]  # the cells that have no place, which `place` says why
     ties: int  # how many others are not told apart from the first
     unranked: dict[str, str]  # estimator -> why it has no figure
+    vague: bool  # the figure of the first is not known to within a factor of ten
 
 
 def tables(run: Run) -> list[Table]:
@@ -30,19 +31,21 @@ def _table(ranking: Ranking) -> Table:
     ties = [one.ranked.tied for one in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     rows = [one.row | {"place": place} for one, place in zip(ranked, places, strict=False)]
-    return Table(
-        ranking.problem, ranking.quantity, _columns(ranking.quantity), rows, others, sum(ties), ranking.unranked
-    )
+    columns = _columns(ranking.quantity, any(map(rescaling, [*rows, *others])))
+    vague = bool(ranked) and ranked[0].ranked.vague
+    return Table(ranking.problem, ranking.quantity, columns, rows, others, sum(ties), ranking.unranked, vague)
 
 
-def _columns(quantity: str) -> list[Column]:
+def _columns(quantity: str, rescaled: bool) -> list[Column]:
     return [
         Column("place", heading="place"),
         COLUMNS["estimator"],
         COLUMNS["num_samples"],
+        COLUMNS["claim"],
         COLUMNS["verdict"],
         Column("device", heading="device", note=lambda row: f", {row['dtype']}"),
         COLUMNS[f"work_normalized_{quantity.lower()}"],
         COLUMNS["mse" if quantity == "MSE" else "total_variance"],
         COLUMNS["seconds_per_gradient"],
+        *([COLUMNS["scale"]] if rescaled else []),
     ]
