@@ -17,6 +17,7 @@ class Table(NamedTuple):
     others: list[Row]  # the cells that have no place, which `place` says why
     ties: int  # how many others are not told apart from the first
     unranked: dict[str, str]  # estimator -> why it has no figure
+    rescaled: dict[str, str]  # estimator -> what its mean is of the gradient, where it is biased by a change of scale
     vague: bool  # the figure of the first is not known to within a factor of ten
 
 
@@ -31,12 +32,13 @@ def _table(ranking: Ranking) -> Table:
     ties = [one.ranked.tied for one in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     rows = [one.row | {"place": place} for one, place in zip(ranked, places, strict=False)]
-    columns = _columns(ranking.quantity, any(map(rescaling, [*rows, *others])))
+    columns, told = _columns(ranking.quantity), {row["estimator"]: rescaling(row) for row in others}
+    alike = {estimator: text for estimator, text in told.items() if text}
     vague = bool(ranked) and ranked[0].ranked.vague
-    return Table(ranking.problem, ranking.quantity, columns, rows, others, sum(ties), ranking.unranked, vague)
+    return Table(ranking.problem, ranking.quantity, columns, rows, others, sum(ties), ranking.unranked, alike, vague)
 
 
-def _columns(quantity: str, rescaled: bool) -> list[Column]:
+def _columns(quantity: str) -> list[Column]:
     return [
         Column("place", heading="place"),
         COLUMNS["estimator"],
@@ -47,5 +49,4 @@ def _columns(quantity: str, rescaled: bool) -> list[Column]:
         COLUMNS[f"work_normalized_{quantity.lower()}"],
         COLUMNS["mse" if quantity == "MSE" else "total_variance"],
         COLUMNS["seconds_per_gradient"],
-        *([COLUMNS["scale"]] if rescaled else []),
     ]
