@@ -74,6 +74,8 @@ def test_no_advice_where_the_error_of_the_first_may_be_ten_times_as_large(found,
     assert document["code"] == [] and document["advice"].startswith("No advice")
     narrower = like(found, "best", mse=Interval(value, value / 2, value * 4.9))
     assert answer(narrower).advice == "Use best."
+    still = like(best, "best", total_variance=Interval(0.0, 0.0, 0.0), mse=Interval(1e-16, 0.0, math.inf))
+    assert answer(still).advice == "Use best.", "an error of rounding alone"
 
 
 def test_claim_and_verdict_are_two_things(found, capsys) -> None:

@@ -29,4 +29,5 @@ def _entry(one: Measurement, column: Literal["mse", "total_variance"]) -> Ranked
     work = one.work(column, turns=len(one.timing.latency))
     figure = Interval(math.nan, math.nan, math.nan) if work is None else work.interval
     biased = "biased" in (one.verdict, one.claim)
-    return Ranked(one.estimator, figure, biased, one.target, work, seen=one.verdict == "biased")
+    seen, still = one.verdict == "biased", one.total_variance.value == 0
+    return Ranked(one.estimator, figure, biased, one.target, work, seen=seen, still=still)

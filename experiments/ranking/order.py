@@ -39,6 +39,8 @@ class Ranked:
     """The ratio to the best; None where it has no place."""
     seen: bool = True
     """Where it is biased: the bias was found, and is not only claimed."""
+    still: bool = False
+    """Nothing varies: what error it has is that of rounding, whose interval says nothing."""
 
     @property
     def aside(self) -> str:
@@ -69,7 +71,7 @@ class Ranked:
     def vague(self) -> bool:
         """The interval of its error spans a decade; times that are noisy for all cancel in ratios."""
         error = self.figure if self.work is None else self.work.quantity
-        return error.high > VAGUE * max(error.low, 0.0)
+        return not self.still and error.high > VAGUE * max(error.low, 0.0)
 
     @property
     def tied(self) -> bool:

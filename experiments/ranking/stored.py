@@ -90,7 +90,8 @@ def _entry(row: Row, by: Quantity, column: str, logs: Logs, rounds: Rounds) -> R
         work = Work(Interval.of(row, column), logs.get((row["key"], column)), seconds)
     biased = "biased" in (row["verdict"], row["claim"])
     target = row["target"] or EXPECTED_COST.name
-    return Ranked(row["estimator"], figure, biased, target, work, seen=row["verdict"] == "biased")
+    seen, still = row["verdict"] == "biased", row["total_variance"] == 0
+    return Ranked(row["estimator"], figure, biased, target, work, seen=seen, still=still)
 
 
 def _reason(row: Row, by: Quantity) -> str:
