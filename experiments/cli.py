@@ -42,19 +42,34 @@ def main() -> None:
     except OSError as error:
         _reraise_for_debugging()
         path = f"{error.filename}: " if error.filename else ""
-        code = _fail(f"{path}{error.strerror or error}; check the path, its permissions and the space left", USAGE)
+        what = f"{path}{error.strerror or error}{_raised_at(error)}"
+        code = _fail(f"{what}; check the path, its permissions and the space left", USAGE)
     except ValueError as error:
         _reraise_for_debugging()
-        code = _fail(str(error), USAGE)
+        code = _fail(f"{error}{_raised_at(error)}", USAGE)
     except Exception as error:
         _reraise_for_debugging()
-        code = _fail(f"unexpected {type(error).__name__}: {error} (gradmark --debug … shows where)", FAILED)
+        code = _fail(_unexpected(error), FAILED)
     sys.exit(code or WELL)
 
 
 def _fail(message: str, code: int) -> int:
     click.echo(f"gradmark: {' '.join(message.split())}", err=True)
     return code
+
+
+def _raised_at(error: Exception) -> str:
+    from estimators.registry import raised_at  # imports torch, which few commands do without
+
+    return raised_at(error)
+
+
+def _unexpected(error: Exception) -> str:
+    from experiments.machine.errors import reason
+
+    if _raised_at(error):
+        return f"{reason(error)}; gradmark --debug … shows what led there"
+    return f"unexpected {type(error).__name__}: {error} (gradmark --debug … shows where)"
 
 
 def _reraise_for_debugging() -> None:

@@ -13,7 +13,7 @@ from estimators.interface import LatentVariableProblem, Params, Problem
 from estimators.modules import ReplicatedModule
 from estimators.registry import make_estimator
 from experiments import Train, train
-from experiments.gradients.validation import check_batch
+from experiments.gradients.problem_checks import check_batch
 
 DATA = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 ENCODER = ReplicatedModule(nn.Linear(3, 2), "encoder.")

@@ -116,7 +116,8 @@ def test_a_worker_with_another_version_is_refused(cluster, monkeypatch):
 def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     plugin = tmp_path / "mine.py"
-    plugin.write_text(PLUGIN.replace('"hostile"', '"hostile-there"'))
+    (tmp_path / "neighbour.py").write_text("NAME = 'hostile-there'\n")
+    plugin.write_text("from neighbour import NAME\n" + PLUGIN.replace('"hostile"', "NAME"))
     deeds = [f"hostile-there:deed={deed}" for deed in ("nothing", "loop", "throw")]
     flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640}
     sweep = sweep_from_flags(estimators=[*deeds, "pathwise"], plugins=[str(plugin)], **flags)

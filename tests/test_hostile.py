@@ -98,11 +98,11 @@ def cells(hostile: tuple[Path, subprocess.CompletedProcess]) -> pd.DataFrame:
     ("deed", "status", "error"),
     [
         ("crash", "failed", "the worker process was killed by SIGSEGV, 2 times"),
-        ("leave", "failed", "SystemExit: 3"),
+        ("leave", "failed", r"SystemExit: 3 \(.*mine\.py:\d+\)"),
         ("vanish", "failed", "the worker process ended without an answer, 2 times"),
-        ("strange", "failed", "Strange"),
+        ("strange", "failed", r"Strange \(.*mine\.py:\d+\)"),
         ("huge", "failed", "ValueError: evaluations is 1180591620717411303424, more than .*"),
-        ("throw", "failed", "RuntimeError: no luck"),
+        ("throw", "failed", r"RuntimeError: no luck \(.*mine\.py:\d+\)"),
     ],
 )
 def test_a_deed_is_recorded_with_its_kind_and_a_reason(cells, deed: str, status: str, error: str):

@@ -113,7 +113,7 @@ def test_what_is_in_its_place_is_not_copied() -> None:
 
 def test_a_global_module_is_told_in_a_line() -> None:
     with pytest.raises(
-        ValueError, match=r"^the cost of of-a-file fails on torch.float64 .* make it an attribute"
+        ValueError, match=r"^the cost of of-a-file fails on float64 .* make it an attribute .*test_moving.py:\d+\)$"
     ) as told:
         prepare(OfGlobal(), make_estimator("pathwise"), 4, dtype="float64")
     assert "\n" not in str(told.value)

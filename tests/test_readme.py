@@ -12,6 +12,7 @@ import torch
 import yaml
 from documentation import ROOT, blocks
 
+from estimators.registry import Kind, components
 from experiments.cli import cli
 
 PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
@@ -153,6 +154,15 @@ def test_the_workflow_for_an_estimator_of_ones_own(gradmark, tmp_path):
     assert "| worse: variance" in (tmp_path / "summary").read_text()
     unchanged = call(comparison.replace("before after", "before before"))
     assert unchanged.returncode == 0 and "| worse" not in unchanged.stdout, unchanged.stdout + unchanged.stderr
+
+
+def test_every_estimator_and_control_variate_is_in_the_readme():
+    text = (ROOT / "README.md").read_text("utf-8")
+    section = text.partition("## What is in it")[2].partition("## In Python")[0]
+    left_out: dict[Kind, set[str]] = {"estimator": {"exact"}, "control variate": {"none"}}
+    for kind, unnamed in left_out.items():
+        shipped = {name for name, cls in components(kind).items() if cls.__module__.startswith("estimators.")}
+        assert not {name for name in shipped - unnamed if f"`{name}`" not in section}
 
 
 @pytest.mark.parametrize("page", PAGES)

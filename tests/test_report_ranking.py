@@ -38,7 +38,7 @@ def test_an_estimator_is_ranked_where_it_is_not_biased(tmp_path: Path, show: Cal
     )
     region = show(write_report(a_run(cells), tmp_path / "report.html")).get_by_role("region", name="Ranking on")
     places = list(zip(*(column(region, name) for name in ("place", "estimator", "S")), strict=True))
-    assert places == [("1", "spsa", "1"), ("biased", "evolution-strategies", "10")]
+    assert places == [("1", "spsa", "1"), ("claims a bias", "evolution-strategies", "10")]
 
 
 def test_what_waits_for_kernels_is_marked(tmp_path: Path, show: Callable[..., Page]):
@@ -89,3 +89,17 @@ def test_several_devices_are_ranked_side_by_side(tmp_path: Path, show: Callable[
     page = show(write_report(a_run(frame(cell("pathwise"), fast)), tmp_path / "report.html"))
     region = page.get_by_role("region", name="Ranking on gaussian-quadratic")
     assert column(region, "device") == ["cuda, float32", "cpu, float32"]
+
+
+def test_no_advice_and_what_is_rescaled_are_told(tmp_path: Path, show: Callable[..., Page]):
+    parallel = {"scale": (2.04, 2.03, 2.05), "mean_cosine": (0.99999, 0.9995, 1.0)}
+    cells = frame(
+        cell("score-function", work_normalized_mse=(1e-5, 1e-6, 1.1e-4)),
+        cell("spsa", work_normalized_mse=(1e-6, 1e-6, 1e-6), verdict="biased", claim="unbiased", **parallel),
+    )
+    page = show(write_report(a_run(cells), tmp_path / "report.html"))
+    summary = " ".join(page.locator("#summary").inner_text().split())
+    assert "No advice: the interval of its error spans more than a factor of ten." in summary
+    assert "Biased, but a multiple of the gradient: 2.04 ×, cosine 1.000 (spsa)." in summary
+    region = page.get_by_role("region", name="Ranking on")
+    assert list(zip(column(region, "claim"), column(region, "verdict"), strict=True))[1] == ("unbiased", "biased")

@@ -69,6 +69,9 @@ WRONG = {
     "plugins = [3]": ["plugins[0]", "int"],
     "a = ": ["not a TOML file", "at end of document"],
     "seed = 1\nseed = 2": ["not a TOML file"],
+    "estimator = ['plain']\n[[estimator]]\nname = 'a'": ["[[estimator]] in line 2", "in one list, estimator = ["],
+    "problem = 'plain'\n\n[[problem]]\nname = 'a'": ["[[problem]] in line 3", "another form"],
+    "[[exclude]]\nseed = 1\n[exclude]\nseed = 2": ["[exclude] in line 3", "write each as a [[exclude]] table"],
     f"a = {'[' * 5000}{']' * 5000}": ["nested too deeply"],
     f"seed = {'9' * 5000}": ["not a TOML file"],
 }

@@ -52,7 +52,7 @@ SURROGATES: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 @pytest.mark.parametrize("mistake", SURROGATES)
 def test_the_shape_of_the_surrogate(mistake: str) -> None:
     change, said = SURROGATES[mistake]
-    with pytest.raises(ValueError, match=f"^the surrogate of returning {said}$"):
+    with pytest.raises(ValueError, match=rf"^the surrogate of returning {said} \(.*test_validation\.py:\d+\)$"):
         prepare(QUADRATIC, Returning(change), 5)
 
 
@@ -168,7 +168,9 @@ def no_entries(self: Problem, params: Params) -> Distribution:
 
 
 def test_x_and_parameters_have_entries() -> None:
-    with pytest.raises(ValueError, match=r"^x of mine has no entries: its event shape is \(0,\)$"):
+    with pytest.raises(
+        ValueError, match=r"^x of mine has no entries: its event shape is \(0,\) \(.*test_validation.py:\d+\)$"
+    ):
         prepare(wrong("distribution", no_entries), Pathwise(), 2)
     with pytest.raises(ValueError, match=r"^the parameters of mine have no entries: there is nothing to estimate$"):
         prepare(wrong("initial_params", lambda self: {"loc": torch.ones(0)}), Pathwise(), 2)

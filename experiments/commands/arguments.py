@@ -41,16 +41,20 @@ def given(kind: "Kind", spec: str) -> str:
 
 
 def registered_by(file: str, kind: "Kind") -> list[str]:
-    """Import a plug-in file and name the components of a kind that it registers. ValueError: it registers none."""
-    from estimators.registry import components, load_plugin
+    """Import a plug-in file and name the components of a kind that it registers. ValueError: it registers none.
+
+    What the modules beside it register counts where it has none of its own.
+    """
+    from estimators.registry import components, load_plugin, source_file
 
     before = components(kind)
     load_plugin(file)
-    found = [name for name, cls in components(kind).items() if before.get(name) is not cls]
+    found = {name: cls for name, cls in components(kind).items() if before.get(name) is not cls}
     if not found:
         decorator = f'@register_{kind.replace(" ", "_")}("name")'
         raise ValueError(f"{file} registers no {kind}: put {decorator} above its class")
-    return found
+    own = str(Path(file).expanduser().resolve())
+    return [name for name, cls in found.items() if source_file(cls) == own] or list(found)
 
 
 def open_run(name: str) -> tuple[Path, "Run"]:

@@ -1,8 +1,9 @@
 """`gradmark check`: what an estimator claims against what it does."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,7 @@ from experiments.commands.exits import FAILED, NOTHING, REFUTED, WELL
 from experiments.commands.options import (
     components_option,
     device_option,
+    dtype_option,
     plugin_option,
     samples_option,
     seconds_option,
@@ -20,6 +22,7 @@ from experiments.terminal.completion import complete_component
 from experiments.terminal.numbers import percent
 
 if TYPE_CHECKING:
+    from estimators.registry import Kind
     from experiments.measuring.measurement import Measurement
     from experiments.measuring.stop import Stop
 
@@ -30,9 +33,10 @@ COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would
 
 @click.command("check")
 @click.argument("estimator", metavar="ESTIMATOR|FILE.py", shell_complete=complete_component("estimator", files=True))
-@components_option("problem", "A problem to check on; default: all that are shipped.")
+@components_option("problem", "A problem, or those in a file, to check on; default: all that are shipped.", files=True)
 @samples_option(16)
 @device_option
+@dtype_option
 @seed_option
 @seconds_option(20.0, "Budget of an estimator on a problem.")
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
@@ -42,6 +46,7 @@ def command(
     problems: Sequence[str],
     num_samples: int,
     device: str,
+    dtype: str,
     seed: int,
     seconds: float,
     strict: bool,
@@ -53,38 +58,38 @@ def command(
     """
     import torch
 
-    from estimators.registry import components, make_problem
+    from estimators.registry import components, make_estimator, make_problem
     from experiments.gradients.prepare import find_device
-    from experiments.gradients.validation import check_initial_point
+    from experiments.gradients.problem_checks import check_initial_point
     from experiments.measuring.stop import Stop
     from experiments.terminal.progress import narrator
 
     load_plugins(plugins)
-    estimators = _estimators(estimator)
-    chosen = [given("problem", spec) for spec in problems]
+    estimators = [make_estimator(spec).spec for spec in _specs("estimator", estimator)]
+    chosen = [spec for argument in problems for spec in _specs("problem", argument)]
     chosen = chosen or [spec for cls in components("problem").values() for spec in cls.variants()]
     find_device(device)
     for spec in chosen:
-        check_initial_point(make_problem(spec))
+        check_initial_point(make_problem(spec), getattr(torch, dtype))
     torch.set_num_threads(1)
     stop = Stop(detect=True, max_seconds=seconds, max_replicates=MAX_REPLICATES)
     checks: list[Check] = []
     with narrator() as progress:
         progress.start("checking", len(estimators) * len(chosen))
-        for check in _checks(estimators, chosen, num_samples, device, seed, stop):
+        for check in _checks(estimators, chosen, num_samples, stop, seed=seed, device=device, dtype=dtype):
             checks.append(check)
             progress.advance(f"{check.problem} · {check.estimator}")
     _print(checks, num_samples)
     return _verdict(checks, strict)
 
 
-def _estimators(argument: str) -> list[str]:
-    from estimators.registry import components, make_estimator
+def _specs(kind: "Kind", argument: str) -> list[str]:
+    """The spec as it is, or the variants of all that a file registers."""
+    from estimators.registry import components
 
     if not argument.endswith(".py"):
-        return [make_estimator(given("estimator", argument)).spec]
-    names = registered_by(argument, "estimator")
-    return [spec for name in names for spec in components("estimator")[name].variants()]
+        return [given(kind, argument)]
+    return [spec for name in registered_by(argument, kind) for spec in components(kind)[name].variants()]
 
 
 @dataclass(frozen=True)
@@ -118,10 +123,26 @@ class Check:
         return claimed and self.conclusion in ("REFUTED", "NOT FINITE")
 
     @property
+    def would_decide(self) -> str:
+        """What would, where the verdict is undetermined."""
+        found = self.measurement
+        assert found is not None
+        if "bias_within_rounding" in found.diagnostics:
+            return f"rounding in {found.dtype} may explain what is missed: --dtype float64 would tell"
+        if "reference_error" in found.diagnostics:
+            return f"the reference is a measured one, which is not known well enough: {REMEDY}"
+        if found.stop_reason == "max_seconds":
+            return "more --seconds would decide"
+        return "a bias, if there is one, is about 1 % of the gradient: a larger -n tells more, --seconds do not"
+
+    @property
     def remarks(self) -> list[str]:
         """Lines on what the table does not say."""
-        if self.measurement is not None:
-            return [f"{self.estimator} on {self.problem}: {warning}" for warning in self.measurement.warnings]
+        from experiments.terminal.words import rescaled  # imports scipy, which --help does without
+
+        if (found := self.measurement) is not None:
+            said = [*found.warnings, rescaled(found.verdict, found.scale, found.mean_cosine)]
+            return [f"{self.estimator} on {self.problem}: {text}" for text in said if text]
         if self.failed:
             return [f"gradmark: {self.estimator} failed on {self.problem}: {self.reason}"]
         return [f"{self.problem}: {self.estimator} is not supported: {self.reason}"]
@@ -129,17 +150,18 @@ class Check:
     @property
     def row(self) -> list[str]:
         """The cells of `COLUMNS`."""
+        from experiments.statistics import relative_bias  # imports scipy, which --help does without
+
         found, bias = self.measurement, ""
         assert found is not None
-        if found.squared_bias is not None and found.gradient_norm and not found.nonfinite:
-            relative = [max(value, 0.0) ** 0.5 / found.gradient_norm for value in found.squared_bias]
-            bias = f"{percent(relative[0])} [{percent(relative[1])}, {percent(relative[2])}]"
+        if (relative := relative_bias(found.squared_bias, found.gradient_norm)) is not None:
+            bias = f"{percent(relative.value)} [{percent(relative.low)}, {percent(relative.high)}]"
         figures = [bias, percent(found.detectable_bias), f"{found.replicates:,}"]
         return [self.problem, self.estimator, found.claim, self.conclusion, *figures]
 
 
 def _checks(
-    estimators: Sequence[str], problems: Sequence[str], num_samples: int, device: str, seed: int, stop: "Stop"
+    estimators: Sequence[str], problems: Sequence[str], num_samples: int, stop: "Stop", **place: Any
 ) -> Iterator[Check]:
     from estimators.interface import Unsupported
     from estimators.registry import make_estimator, make_problem
@@ -153,7 +175,7 @@ def _checks(
         for problem in problems:
             try:
                 made = make_problem(problem), make_estimator(spec)
-                workload = prepare(*made, num_samples, seed=seed, device=device)
+                workload = prepare(*made, num_samples, **place)
                 yield Check(spec, problem, estimate(workload, references.find(workload), stop))
             except Unsupported as unsupported:
                 yield Check(spec, problem, None, str(unsupported))
@@ -181,9 +203,10 @@ def _verdict(checks: Sequence[Check], strict: bool) -> int:
     if all(conclusion == "unsupported" for conclusion in conclusions):
         click.echo("gradmark: no problem that was asked for is supported", err=True)
         return NOTHING
-    undetermined, unknown = conclusions.count("undetermined"), conclusions.count("no reference")
-    if undetermined:
-        click.echo(f"{undetermined} of {len(checks)} stay undetermined: more --seconds would decide", err=True)
+    unknown, undetermined = conclusions.count("no reference"), conclusions.count("undetermined")
+    remedies = Counter(check.would_decide for check in checks if check.conclusion == "undetermined")
+    for remedy, count in remedies.items():
+        click.echo(f"{count} of {len(checks)} stay undetermined: {remedy}", err=True)
     if unknown:
         click.echo(f"{unknown} of {len(checks)} have no gradient to be compared with: {REMEDY}", err=True)
     if refuted or (strict and (undetermined or unknown)):

@@ -13,6 +13,7 @@ __all__ = [
     "Seconds",
     "components_option",
     "device_option",
+    "dtype_option",
     "plugin_option",
     "run_argument",
     "samples_option",
@@ -34,11 +35,11 @@ class Seconds(click.FloatRange):
         return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
 
 
-def components_option(kind: str, text: str) -> Callable:
-    """Specs of a kind, say -e and --estimator, as `estimators`."""
-    complete = complete_component(kind)
-    names = (f"-{kind[0]}", f"--{kind}", f"{kind}s")
-    return click.option(*names, multiple=True, metavar="SPEC", shell_complete=complete, help=text)
+def components_option(kind: str, text: str, *, files: bool = False) -> Callable:
+    """Specs of a kind, say -e and --estimator, as `estimators`; with `files` also Python files that register some."""
+    complete = complete_component(kind, files=files)
+    names, metavar = (f"-{kind[0]}", f"--{kind}", f"{kind}s"), "SPEC|MODEL.py" if files else "SPEC"
+    return click.option(*names, multiple=True, metavar=metavar, shell_complete=complete, help=text)
 
 
 def samples_option(default: int) -> Callable:
@@ -52,6 +53,13 @@ def seconds_option(default: float, text: str) -> Callable:
 
 
 device_option = click.option("--device", default="cpu", show_default=True)
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="Of parameters, noise and gradients; float64 where rounding hides a bias.",
+)
 seed_option = click.option("--seed", type=SEED, metavar="N", default=0, show_default=True)
 plugin_option = click.option(
     "--plugin",

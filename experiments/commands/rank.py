@@ -7,7 +7,14 @@ import click
 
 from experiments.commands.arguments import given, load_plugins, registered_by
 from experiments.commands.exits import FAILED, NOTHING, WELL
-from experiments.commands.options import device_option, plugin_option, samples_option, seconds_option, seed_option
+from experiments.commands.options import (
+    device_option,
+    dtype_option,
+    plugin_option,
+    samples_option,
+    seconds_option,
+    seed_option,
+)
 from experiments.terminal.completion import complete_component
 
 
@@ -16,6 +23,7 @@ from experiments.terminal.completion import complete_component
 @samples_option(10)
 @seconds_option(60.0, "Budget of all estimators together.")
 @device_option
+@dtype_option
 @seed_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
 @click.option("--reasons", is_flag=True, help="Also why the other estimators do not support the problem.")
@@ -25,6 +33,7 @@ def command(
     num_samples: int,
     seconds: float,
     device: str,
+    dtype: str,
     seed: int,
     as_json: bool,
     reasons: bool,
@@ -40,7 +49,7 @@ def command(
 
     from estimators.registry import make_problem
     from experiments.gradients.prepare import find_device
-    from experiments.gradients.validation import check_initial_point
+    from experiments.gradients.problem_checks import check_initial_point
     from experiments.ranking.answer import Answer
     from experiments.ranking.candidates import candidates
     from experiments.ranking.contest import Contest
@@ -49,11 +58,11 @@ def command(
     load_plugins(plugins)
     find_device(device)
     made = make_problem(_problem(problem))
-    check_initial_point(made)
+    check_initial_point(made, getattr(torch, dtype))
     torch.set_num_threads(1)
     able = candidates(made, num_samples)
     with narrator() as progress:
-        found, failed = Contest(made, num_samples, device, seed, seconds).measure(able.supported, progress)
+        found, failed = Contest(made, num_samples, device, seed, seconds, dtype).measure(able.supported, progress)
     answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed)
     answer.tell_failures()
     if not found and not answer.failed:

@@ -7,10 +7,12 @@ from typing import Any
 import pandas as pd
 
 from experiments.analysis.evaluations import differ_from_samples
+from experiments.statistics import Interval, relative_bias
 from experiments.store import FAILURES
-from experiments.store.columns import COLUMNS, Row, records
-from experiments.terminal.numbers import percent, seconds
+from experiments.store.columns import COLUMNS, Row, records, rescaling
+from experiments.terminal.numbers import number, seconds
 from experiments.terminal.tables import print_table
+from experiments.terminal.words import bias, verdict
 
 __all__ = ["PLACES", "places", "print_cells", "summary"]
 
@@ -61,7 +63,8 @@ def _measured(cells: pd.DataFrame) -> Columns:
         **(counted if differ_from_samples(cells) else {}),
         "total variance [95 %]": _shown("total_variance"),
         "bias/‖g‖": _bias,
-        "verdict": _shown("verdict"),
+        "claim": _shown("claim"),
+        "verdict": _verdict,
         "detectable": _shown("detectable_bias"),
         "time": _time,
         "MSE × s [95 %]": _shown("work_normalized_mse"),
@@ -84,9 +87,15 @@ def _shown(name: str) -> Callable[[Row], str]:
 
 
 def _bias(cell: Row) -> str:
-    """The root of the squared bias, relative to the norm of the gradient."""
-    squared, norm = cell["squared_bias"], cell["gradient_norm"]
-    return percent(max(squared, 0.0) ** 0.5 / norm) if norm and squared is not None else ""
+    """Relative to the norm of the gradient; of a rescaled gradient with the scale."""
+    squared = Interval.of(cell, "squared_bias")
+    relative = None if None in squared else relative_bias(squared, cell["gradient_norm"])
+    scale = f" ({number(cell['scale'])} × g)" if rescaling(cell) else ""
+    return bias(relative) + scale
+
+
+def _verdict(cell: Row) -> str:
+    return verdict(cell["verdict"]) if cell["steps"] is None else ""
 
 
 def _time(cell: Row) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import tempfile
 import threading
 import time
@@ -9,14 +10,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, final
 
 from distributed import Client, KilledWorker, get_worker
 
-from estimators.registry import load_plugin, unload_plugin
+from estimators.registry import load_plugin, plugin_files, unload_plugin
 from experiments.engine.executor import Concurrent, ExecutorLost, Task
 from experiments.engine.work import Failure
 
@@ -30,8 +31,8 @@ LOOK_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 """Seconds from the end of a task's time to the end of its worker."""
 
-Plugin = tuple[str, str]
-"""A plug-in file: its name and its text."""
+Plugin = tuple[tuple[str, str], ...]
+"""A plug-in file and the modules beside it that it imports: the name of each in their folder, and its text."""
 
 
 @final
@@ -45,7 +46,7 @@ class Cluster(Concurrent):
     def __init__(self, address: str, timeout: float | None = None, plugins: Sequence[str] = ()) -> None:
         self._address = address
         super().__init__(timeout)
-        self._plugins: tuple[Plugin, ...] = tuple((Path(file).name, Path(file).read_text("utf-8")) for file in plugins)
+        self._files = plugins
         self._begun: dict[str, float] = {}
         self._running: dict[Future, tuple[str, Task]] = {}
         self._overdue: set[Future] = set()
@@ -56,6 +57,11 @@ class Cluster(Concurrent):
         except (OSError, ValueError, TypeError) as error:  # TypeError: TLS that is not configured
             raise ValueError(f"no Dask scheduler at {address} ({_line(error)}); `dask scheduler` starts one") from None
         self._client.subscribe_topic(TOPIC, self._note)
+
+    @cached_property
+    def _plugins(self) -> tuple[Plugin, ...]:
+        """Read when the first task is sent: the plug-ins are loaded then, and their neighbours known."""
+        return tuple(map(_read, self._files))
 
     def check(self, devices: Sequence[str]) -> None:
         with self._alive():
@@ -134,6 +140,12 @@ class Cluster(Concurrent):
             raise self._lost() from None
 
 
+def _read(file: str) -> Plugin:
+    own, *beside = plugin_files(file)
+    inside = [path for path in beside if path.is_relative_to(own.parent)]
+    return tuple((str(path.relative_to(own.parent)), path.read_text("utf-8")) for path in (own, *inside))
+
+
 def _line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
@@ -197,12 +209,13 @@ def _load(plugins: tuple[Plugin, ...]) -> None:
     """Load the plug-ins of this run in place of those of the run before."""
     if _loaded == [*plugins]:
         return
-    for index, (name, _) in enumerate(_loaded):
-        unload_plugin(_file(index, name))
+    for index, ((own, _), *_) in enumerate(_loaded):
+        unload_plugin(_file(index, own))
+        shutil.rmtree(_file(index, "."))
     _loaded.clear()
-    for index, (name, text) in enumerate(plugins):
-        file = _file(index, name)
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, "utf-8")
-        load_plugin(file)
-        _loaded.append((name, text))
+    for index, plugin in enumerate(plugins):
+        for name, text in plugin:
+            _file(index, name).parent.mkdir(parents=True, exist_ok=True)
+            _file(index, name).write_text(text, "utf-8")
+        load_plugin(_file(index, plugin[0][0]))
+        _loaded.append(plugin)

@@ -7,8 +7,9 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from experiments.gradients.compiling import Compile
+from experiments.gradients.problem_checks import check_problem
 from experiments.gradients.steps import Eager
-from experiments.gradients.validation import check_estimator, check_parameters, check_problem, check_size, whole_number
+from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
 from experiments.gradients.workload import Workload, without_validation
 from experiments.machine.allocator import keep_freed_memory
 

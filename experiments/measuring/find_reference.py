@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from estimators.interface import Objective, Params, replicated
-from estimators.registry import source_is_known
+from estimators.registry import defined_at, source_is_known
 from experiments.gradients.validation import check_shape
 from experiments.gradients.workload import Workload, flatten
 from experiments.measuring.long_run import measured_gradient
@@ -60,13 +60,14 @@ def _measured(key: str, workload: Workload) -> Reference | NoReference:
 
 
 def _exact(found: Params, workload: Workload) -> np.ndarray:
-    name = f"the exact gradient of {workload.problem.spec}"
+    name, problem = f"the exact gradient of {workload.problem.spec}", workload.problem
+    where = defined_at(problem.exact_gradient) or defined_at(problem.expected_cost)
     if not isinstance(found, dict) or found.keys() != workload.point.keys():
         names = ", ".join(found) if isinstance(found, dict) else type(found).__name__
-        raise ValueError(f"{name} must name {', '.join(workload.point)}, not {names or 'nothing'}")
+        raise ValueError(f"{name} must name {', '.join(workload.point)}, not {names or 'nothing'}{where}")
     for key, value in workload.point.items():
-        check_shape(f"{name} in {key}", "[R, *shape]", found[key], (1, *value.shape))
+        check_shape(f"{name} in {key}", "[R, *shape]", found[key], (1, *value.shape), where)
     gradient = flatten({key: found[key] for key in workload.point})[0].double().cpu().numpy()
     if not np.isfinite(gradient).all():
-        raise ValueError(f"{name} is not finite at the initial parameters: choose others")
+        raise ValueError(f"{name} is not finite at the initial parameters: choose others{where}")
     return gradient

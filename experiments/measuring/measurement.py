@@ -79,6 +79,10 @@ class Measurement:
     """E ‖ĝ − g‖²."""
     cosine: Interval | None
     """Mean cosine between estimate and gradient; None where g = 0."""
+    scale: Interval | None
+    """⟨E ĝ, g⟩ / ‖g‖²: of a rescaled gradient by how much."""
+    mean_cosine: Interval | None
+    """The cosine between E ĝ and g: 1 of a rescaled gradient, however noisy; None where g = 0 or has one entry."""
     verdict: Literal["unbiased", "biased", "undetermined"] | None
     p_value: float | None
     detectable_bias: float | None

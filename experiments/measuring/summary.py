@@ -13,6 +13,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
 from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups, Interval
+from experiments.terminal.numbers import percent
 
 __all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
 
@@ -21,6 +22,14 @@ ROUNDING_MARGIN = 2.0
 
 ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
 """Warnings that say nothing of the numbers."""
+
+
+WITHIN_ROUNDING = "bias_within_rounding"
+"""The diagnostic that holds a bias, relative to the gradient, that the allowance for rounding hides."""
+REFERENCE_ERROR = "reference_error"
+"""The one that holds the standard error of a measured gradient along itself, where it hides a bias of 1 %."""
+POWER = 6.0
+"""Standard errors that a bias has to have to be seen 99 times in 100."""
 
 
 HEAVY_TAIL = 0.7
@@ -45,7 +54,8 @@ def summarised(
     variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
-    test = None if against is None else _bias_test(sampling, against)
+    test, limits = (None, {}) if against is None else _bias_test(sampling, against)
+    lies = statistics.Alignment() if against is None else statistics.alignment(groups, against)
     named = workload.named
     doubt = _doubt(sampling, test)
     return Measurement(
@@ -77,11 +87,18 @@ def summarised(
         squared_bias=None if against is None else _open(sampling, statistics.squared_bias(groups, against)),
         mse=None if against is None else _open(sampling, statistics.mean_squared_error(groups, against, floor)),
         cosine=None if sampling.direction is None else _cosine(sampling),
+        scale=lies.scale,
+        mean_cosine=lies.cosine,
         verdict=_verdict(test, doubt),
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
-        diagnostics=diagnostics,
-        warnings=(*caught, *_warnings(sampling, total_variance, kurtosis), *filter(None, (doubt, sampling.remark))),
+        diagnostics=diagnostics | limits,
+        warnings=(
+            *caught,
+            *_warnings(sampling, total_variance, kurtosis),
+            *_told(sampling, limits),
+            *filter(None, (doubt, sampling.remark)),
+        ),
         statistics_seconds=seconds,
         compile_seconds=sampling.compile_seconds,
         groups=groups,
@@ -113,8 +130,8 @@ def _signal(groups: Groups, floor: np.ndarray) -> Signal:
     return Signal(statistics.total_variance(groups, floor), statistics.signal_to_noise(groups, floor))
 
 
-def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
-    """The test of the bias, with a larger floor where rounding explains it.
+def _bias_test(sampling: Sampling, against: np.ndarray) -> tuple[statistics.BiasTest, dict[str, float]]:
+    """The test of the bias, with a larger floor where rounding explains it; and what more replicates do not mend.
 
     Where costs nearly cancel, rounding moves a gradient by more than its own last bits: a bias, but of the dtype. And
     an exact gradient is a sum, whose error is that of its terms.
@@ -125,15 +142,38 @@ def _bias_test(sampling: Sampling, against: np.ndarray) -> statistics.BiasTest:
         terms = statistics.ROUNDING * torch.finfo(torch.float64).eps * size_of_terms(workload)
         floor = np.maximum(floor, terms)
         test = _tested(sampling, against, floor)
-    if test.verdict == "biased" and workload.dtype != torch.float64:
+    rounded = test.verdict == "biased" and workload.dtype != torch.float64
+    if rounded:
         floor = np.maximum(floor, ROUNDING_MARGIN * rounding_shift(workload))
         test = _tested(sampling, against, floor)
-    return test
+    return test, _limits(sampling, test, against, rounded)
 
 
 def _tested(sampling: Sampling, against: np.ndarray, floor: np.ndarray) -> statistics.BiasTest:
     assert sampling.groups is not None
     return statistics.bias_test(sampling.groups, against, floor, sampling.parts, sampling.unknown_scale)
+
+
+def _limits(sampling: Sampling, test: statistics.BiasTest, against: np.ndarray, rounded: bool) -> dict[str, float]:
+    """What more replicates do not mend; `rounded`: the allowance for rounding made a bias disappear."""
+    assert sampling.groups is not None and sampling.reference is not None
+    if rounded and test.verdict != "biased":
+        squared = statistics.squared_bias(sampling.groups, against)
+        hidden = statistics.relative_bias(squared, sampling.reference.norm)
+        return {} if hidden is None else {WITHIN_ROUNDING: hidden.value}
+    known = statistics.relative_error(against)
+    return {REFERENCE_ERROR: known} if test.verdict != "biased" and POWER * known > statistics.TOLERANCE else {}
+
+
+def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
+    """The limits in words."""
+    dtype = str(sampling.workload.dtype).removeprefix("torch.")
+    texts = {
+        WITHIN_ROUNDING: f"{{}} of the gradient are missed, which rounding in {dtype} may explain: measure in float64 "
+        "(--dtype float64)",
+        REFERENCE_ERROR: "the measured reference is known to {} only: a bias of that size is not seen",
+    }
+    return [texts[name].format(percent(value)) for name, value in limits.items()]
 
 
 def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:

@@ -13,8 +13,10 @@ from experiments.ranking.entries import measured, quantity
 from experiments.ranking.fits import price_of_the_fit
 from experiments.ranking.order import Ranked, advice, in_order
 from experiments.ranking.recipe import recipe
+from experiments.ranking.remarks import lines
 from experiments.ranking.standings import print_standings, standings
 from experiments.terminal.tables import print_table
+from experiments.terminal.words import rescaled
 
 __all__ = ["Answer"]
 
@@ -56,7 +58,27 @@ class Answer:
         """How to use the best one, in lines of Python."""
         first = self.ranking[0]
         fitted = self.by_spec[first.estimator].fitted
-        return recipe(first.estimator, self.num_samples, fitted) if first.usable else []
+        return recipe(first.estimator, self.num_samples, fitted) if first.usable and not first.vague else []
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know of the best and of those tied with it: their warnings, and whether a bias could hide."""
+        found = lines(self._warnings(tied=True))
+        if self.ranking[0].usable and self.by_spec[self.ranking[0].estimator].verdict == "undetermined":
+            best = self.ranking[0].estimator
+            named = f"-p '{self.problem.spec}' -n {self.num_samples}"
+            found.append(f"{best}: a bias of 1 % is not excluded: gradmark check '{best}' {named} looks closer")
+        return found
+
+    @property
+    def others(self) -> list[str]:
+        """The same of the other estimators, in short; and whose mean is a multiple of the gradient."""
+        alike = [(one.estimator, rescaled(one.verdict, one.scale, one.mean_cosine)) for one in self.found]
+        return lines(self._warnings(tied=False), short=True) + [f"{name}: {text}" for name, text in alike if text]
+
+    def _warnings(self, *, tied: bool) -> list[tuple[str, str]]:
+        chosen = [one.estimator for one in self.ranking if one.tied == tied]
+        return [(spec, warning) for spec in chosen for warning in self.by_spec[spec].warnings]
 
     def document(self) -> dict[str, Any]:
         """The answer for JSON."""
@@ -65,6 +87,7 @@ class Answer:
             "num_samples": self.num_samples,
             "reference": self.by_spec[self.ranking[0].estimator].reference,
             "advice": self.advice,
+            "remarks": self.remarks,
             "code": self.code,
             "ranking": standings(self.ranking, self.by_spec),
             "unsupported": self.unsupported,
@@ -75,7 +98,9 @@ class Answer:
         """Print the table, the advice and the code; with `reasons` why the other estimators are not in it."""
         title = f"{self.problem.spec}, num_samples = {self.num_samples}; ≈: not told apart from the first"
         print_standings(self.ranking, self.by_spec, title)
-        click.echo(self.advice)
+        if self.others:
+            click.echo("\n".join(["", *self.others, ""]))
+        click.echo("\n".join([self.advice, *(f"  {remark}" for remark in self.remarks)]))
         if self.quantity == "variance":
             click.echo(NO_REFERENCE)
         if self.code:

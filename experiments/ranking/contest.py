@@ -76,6 +76,7 @@ class Contest:
     device: str
     seed: int
     seconds: float
+    dtype: str = "float32"
 
     def measure(self, specs: Sequence[str], progress: Narrator) -> tuple[list[Measurement], dict[str, str]]:
         """The measurements, and why the other estimators have none."""
@@ -111,9 +112,8 @@ class Contest:
         progress.start("measuring", len(specs))
         for index, spec in enumerate(specs):
             try:
-                workload = prepare(
-                    self.problem, make_estimator(spec), self.num_samples, seed=self.seed, device=self.device
-                )
+                place = {"seed": self.seed, "device": self.device, "dtype": self.dtype}
+                workload = prepare(self.problem, make_estimator(spec), self.num_samples, **place)
                 before = time.monotonic()
                 sampling = Sampling(workload, references.find(workload))
                 began += time.monotonic() - before

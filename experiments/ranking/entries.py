@@ -28,4 +28,6 @@ def _entry(one: Measurement, column: Literal["mse", "total_variance"]) -> Ranked
     assert one.timing is not None
     work = one.work(column, turns=len(one.timing.latency))
     figure = Interval(math.nan, math.nan, math.nan) if work is None else work.interval
-    return Ranked(one.estimator, figure, "biased" in (one.verdict, one.claim), one.target, work)
+    biased = "biased" in (one.verdict, one.claim)
+    seen, still = one.verdict == "biased", one.total_variance.value == 0
+    return Ranked(one.estimator, figure, biased, one.target, work, seen=seen, still=still)

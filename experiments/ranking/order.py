@@ -10,13 +10,17 @@ from statistics import median
 
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
+from experiments.terminal.numbers import number
 
 __all__ = ["YARDSTICK", "Ranked", "advice", "in_order", "places", "undecided"]
 
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
-ASIDE = ("", "biased", "other objective", "yardstick", "not finite")
+CLAIMED = "claims a bias"
+ASIDE = {"": 0, "biased": 1, CLAIMED: 1, "other objective": 2, "yardstick": 3, "not finite": 4}
 """Why an estimator has no place, in the order in which they follow those that have one."""
+VAGUE = 10.0
+"""The ratio of the ends of an interval from which on a figure recommends nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Ranked:
     """The figure with its groups, where they are at hand: ties are then decided by pairs."""
     ratio: Interval | None = None
     """The ratio to the best; None where it has no place."""
+    seen: bool = True
+    """Where it is biased: the bias was found, and is not only claimed."""
+    still: bool = False
+    """Nothing varies: what error it has is that of rounding, whose interval says nothing."""
 
     @property
     def aside(self) -> str:
@@ -44,17 +52,28 @@ class Ranked:
             return "other objective"
         if not math.isfinite(self.figure.value):
             return "not finite"
-        return "biased" if self.biased else ""
+        return ("biased" if self.seen else CLAIMED) if self.biased else ""
 
     @property
     def rank(self) -> tuple[int, float, float]:
         """What entries are sorted by: those that have a place first, the smallest figure, and of equals the fastest."""
         seconds = 0.0 if self.work is None else float(median(self.work.seconds))
-        return ASIDE.index(self.aside), self.figure.value if math.isfinite(self.figure.value) else 0.0, seconds
+        return ASIDE[self.aside], self.figure.value if math.isfinite(self.figure.value) else 0.0, seconds
 
     @property
     def usable(self) -> bool:
         return not self.aside
+
+    @property
+    def comparable(self) -> bool:
+        """Its figure is one of the same gradient, biased or not."""
+        return self.aside in ("", "biased", CLAIMED)
+
+    @property
+    def vague(self) -> bool:
+        """The interval of its error spans a decade; times that are noisy for all cancel in ratios."""
+        error = self.figure if self.work is None else self.work.quantity
+        return not self.still and error.high > VAGUE * max(error.low, 0.0)
 
     @property
     def tied(self) -> bool:
@@ -91,6 +110,8 @@ def advice(ranking: Sequence[Ranked], quantity: str) -> str:
     usable = [one for one in ranking if one.usable]
     if not usable:
         return "Every estimator of this problem's gradient is biased or not finite here: none can be recommended."
+    if usable[0].vague:
+        return _no_advice(usable, quantity)
     best, ties = usable[0], [one.estimator for one in usable[1:] if one.tied]
     clear = next((one for one in usable[1:] if not one.tied), None)
     sentence = f"Use {best.estimator}"
@@ -101,3 +122,15 @@ def advice(ranking: Sequence[Ranked], quantity: str) -> str:
         times = clear.figure.value / best.figure.value
         sentence += f": {times:.3g} times less {quantity} for the time than {clear.estimator}"
     return f"{sentence}."
+
+
+def _no_advice(usable: Sequence[Ranked], quantity: str) -> str:
+    """Why there is none, and the best of those that are known better."""
+    best = usable[0]
+    ends = f"{number(best.figure.low)} to {number(best.figure.high)}"
+    sentence = (
+        f"No advice: {best.estimator} comes first, but its {quantity} × s may be anything from {ends}. More --seconds "
+        "narrow that, unless a warning says why they do not"
+    )
+    known = next((one for one in usable[1:] if not one.vague), None)
+    return f"{sentence}. Of those that are known better, {known.estimator} comes first." if known else f"{sentence}."

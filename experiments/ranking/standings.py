@@ -8,9 +8,10 @@ from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import quantity
 from experiments.ranking.fits import time_and_fit
 from experiments.ranking.order import Ranked
-from experiments.statistics import Interval
-from experiments.terminal.numbers import interval, number, percent
+from experiments.statistics import Interval, relative_bias
+from experiments.terminal.numbers import interval, number
 from experiments.terminal.tables import print_table
+from experiments.terminal.words import bias, rescaled, verdict
 
 __all__ = ["print_standings", "standings"]
 
@@ -18,31 +19,31 @@ __all__ = ["print_standings", "standings"]
 def print_standings(ranking: Sequence[Ranked], measured: Mapping[str, Measurement], title: str) -> None:
     """A table on stdout; `measured` is by spec."""
     name = f"{quantity(one.mse is not None for one in measured.values())} × s [95 %]"
-    columns = ["", "estimator", "verdict", "total variance", "bias/‖g‖", "time", name, "ratio"]
+    columns = ["place", "estimator", "claim", "verdict", "total variance", "bias/‖g‖", "time", name, "ratio"]
     rows = [_row(place, one, measured[one.estimator], ranking[0]) for place, one in enumerate(ranking, start=1)]
-    print_table(columns, rows, title=title, right=columns[3:])
+    print_table(columns, rows, title=title, right=columns[4:])
 
 
 def _row(place: int, ranked: Ranked, one: Measurement, best: Ranked) -> list[str]:
     assert one.seconds_per_gradient is not None
-    mark = "≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ""
-    figures = [number(one.total_variance.value), _bias(one), time_and_fit(one)]
+    mark = f"{place} ≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ranked.aside
+    shown = [mark, ranked.estimator, one.claim, verdict(one.verdict), number(one.total_variance.value)]
+    shown += [_bias(one), time_and_fit(one)]
     if ranked.aside == "other objective":
-        return [mark, ranked.estimator, ranked.aside, *figures, "", ""]
-    verdict = ranked.aside or one.verdict or "no reference"
+        return [*shown, "", ""]
     ratio = _ratio(ranked, best)
-    return [mark, ranked.estimator, verdict, *figures, interval(*ranked.figure), "" if ratio is None else number(ratio)]
-
-
-def _ratio(ranked: Ranked, best: Ranked) -> float | None:
-    comparable = ranked.aside in ("", "biased") and best.figure.value > 0
-    return ranked.figure.value / best.figure.value if comparable else None
+    return [*shown, interval(*ranked.figure), "" if ratio is None else number(ratio)]
 
 
 def _bias(one: Measurement) -> str:
-    if one.squared_bias is None or not one.gradient_norm:
-        return ""
-    return percent(max(one.squared_bias.value, 0.0) ** 0.5 / one.gradient_norm)
+    told = rescaled(one.verdict, one.scale, one.mean_cosine)
+    scale = f" ({number(one.scale.value)} × g)" if told and one.scale else ""
+    return bias(relative_bias(one.squared_bias, one.gradient_norm)) + scale
+
+
+def _ratio(ranked: Ranked, best: Ranked) -> float | None:
+    known = ranked.comparable and best.figure.value > 0
+    return ranked.figure.value / best.figure.value if known else None
 
 
 def standings(ranking: Sequence[Ranked], measured: Mapping[str, Measurement]) -> list[dict[str, Any]]:
@@ -65,6 +66,9 @@ def _entry(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
         "nonfinite": one.nonfinite,
         "total_variance": _numbers(one.total_variance),
         "squared_bias": _numbers(one.squared_bias),
+        "scale": _numbers(one.scale),
+        "mean_cosine": _numbers(one.mean_cosine),
+        "rescaled": rescaled(one.verdict, one.scale, one.mean_cosine),
         "seconds_per_gradient": _numbers(one.seconds_per_gradient),
         "fit_seconds": one.fit_seconds if one.fitted else None,
         "work_normalized_mse": _numbers(one.work_normalized_mse),

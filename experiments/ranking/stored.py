@@ -89,7 +89,9 @@ def _entry(row: Row, by: Quantity, column: str, logs: Logs, rounds: Rounds) -> R
     if seconds is not None and None not in Interval.of(row, column):
         work = Work(Interval.of(row, column), logs.get((row["key"], column)), seconds)
     biased = "biased" in (row["verdict"], row["claim"])
-    return Ranked(row["estimator"], figure, biased, row["target"] or EXPECTED_COST.name, work)
+    target = row["target"] or EXPECTED_COST.name
+    seen, still = row["verdict"] == "biased", row["total_variance"] == 0
+    return Ranked(row["estimator"], figure, biased, target, work, seen=seen, still=still)
 
 
 def _reason(row: Row, by: Quantity) -> str:

@@ -1,7 +1,6 @@
 """What a reader must know beside the numbers: warnings, and the cells that have none."""
 
-import re
-
+from experiments.ranking.remarks import NUMBER, grouped
 from experiments.store import FAILURES
 from experiments.store.columns import Column, Row
 
@@ -16,22 +15,18 @@ UNFINISHED = [
     Column("dtype", heading="dtype"),
     Column("error", heading="reason"),
 ]
-NUMBER = re.compile(r"\d[\d,.]*(?:e[+-]?\d+)?(?: %)?")
 GROUP = [column.name for column in UNFINISHED if column.name != "num_samples"]
 
 
 def warnings(rows: list[Row]) -> dict[str, list[str]]:
     """Warning -> the cells that carry it, with its numbers where those are what differs."""
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for row in rows:
-        for warning in (row["warnings"] or "").splitlines():
-            groups.setdefault(NUMBER.sub("…", warning), []).append((warning, _name(row)))
+    groups = grouped((_name(row), warning) for row in rows for warning in (row["warnings"] or "").splitlines())
     found = {}
     for pattern, pairs in groups.items():
-        if len({warning for warning, _ in pairs}) == 1:
-            found[pairs[0][0]] = [name for _, name in pairs]
+        if len({warning for _, warning in pairs}) == 1:
+            found[pairs[0][1]] = [name for name, _ in pairs]
         else:
-            found[pattern] = [f"{name}: {', '.join(NUMBER.findall(warning))}" for warning, name in pairs]
+            found[pattern] = [f"{name}: {', '.join(NUMBER.findall(warning))}" for name, warning in pairs]
     return found
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from experiments.ranking.stored import Ranking, rankings
 from experiments.store import Run
-from experiments.store.columns import COLUMNS, Column, Row
+from experiments.store.columns import COLUMNS, Column, Row, rescaling
 
 __all__ = ["Table", "tables"]
 
@@ -17,6 +17,8 @@ class Table(NamedTuple):
     others: list[Row]  # the cells that have no place, which `place` says why
     ties: int  # how many others are not told apart from the first
     unranked: dict[str, str]  # estimator -> why it has no figure
+    rescaled: dict[str, str]  # estimator -> what its mean is of the gradient, where it is biased by a change of scale
+    vague: bool  # the figure of the first is not known to within a factor of ten
 
 
 def tables(run: Run) -> list[Table]:
@@ -30,9 +32,10 @@ def _table(ranking: Ranking) -> Table:
     ties = [one.ranked.tied for one in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     rows = [one.row | {"place": place} for one, place in zip(ranked, places, strict=False)]
-    return Table(
-        ranking.problem, ranking.quantity, _columns(ranking.quantity), rows, others, sum(ties), ranking.unranked
-    )
+    columns, told = _columns(ranking.quantity), {row["estimator"]: rescaling(row) for row in others}
+    alike = {estimator: text for estimator, text in told.items() if text}
+    vague = bool(ranked) and ranked[0].ranked.vague
+    return Table(ranking.problem, ranking.quantity, columns, rows, others, sum(ties), ranking.unranked, alike, vague)
 
 
 def _columns(quantity: str) -> list[Column]:
@@ -40,6 +43,7 @@ def _columns(quantity: str) -> list[Column]:
         Column("place", heading="place"),
         COLUMNS["estimator"],
         COLUMNS["num_samples"],
+        COLUMNS["claim"],
         COLUMNS["verdict"],
         Column("device", heading="device", note=lambda row: f", {row['dtype']}"),
         COLUMNS[f"work_normalized_{quantity.lower()}"],

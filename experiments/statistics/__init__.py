@@ -1,11 +1,13 @@
 """From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
 
+from experiments.statistics.alignment import Alignment, alignment, relative_error, resemblance
 from experiments.statistics.bias import leave_one_out_error, mean_squared_error, signal_to_noise, squared_bias
 from experiments.statistics.derived import (
     cosine,
     log_median_standard_error,
     log_standard_error,
     ratio,
+    relative_bias,
     relative_half_width,
     work_normalized,
 )
@@ -31,12 +33,14 @@ __all__ = [
     "GROUPS",
     "ROUNDING",
     "TOLERANCE",
+    "Alignment",
     "BiasTest",
     "Groups",
     "Interval",
     "PowerLaw",
     "Verdict",
     "Work",
+    "alignment",
     "bias_test",
     "cosine",
     "fit_logarithms",
@@ -51,7 +55,10 @@ __all__ = [
     "never_varied",
     "parameter_variances",
     "ratio",
+    "relative_bias",
+    "relative_error",
     "relative_half_width",
+    "resemblance",
     "rounding_floor",
     "signal_to_noise",
     "squared_bias",

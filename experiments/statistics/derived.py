@@ -11,6 +11,7 @@ __all__ = [
     "log_median_standard_error",
     "log_standard_error",
     "ratio",
+    "relative_bias",
     "relative_half_width",
     "work_normalized",
 ]
@@ -23,6 +24,13 @@ def relative_half_width(interval: Interval) -> float:
     if interval.high == float("inf") or interval.value == 0:
         return float("inf")
     return float(max(interval.high / interval.value - 1, 1 - interval.low / interval.value))
+
+
+def relative_bias(squared: Interval | None, norm: float | None) -> Interval | None:
+    """The root of a `squared_bias`, relative to the norm of the gradient; None where one is unknown or the norm 0."""
+    if squared is None or not norm or not np.isfinite([*squared, norm]).all():
+        return None
+    return Interval(*(float(np.sqrt(max(value, 0.0)) / norm) for value in squared))
 
 
 def log_standard_error(interval: Interval) -> float:

@@ -9,8 +9,9 @@ from pandas import DataFrame
 
 from experiments.statistics import Interval
 from experiments.terminal.numbers import interval, megabytes, number, percent, seconds
+from experiments.terminal.words import rescaled
 
-__all__ = ["COLUMNS", "Column", "Row", "records", "stored"]
+__all__ = ["COLUMNS", "Column", "Row", "records", "rescaling", "stored"]
 
 Row = dict[str, Any]
 """A row of `cells`; None where it has no value."""
@@ -81,6 +82,16 @@ def _launch_bound(row: Row) -> str:
     return " (launch-bound)" if wall is not None and wall > LAUNCH_BOUND * kernels else ""
 
 
+def rescaling(row: Row) -> str:
+    """Of a cell that is biased whether its mean is a multiple of the gradient, in words; '' elsewhere."""
+    found = [Interval.of(row, name) for name in ("scale", "mean_cosine")]
+    return "" if any(None in one for one in found) else rescaled(row["verdict"], *found)
+
+
+def _rescaled(row: Row) -> str:
+    return f" ({told})" if (told := rescaling(row)) else ""
+
+
 def _figure(name: str, part: Part, heading: str, unit: str = "", form: Callable[..., str] = interval) -> Column:
     """A row for a figure with an interval."""
     return Column(name, part, "REAL" if part != "derived" else "", heading, unit, form, has_interval=True)
@@ -99,8 +110,8 @@ ROWS = (
     Column("error", "state", "TEXT"),
     Column("traceback", "state", "TEXT"),
     Column("attempts", "state", "INTEGER NOT NULL"),
-    Column("verdict", "statistics", "TEXT", "verdict"),
     Column("claim", "statistics", "TEXT", "claim"),
+    Column("verdict", "statistics", "TEXT", "verdict"),
     Column("target", "statistics", "TEXT"),  # what the gradient is of: expected cost, or the name of a bound
     Column("training", heading="training"),  # the settings of a training cell in words
     Column("optimizer", "settings", "TEXT"),
@@ -114,6 +125,8 @@ ROWS = (
     _figure("mse", "statistics", "MSE", SQUARED),
     _figure("snr", "statistics", "SNR"),
     _figure("cosine", "statistics", "cosine"),
+    Column("scale", "statistics", "REAL", "scale of the mean", form=interval, has_interval=True, note=_rescaled),
+    _figure("mean_cosine", "statistics", "cosine of the mean"),
     Column("detectable_bias", "statistics", "REAL", "detectable bias, relative", form=percent),
     Column("p_value", "statistics", "REAL", "p-value", form=number),
     Column("gradient_norm", "statistics", "REAL"),

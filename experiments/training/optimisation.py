@@ -9,8 +9,8 @@ from torch import Tensor
 from estimators.interface import Problem, Unsupported
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
+from experiments.gradients.problem_checks import check_batch
 from experiments.gradients.steps import Eager
-from experiments.gradients.validation import check_batch
 from experiments.gradients.workload import Workload, flatten, without_validation
 from experiments.training.settings import Train
 

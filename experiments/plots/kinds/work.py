@@ -64,7 +64,7 @@ def _ratios(found: list[Ranking]) -> tuple[DataFrame, DataFrame]:
     biased: dict[str, dict[str, bool]] = {}
     for ranking in found:
         panel = ranking.problem + (" (variance × time)" if ranking.quantity == "variance" else "")
-        shown = [one for one in ranking.placed if one.ranked.aside in ("", "biased")]
+        shown = [one for one in ranking.placed if one.ranked.comparable]
         best = min((one.ranked.figure.value for one in shown if one.ranked.usable), default=0.0)
         # What is best with an error of zero would make all others infinite: they are compared with the least of them.
         unit = best or min((one.ranked.figure.value for one in shown if one.ranked.figure.value > 0), default=1.0)
