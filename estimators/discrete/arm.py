@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, attached
-from estimators.interface.refusals import binary, even
+from estimators.interface.refusals import binary, even, score
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
@@ -41,7 +41,7 @@ class ARM(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return binary(problem, self.name) or even(num_samples, self.name, "draws antithetic pairs")
+        return binary(problem, self.name) or score(problem) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
@@ -71,7 +71,7 @@ class DisARM(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         reason = None if is_one_hot(problem.initial_distribution) else binary(problem, self.name)
-        return reason or even(num_samples, self.name, "draws antithetic pairs")
+        return reason or score(problem) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         return source.uniform((num_samples // 2, *_sticks(unwrap(problem.distribution(params))).shape))

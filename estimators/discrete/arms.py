@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached
-from estimators.interface.refusals import at_least, binary
+from estimators.interface.refusals import at_least, binary, score
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
@@ -34,7 +34,7 @@ class ARMS(Estimator):
         return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return binary(problem, self.name) or at_least(2, num_samples, self.name)
+        return binary(problem, self.name) or score(problem) or at_least(2, num_samples, self.name)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Problem
+from estimators.interface.refusals import score
 from estimators.noise import NoiseSource
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import states_of
@@ -37,6 +38,8 @@ def too_few_states(problem: Problem, num_samples: int) -> str | None:
     if states_of(q) is None:
         kind = type(unwrap(q)).__name__
         return f"sampling without replacement needs Bernoulli or categorical variables, not {kind}"
+    if reason := score(problem):
+        return reason
     states = joint_states(q)
     if num_samples > states:
         return f"x has {states:g} joint states, fewer than num_samples = {num_samples}"

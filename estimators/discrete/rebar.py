@@ -11,6 +11,7 @@ from torch import Tensor
 
 from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
+from estimators.interface.refusals import score
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.network import check_hidden, initial_network, network_value
 from estimators.learning.variance_gradient import Coefficients, minimise_variance
@@ -52,7 +53,7 @@ class RelaxedControl(Estimator, ABC):
         return {"scale": some.new_tensor(1.0), "log_temperature": some.new_tensor(math.log(self.temperature))}
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem)
+        return unrelaxed(problem) or score(problem)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return 3 * num_samples

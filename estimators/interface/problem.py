@@ -34,6 +34,8 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
+    measured_in: ClassVar[torch.dtype] = torch.float32
+    """The dtype that `to` moved the problem to: what fails in it is refused."""
 
     @abstractmethod
     def initial_params(self) -> Params:
@@ -47,6 +49,11 @@ class Problem(Component, ABC):
     def initial_distribution(self) -> Distribution:
         """q at the start: what kind of x there is, for `unsupported`."""
         return self.to("cpu", torch.float64).distribution(start(self))
+
+    @cached_property
+    def trials(self) -> dict[tuple[object, ...], str | None]:
+        """What was tried of q at the start, for `unsupported`, with the reason against it: see `refusals.py`."""
+        return {}
 
     @abstractmethod
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
@@ -127,7 +134,9 @@ class Problem(Component, ABC):
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
         """This problem with its tensors on a device and its floating-point ones in a dtype."""
+        assert self.trials is not None  # which the copy shares from here on
         moved = copy.copy(self)
+        object.__setattr__(moved, "measured_in", dtype)
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 kind = dtype if value.is_floating_point() else value.dtype

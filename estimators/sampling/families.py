@@ -8,25 +8,25 @@ import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
-from estimators.sampling.family import family_of, inherited, is_known
-from estimators.sampling.own_sampler import own_forms
+from estimators.sampling.family import family_of, known_kind
+from estimators.sampling.own_sampler import path
 from estimators.sampling.transforms import Forms, Transform, unwrap
 
-__all__ = ["find", "forms", "log_prob", "noise", "sample", "unwrap", "values"]
+__all__ = ["find", "forms", "log_prob", "noise", "path_form", "sample", "unwrap", "values"]
 
 
 def forms(q: td.Distribution) -> Forms:
-    """The forms of a distribution by name, the default first.
-
-    A subclass has the forms of a base class that reads them off q, or else those of its own sampler.
-    """
+    """The forms of a distribution by name, the default first; what a subclass adds comes last."""
     base = unwrap(q)
-    if is_known(base):
-        given = family_of(base).forms
-    else:
-        read = (family.forms for family in inherited(base) if not isinstance(family.forms, dict))
-        given = next(read, own_forms)
-    return given if isinstance(given, dict) else given(base)
+    given = family_of(base).forms
+    found = given if isinstance(given, dict) else given(base)
+    return found if known_kind(base) is type(base) else found | path(base)
+
+
+def path_form(q: td.Distribution) -> str:
+    """The form that pathwise derivatives take: the first that has any, or else the default."""
+    able = (name for name, form in forms(q).items() if form.differentiable or form.straight_through)
+    return next(able, "auto")
 
 
 def find(q: td.Distribution, form: str = "auto") -> Transform:

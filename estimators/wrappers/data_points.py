@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Observed, Params
-from estimators.sampling.family import is_known
+from estimators.sampling.family import known_kind
 
 __all__ = ["DataPoints", "Flattened", "flattened"]
 
@@ -34,6 +34,14 @@ class DataPoints(Observed):
 
     def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
         return each.flatten()
+
+    @property
+    def trials(self) -> dict[tuple[object, ...], str | None]:  # pyright: ignore
+        return self.whole.trials
+
+    @property
+    def measured_in(self) -> torch.dtype:  # pyright: ignore
+        return self.whole.measured_in
 
     @property
     def observation(self) -> Shaped[Tensor, "*R N X"]:  # pyright: ignore
@@ -74,16 +82,16 @@ def flattened(q: td.Distribution) -> td.Distribution:
     """The distribution with batch `[R, N]` as one with batch `[R·N]`; of the same class where that can be done."""
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
-    parts = _batched(q) if is_known(q) else None
+    kind: Any = known_kind(q)
+    parts = None if kind is None else _batched(q, kind)
     if parts is None:
         return Flattened(q)
-    kind: Any = type(q)
     return kind(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
 
 
-def _batched(q: td.Distribution) -> dict[str, Tensor] | None:
-    """The parameters of q by name; None: one of them is no tensor with the batch `[R, N]` in front."""
-    parts = {name: getattr(q, name, None) for name in _parameters(type(q))}
+def _batched(q: td.Distribution, kind: type[td.Distribution]) -> dict[str, Tensor] | None:
+    """The parameters that make q as one of a class, by name; None: not all are tensors with the batch `[R, N]`."""
+    parts = {name: getattr(q, name, None) for name in _parameters(kind)}
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     alike = all(part.shape[:2] == q.batch_shape[:2] for part in tensors.values())
     return tensors if alike and tensors.keys() == parts.keys() else None

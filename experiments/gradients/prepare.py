@@ -73,7 +73,7 @@ def _placed(
     moved = problem.to(where, kind)
     check_problem(moved, point)
     check_size(moved, num_samples)
-    estimator.require_support(problem, num_samples)
+    estimator.require_support(moved, num_samples)
     step = Eager(moved, estimator, num_samples)
     return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step)
 

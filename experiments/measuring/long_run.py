@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from estimators.interface import Unsupported
 from estimators.noise import derive_seed
 from estimators.registry import make_estimator
 from experiments import statistics
@@ -42,7 +43,10 @@ def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:
     if estimator.claim(workload.problem, num_samples) == "biased":
         return None
     seed = derive_seed("reference")
-    run = prepare(workload.problem, estimator, num_samples, seed=seed, device=str(workload.device), dtype="float64")
+    try:
+        run = prepare(workload.problem, estimator, num_samples, seed=seed, device=str(workload.device), dtype="float64")
+    except Unsupported:  # in float64 alone
+        return None
     event = workload.problem.initial_distribution.event_shape.numel()
     replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17) // GROUPS * GROUPS
     sampling = Sampling(run, None)
