@@ -14,6 +14,7 @@ from estimators.learning.least_variance import least_variance
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.families import unwrap
+from estimators.sampling.states import finite_logits
 
 __all__ = ["DiscreteStein"]
 
@@ -78,7 +79,8 @@ def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Te
     score, flipped = x - p, 1 - x - p
     # The score of bit i changes with its own flip alone; h changes with every flip.
     vector = score * (_wide(total, x) - change) + odds * ((h + step) * flipped - h * score)
-    return -others(total) * samples.score, (vector * (q.logits - q.logits.detach())).sum(event)
+    logits = finite_logits(q)
+    return -others(total) * samples.score, (vector * (logits - logits.detach())).sum(event)
 
 
 def _wide(value: Float[Tensor, "S R"], like: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_one_hot
+from estimators.sampling.states import OneHot, finite_logits
 
 __all__ = ["ARM", "DisARM"]
 
@@ -91,15 +92,14 @@ class DisARM(Estimator):
 
 
 def _logits(problem: Problem, params: Params) -> Tensor:
-    q: Any = unwrap(problem.distribution(params))
-    return q.logits
+    return finite_logits(unwrap(problem.distribution(params)))
 
 
 def _sticks(q: Any) -> Tensor:
     """The logits of the binary variables: of x itself, or of the sticks `[…, K − 1]` that make a category."""
     if not is_one_hot(q):
-        return q.logits
-    log_p = q.logits.log_softmax(-1)
+        return finite_logits(q)
+    log_p = OneHot().log_probabilities(q)
     rest = log_p.flip(-1).logcumsumexp(-1).flip(-1)[..., 1:]
     return log_p[..., :-1] - rest
 

@@ -12,6 +12,7 @@ from estimators.interface.refusals import at_least, binary, score
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
+from estimators.sampling.states import finite_logits
 
 __all__ = ["ARMS"]
 
@@ -42,7 +43,7 @@ class ARMS(Estimator):
         return exponential / exponential.sum(0)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
+        logits = finite_logits(unwrap(problem.distribution(params)))
         # The rarer of the two values of a bit, with a probability above 0: a value that never comes has the slope zero.
         rare = (-logits.detach().abs()).sigmoid().clamp(min=torch.finfo(logits.dtype).tiny)
         event = _events(noise, rare)

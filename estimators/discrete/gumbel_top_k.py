@@ -12,7 +12,7 @@ from estimators.interface.refusals import score
 from estimators.noise import NoiseSource
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import states_of
-from estimators.sampling.states import States
+from estimators.sampling.states import CERTAIN, States
 
 __all__ = ["Beam", "joint_states", "most_probable", "too_few_states", "without_replacement"]
 
@@ -27,9 +27,9 @@ class Beam(NamedTuple):
 
 
 def joint_states(q: td.Distribution) -> float:
-    """The number of joint states."""
-    inner = unwrap(q)
-    return float(_states(q).classes(inner)) ** inner.batch_shape[1:].numel()
+    """The number of joint states that have a probability, at the first replicate."""
+    possible = _states(q).log_probabilities(unwrap(q))[0] > -CERTAIN
+    return float(possible.sum(-1).double().prod())
 
 
 def too_few_states(problem: Problem, num_samples: int) -> str | None:

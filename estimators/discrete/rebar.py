@@ -21,6 +21,9 @@ from estimators.sampling.families import unwrap
 
 __all__ = ["Rebar", "Relax", "RelaxedControl"]
 
+FAR = 100.0
+"""Further out than this no z is drawn, but that of a state that is masked or as good as that."""
+
 
 @dataclass(frozen=True)
 class RelaxedControl(Estimator, ABC):
@@ -139,10 +142,16 @@ class Relax(RelaxedControl):
         samples = fresh_samples(problem, params, source)
         q = problem.distribution(params)
         z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
-        network = initial_network(z.reshape(samples.cost.numel(), -1), samples.cost.flatten(), self.hidden, source)
+        z = _in_reach(z).reshape(samples.cost.numel(), -1)
+        network = initial_network(z, samples.cost.flatten(), self.hidden, source)
         network["level"] = torch.zeros_like(network["level"]).requires_grad_()
         return network | {name: value.requires_grad_() for name, value in self.given(params).items()}
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         relaxed = _relaxed_cost(problem, params, z, coefficients)
-        return relaxed + network_value(coefficients, z) if "inner" in coefficients else relaxed
+        return relaxed + network_value(coefficients, _in_reach(z)) if "inner" in coefficients else relaxed
+
+
+def _in_reach(z: Tensor) -> Tensor:
+    """z with the entries of masked states moved to where a network has values of the usual size."""
+    return z.clamp(-FAR, FAR)

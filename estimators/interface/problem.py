@@ -79,7 +79,7 @@ class Problem(Component, ABC):
         return None if states is None else self._sum_over(states, params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
-        return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
+        return (families.probability(self.distribution(params), states) * self.cost(states, params)).sum(0)
 
     def exact_gradient(self, params: Params) -> Params | None:
         """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `exact_cost`.

@@ -4,6 +4,8 @@ What is known of a distribution stands in its file in `distributions/`; others a
 `sample`.
 """
 
+from typing import Any
+
 import torch.distributions as td
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from estimators.sampling.family import family_of, known_kind
 from estimators.sampling.own_sampler import path
 from estimators.sampling.transforms import Forms, Transform, unwrap
 
-__all__ = ["find", "forms", "log_prob", "noise", "path_form", "sample", "unwrap", "values"]
+__all__ = ["find", "forms", "log_prob", "noise", "path_form", "probability", "sample", "unwrap", "values"]
 
 
 def forms(q: td.Distribution) -> Forms:
@@ -52,6 +54,17 @@ def sample(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
 def values(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
     """`sample`, detached and without the work for its derivatives."""
     return find(q, form).values(unwrap(q), noise)
+
+
+def probability(q: td.Distribution, x: Tensor) -> Tensor:
+    """q(x) of discrete x, by its logarithm unless a probability is exactly 0 or 1."""
+    inner: Any = unwrap(q)
+    states = family_of(q).states
+    if states is None or not ((inner.probs == 0) | (inner.probs == 1)).any():
+        return log_prob(q, x).exp()
+    each = states.probability(inner, x)
+    together = len(q.event_shape) - len(inner.event_shape)
+    return each.flatten(-together).prod(-1) if together else each
 
 
 def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
