@@ -50,6 +50,11 @@ class Problem(Component, ABC):
         """q at the start: what kind of x there is, for `unsupported`."""
         return self.to("cpu", torch.float64).distribution(start(self))
 
+    @property
+    def on_least_data(self) -> "Problem":
+        """The problem where properties of q are tried: itself, or the same with less data."""
+        return self
+
     @cached_property
     def trials(self) -> dict[tuple[object, ...], str | None]:
         """What was tried of q at the start, for `unsupported`, with the reason against it: see `refusals.py`."""

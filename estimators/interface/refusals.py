@@ -107,10 +107,11 @@ def _tried(problem: Problem, what: str, form: str, trial: Trial, dtype: torch.dt
         leaves = {name: value.to(dtype).requires_grad_() for name, value in start(problem).items()}
         with warnings.catch_warnings(action="ignore"), torch.enable_grad(), _without_validation():
             try:
-                problem.trials[key] = trial(problem.to("cpu", dtype).distribution(leaves), leaves, dtype)
+                q = problem.on_least_data.to("cpu", dtype).distribution(leaves)
+                problem.trials[key] = trial(q, leaves, dtype)
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                kind, of = _kind(problem.initial_distribution), str(dtype).removeprefix("torch.")
+                kind, of = _kind(problem.on_least_data.initial_distribution), str(dtype).removeprefix("torch.")
                 problem.trials[key] = f"{what} of {kind} cannot be differentiated in {of}: {reason}"
     return problem.trials[key]
 

@@ -44,6 +44,10 @@ class DataPoints(Observed):
         return self.whole.measured_in
 
     @property
+    def on_least_data(self) -> "DataPoints":
+        return DataPoints(self.whole.on_least_data)
+
+    @property
     def observation(self) -> Shaped[Tensor, "*R N X"]:  # pyright: ignore
         return self.whole.observation
 
@@ -54,8 +58,7 @@ class DataPoints(Observed):
     @cached_property
     def initial_distribution(self) -> td.Distribution:
         """q of the first data point at the start."""
-        one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
-        return flattened(_posterior(one.initial_distribution))
+        return flattened(_posterior(self.whole.on_least_data.initial_distribution))
 
     def initial_params(self) -> Params:
         return self.whole.initial_params()

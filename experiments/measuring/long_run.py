@@ -19,6 +19,8 @@ __all__ = ["measured_gradient"]
 NUM_SAMPLES = 64
 ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a reference may take."""
+BYTES = 2**38
+"""Replicates × the footprint of one that it may take, where that is more."""
 
 
 def measured_gradient(workload: Workload) -> np.ndarray | None:
@@ -48,7 +50,8 @@ def _run(workload: Workload, spec: str, num_samples: int) -> Groups | None:
     except Unsupported:  # in float64 alone
         return None
     event = workload.problem.initial_distribution.event_shape.numel()
-    replicates = min(max(ELEMENTS // (num_samples * event), 4096), 2**17) // GROUPS * GROUPS
+    affordable = min(ELEMENTS // (num_samples * event), int(BYTES / max(run.footprint.of_replicate(num_samples), 1.0)))
+    replicates = min(max(affordable, 4096), 2**17) // GROUPS * GROUPS
     sampling = Sampling(run, None)
     sampling.within_memory(partial(_fill, sampling, replicates))
     return None if sampling.nonfinite else sampling.groups
