@@ -86,8 +86,7 @@ def flattened(q: td.Distribution) -> td.Distribution:
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
     kind: Any = known_kind(q)
-    parts = None if kind is None else _batched(q, kind)
-    if parts is None:
+    if kind is None or (parts := _batched(q, kind)) is None:
         return Flattened(q)
     return kind(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
 
