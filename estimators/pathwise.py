@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Claim, Noise, Params, PerSample, Problem, Traits
+from estimators.interface.refusals import differentiable_samples
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -26,7 +27,8 @@ class Pathwise(PerSample):
     ($F^{-1}(u; \theta)$; for the exponential $-\log(u)/\lambda$, the log trick) and `implicit`
     ($\nabla_\theta x = -\nabla_\theta F(x; \theta) / q(x; \theta)$); `auto` takes the first that q has.
 
-    Unbiased where the cost is differentiable in x; blind to its jumps, and biased there. Needs a continuous q.
+    Unbiased where the cost is differentiable in x; blind to its jumps, and biased there. Needs a continuous q, or a
+    discrete one with an `rsample` (straight-through), which makes it biased.
     Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; Figurnov, Mohamed & Mnih 2018.
     """
 
@@ -43,18 +45,19 @@ class Pathwise(PerSample):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
         try:
-            transform = families.find(q, self.form)
+            transform = families.find(q, self._form(q))
         except ValueError as error:
             return str(error)
-        if not transform.differentiable:
-            return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
-        return None
+        return None if transform.straight_through else differentiable_samples(problem, self._form(q))
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "unbiased" if problem.differentiable else "biased"
+        q = problem.initial_distribution
+        straight_through = self.form == "auto" and families.find(q, self._form(q)).straight_through
+        return "unbiased" if problem.differentiable and not straight_through else "biased"
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        return families.noise(problem.distribution(params), num_samples, source, self.form)
+        q = problem.distribution(params)
+        return families.noise(q, num_samples, source, self._form(q))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return self.terms(problem, params, noise).mean(0)
@@ -69,4 +72,8 @@ class Pathwise(PerSample):
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
     def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
-        return problem.cost(families.sample(problem.distribution(params), points, self.form), params)
+        q = problem.distribution(params)
+        return problem.cost(families.sample(q, points, self._form(q)), params)
+
+    def _form(self, q: td.Distribution) -> str:
+        return families.path_form(q) if self.form == "auto" else self.form

@@ -10,10 +10,10 @@ from torch.distributions import Distribution
 
 from estimators.control_variates.none import Zero
 from estimators.interface import Claim, ControlVariate, Noise, Params, PerSample, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import score
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
 from estimators.sampling import families
-from estimators.sampling.family import moves_its_support
 
 __all__ = ["ScoreFunction"]
 
@@ -27,7 +27,8 @@ class ScoreFunction(PerSample):
     Keeps the direct term $\frac1S \sum_s \nabla_\theta f(x_s, \theta)$ of a cost that depends on $\theta$. The control
     variate subtracts a term of known, zero expected gradient.
 
-    Unbiased for any q with a density, any cost. Glynn 1990; Williams 1992; Mohamed et al. 2020, sec. 4.
+    Unbiased for any q with a density whose support does not move, any cost.
+    Glynn 1990; Williams 1992; Mohamed et al. 2020, sec. 4.
     """
 
     control_variate: ControlVariate = field(default_factory=Zero)
@@ -43,11 +44,7 @@ class ScoreFunction(PerSample):
         return replace(self.control_variate.traits, mechanism="score function")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        q = problem.initial_distribution
-        if moves_its_support(q):
-            kind = type(families.unwrap(q)).__name__
-            return f"the support of {kind} moves with its parameters, so that the score does not have mean zero"
-        return self.control_variate.unsupported(problem, num_samples)
+        return score(problem) or self.control_variate.unsupported(problem, num_samples)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return self.control_variate.claim(problem, num_samples)

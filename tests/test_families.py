@@ -16,7 +16,7 @@ from estimators import IID, Family, Params, Problem, load_plugin, make_estimator
 from estimators.interface import replicated
 from estimators.registry import unload_plugin
 from estimators.sampling import distributions, families, family
-from estimators.sampling.family import family_of, is_binary, is_known, is_one_hot, registered_families, states_of
+from estimators.sampling.family import registered_families
 from estimators.sampling.standard_forms import by_quantile
 from estimators.sampling.weak_derivatives import Pair, two_exponentials
 
@@ -135,21 +135,6 @@ def test_what_is_no_family_is_refused() -> None:
         register_family(MeanSquare)
     with pytest.raises(ValueError, match="a family needs at least one form"):
         Family(forms={})
-
-
-def test_a_subclass_is_sampled_by_its_own_sampler() -> None:
-    """It may sample otherwise; but its states are those of its base, and what is made of others stays so."""
-    rows = torch.zeros(3, 2)
-    normal = type("Mine", (td.Normal,), {})(rows, rows + 1)
-    assert list(families.forms(normal)) == ["rsample"] and not is_known(normal)
-    straight = td.OneHotCategoricalStraightThrough(logits=rows)
-    assert list(families.forms(straight)) == ["rsample"]
-    assert is_one_hot(straight) and family_of(straight).relaxation is None
-    bits = type("Mine", (td.Bernoulli,), {})(logits=rows)
-    assert states_of(bits) is not None and not is_binary(bits) and is_binary(td.Bernoulli(logits=rows))
-    mixture = type("Mine", (td.MixtureSameFamily,), {})(td.Categorical(logits=rows), td.Normal(rows, rows + 1))
-    assert list(families.forms(mixture)) == ["implicit"]
-    assert list(families.forms(td.HalfNormal(rows + 1))) == ["location-scale", "inverse-cdf", "implicit"]
 
 
 FILE = """

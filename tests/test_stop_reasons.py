@@ -13,8 +13,8 @@ from torch import Tensor
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.pathwise import Pathwise
 from experiments import Measurement
+from experiments.machine.memory import peak_memory
 from experiments.statistics import GROUPS
-from experiments.timing.memory import peak_memory
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.machine.memory import peak_memory
 from experiments.statistics import Interval
 from experiments.timing import rounds as timing
-from experiments.timing.memory import peak_memory
 from experiments.timing.rounds import Timed, Timing, device_name
 from experiments.timing.rounds import time_gradients as time_warm
 

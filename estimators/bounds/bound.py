@@ -21,6 +21,7 @@ from estimators.interface import (
     Problem,
     Traits,
 )
+from estimators.interface.refusals import differentiable_samples, score
 from estimators.sampling import families
 
 __all__ = ["Bound", "BoundOfSamples", "log_mean_weight", "parted", "relative_weights", "samples"]
@@ -49,10 +50,7 @@ class Bound(Estimator):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableProblem):
             return "bounds need a latent-variable problem: log_joint(z, params) and posterior(params)"
-        q = problem.initial_distribution
-        if self.traits.differentiates_samples and not families.find(q).differentiable:
-            return f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
-        return None
+        return differentiable_samples(problem) if self.traits.differentiates_samples else score(problem)
 
     @final
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
 from estimators.interface import LatentVariableProblem, Noise, Params, Problem
+from estimators.interface.refusals import score
 from estimators.registry import register_estimator
 
 __all__ = ["DReG"]
@@ -25,6 +26,9 @@ class DReG(Bound):
     far from it, it can have more variance than `iwae`.
     Tucker et al. 2019.
     """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return super().unsupported(problem, num_samples) or score(problem)
 
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         model, fixed = parted(problem, params)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, parted, samples
 from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem
+from estimators.interface.refusals import score
 from estimators.registry import register_estimator
 
 __all__ = ["StickingTheLanding"]
@@ -23,6 +24,9 @@ class StickingTheLanding(Bound):
     posterior, the encoder's gradient is zero without any noise.
     Roeder, Wu & Duvenaud 2017.
     """
+
+    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
+        return super().unsupported(problem, num_samples) or score(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "unbiased" if num_samples == 1 else "biased"

@@ -16,6 +16,7 @@ from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.events import beside, event_sum
 from estimators.sampling.families import unwrap
+from estimators.sampling.states import finite_logits
 
 __all__ = ["DiscreteStein"]
 
@@ -89,4 +90,5 @@ def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Te
     score, flipped = x - p, 1 - x - p
     # The score of bit i changes with its own flip alone; h changes with every flip.
     vector = score * (beside(total, x) - change) + odds * ((h + step) * flipped - h * score)
-    return -others(total) * samples.score, event_sum(vector * (q.logits - q.logits.detach()), 2)
+    logits = finite_logits(q)
+    return -others(total) * samples.score, event_sum(vector * (logits - logits.detach()), 2)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
+from estimators.interface.refusals import differentiable_samples
 from estimators.learning.adam import Moments
 from estimators.learning.coefficients import Coefficients
 from estimators.learning.fresh_samples import FIRST_SAMPLES, by_replicate, fresh_samples, own_noise
@@ -52,9 +53,7 @@ class Lax(ControlVariate):
         q = problem.initial_distribution
         if is_circular(q):
             return "lax needs x on a line: on a circle its network would jump, to which pathwise derivatives are blind"
-        if not families.find(q).differentiable:
-            return f"lax needs differentiable samples, which those of {type(families.unwrap(q)).__name__} are not"
-        return None
+        return differentiable_samples(problem)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         if self.network is None:

@@ -13,6 +13,7 @@ from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
+from estimators.sampling import families
 
 __all__ = ["Regression"]
 
@@ -89,7 +90,7 @@ def _rescored(samples: ScoredSamples, factors: Params) -> ScoredSamples:
     """The same samples, whose gradients get multiplied by a factor for each parameter."""
     params = {name: scaled(value, factors[name].to(value.dtype)) for name, value in samples.params.items()}
     q = samples.problem.distribution(params)
-    log_q = q.log_prob(samples.x)
+    log_q = families.log_prob(q, samples.x)
     return replace(samples, params=params, q=q, score=log_q - log_q.detach())
 
 

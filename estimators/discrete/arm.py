@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, attached
-from estimators.interface.refusals import binary, even
+from estimators.interface.refusals import binary, even, score
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.events import beside
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_one_hot
+from estimators.sampling.states import OneHot, finite_logits
 
 __all__ = ["ARM", "DisARM"]
 
@@ -38,7 +39,7 @@ class ARM(Estimator):
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return binary(problem, self.name) or even(num_samples, self.name, "draws antithetic pairs")
+        return binary(problem, self.name) or score(problem) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
@@ -68,7 +69,7 @@ class DisARM(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         reason = None if is_one_hot(problem.initial_distribution) else binary(problem, self.name)
-        return reason or even(num_samples, self.name, "draws antithetic pairs")
+        return reason or score(problem) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         return source.uniform((num_samples // 2, *_sticks(unwrap(problem.distribution(params))).shape))
@@ -88,15 +89,14 @@ class DisARM(Estimator):
 
 
 def _logits(problem: Problem, params: Params) -> Tensor:
-    q: Any = unwrap(problem.distribution(params))
-    return q.logits
+    return finite_logits(unwrap(problem.distribution(params)))
 
 
 def _sticks(q: Any) -> Tensor:
     """The logits of the binary variables: of x itself, or of the sticks `[…, K − 1]` that make a category."""
     if not is_one_hot(q):
-        return q.logits
-    log_p = q.logits.log_softmax(-1)
+        return finite_logits(q)
+    log_p = OneHot().log_probabilities(q)
     rest = log_p.flip(-1).logcumsumexp(-1).flip(-1)[..., 1:]
     return log_p[..., :-1] - rest
 

@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached
-from estimators.interface.refusals import at_least, binary
+from estimators.interface.refusals import at_least, binary, score
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling.events import beside
 from estimators.sampling.families import unwrap
+from estimators.sampling.states import finite_logits
 
 __all__ = ["ARMS"]
 
@@ -35,7 +36,7 @@ class ARMS(Estimator):
         return Traits(structured=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return binary(problem, self.name) or at_least(2, num_samples, self.name)
+        return binary(problem, self.name) or score(problem) or at_least(2, num_samples, self.name)
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
@@ -43,7 +44,7 @@ class ARMS(Estimator):
         return exponential / exponential.sum(0)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        logits = unwrap(problem.distribution(params)).logits  # type: ignore[attr-defined]
+        logits = finite_logits(unwrap(problem.distribution(params)))
         # The rarer of the two values of a bit, with a probability above 0: a value that never comes has the slope zero.
         rare = (-logits.detach().abs()).sigmoid().clamp(min=torch.finfo(logits.dtype).tiny)
         event = _events(noise, rare)

@@ -12,6 +12,7 @@ from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import unwrap
+from estimators.sampling.states import finite_logits
 
 __all__ = ["GumbelSoftmax", "RaoBlackwellizedGumbelSoftmax", "StraightThrough"]
 
@@ -116,5 +117,5 @@ class RaoBlackwellizedGumbelSoftmax(Estimator):
         relax = relaxation(q)
         inner: Any = unwrap(q)
         x = relax.hard(relax.perturbed(inner, noise["u"]))
-        z = _with_slope_of(relax.conditional(inner, x, noise["v"]), inner.logits)
+        z = _with_slope_of(relax.conditional(inner, x, noise["v"]), finite_logits(inner))
         return problem.cost(_with_slope_of(x, relax.soft(z, self.temperature).mean(0)), params).mean(0)

@@ -1,6 +1,5 @@
 """Samples without replacement from a product of discrete distributions, over joint states that are never listed."""
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -9,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Problem
+from estimators.interface.refusals import score
 from estimators.noise import NoiseSource
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import states_of
-from estimators.sampling.states import States
+from estimators.sampling.states import CERTAIN, States
 
 __all__ = ["Beam", "joint_states", "most_probable", "too_few_states", "without_replacement"]
 
@@ -31,10 +31,9 @@ class Beam(NamedTuple):
 
 
 def joint_states(q: td.Distribution) -> float:
-    """The number of joint states; infinity, where it is beyond the largest float."""
-    inner = unwrap(q)
-    classes, variables = _states(q).classes(inner), inner.batch_shape[1:].numel()
-    return float(classes) ** variables if variables * math.log2(classes) < LARGEST else math.inf
+    """The number of joint states that have a probability, at the first replicate."""
+    possible = _states(q).log_probabilities(unwrap(q))[0] > -CERTAIN
+    return float(possible.sum(-1).double().prod())
 
 
 def too_few_states(problem: Problem, num_samples: int) -> str | None:
@@ -43,6 +42,8 @@ def too_few_states(problem: Problem, num_samples: int) -> str | None:
     if states_of(q) is None:
         kind = type(unwrap(q)).__name__
         return f"sampling without replacement needs Bernoulli or categorical variables, not {kind}"
+    if reason := score(problem):
+        return reason
     states = joint_states(q)
     if num_samples > states:
         return f"x has {states:g} joint states, fewer than num_samples = {num_samples}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
+from estimators.interface.refusals import score
 from estimators.learning.adam import Moments
 from estimators.learning.coefficients import Coefficients, for_each_cost, for_each_replicate
 from estimators.learning.fresh_samples import FIRST_SAMPLES, by_replicate, fresh_samples, own_noise
@@ -21,6 +22,9 @@ from estimators.registry import register_estimator
 from estimators.sampling.families import unwrap
 
 __all__ = ["Rebar", "Relax", "RelaxedControl"]
+
+FAR = 100.0
+"""Further out than this no z is drawn, but that of a state that is masked or as good as that."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class RelaxedControl(Estimator, ABC):
         return {"scale": some.new_tensor([1.0]), "log_temperature": some.new_tensor([math.log(self.temperature)])}
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem)
+        return unrelaxed(problem) or score(problem)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return 3 * num_samples
@@ -162,10 +166,15 @@ class Relax(RelaxedControl):
         samples = fresh_samples(problem, params, source, num_samples)
         q, rows = problem.distribution(params), len(next(iter(params.values())))
         z = relaxation(q).perturbed(unwrap(q), source.uniform(samples.x.shape)).detach()
-        network = initial_network(*by_replicate(z, samples.cost, rows), self.hidden, source)
+        network = initial_network(*by_replicate(_in_reach(z), samples.cost, rows), self.hidden, source)
         network["level"] = torch.zeros_like(network["level"])
         return network | for_each_replicate(self.given(params), rows)
 
     def control(self, problem: Problem, params: Params, z: Tensor, coefficients: Coefficients) -> Float[Tensor, "S R"]:
         relaxed = _relaxed_cost(problem, params, z, coefficients)
-        return relaxed + network_value(coefficients, z) if "inner" in coefficients else relaxed
+        return relaxed + network_value(coefficients, _in_reach(z)) if "inner" in coefficients else relaxed
+
+
+def _in_reach(z: Tensor) -> Tensor:
+    """z with the entries of masked states moved to where a network has values of the usual size."""
+    return z.clamp(-FAR, FAR)

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.discrete.gumbel_top_k import joint_states, most_probable, too_few_states, without_replacement
+from estimators.discrete.gumbel_top_k import most_probable, too_few_states, without_replacement
 from estimators.discrete.set_probabilities import leave_out_ratios, remainder
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import at_least
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
+from estimators.sampling import families
 from estimators.sampling.events import as_vectors, beside
 
 __all__ = ["ReinforceWithoutReplacement", "SumAndSample", "UnorderedSet"]
@@ -36,7 +37,7 @@ def _in_float64(problem: Problem, params: Params) -> Distribution:
 
 
 def _log_p(samples: ScoredSamples) -> Float[Tensor, "S R"]:
-    return _in_float64(samples.problem, samples.params).log_prob(samples.x.double())
+    return families.log_prob(_in_float64(samples.problem, samples.params), samples.x.double())
 
 
 @final
@@ -137,7 +138,7 @@ class ReinforceWithoutReplacement(Estimator):
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
         beam = without_replacement(q, num_samples + 1, source)
-        everything = joint_states(q) == num_samples
+        everything = len(beam.perturbed) == num_samples
         threshold = torch.full_like(beam.log_p[0], -torch.inf) if everything else beam.perturbed[num_samples]
         return {"x": beam.x[:num_samples], "threshold": threshold}
 

@@ -93,7 +93,7 @@ class Estimator(Component, ABC):
         """Raise `Unsupported` with the reason, if there is one; the problem is asked once for each `num_samples`."""
         if num_samples < 1:
             raise Unsupported(f"num_samples must be at least 1, not {num_samples}")
-        asked = (type(self), self.spec, num_samples)
+        asked = (type(self), self.spec, num_samples, problem.measured_in)
         if asked not in problem.refusals:
             problem.refusals[asked] = self.unsupported(problem, num_samples)
         if (reason := problem.refusals[asked]) is not None:

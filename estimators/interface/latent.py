@@ -62,11 +62,16 @@ class LatentVariableProblem(Observed):
     def batch(self, indices: Shaped[Tensor, "R B"]) -> "LatentVariableProblem":
         return self.conditioned(self.observation[indices], self.num_data / indices.shape[1])
 
+    @property
+    def on_least_data(self) -> "LatentVariableProblem":
+        """One data point, for however many replicates the data are."""
+        return self.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
+
     @final
     def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
         """The same model and encoder on other data."""
         other = copy.copy(self)
-        for of_the_data_before in ("initial_distribution", "refusals"):
+        for of_the_data_before in ("initial_distribution", "refusals", "footprint"):
             vars(other).pop(of_the_data_before, None)
         object.__setattr__(other, "observation", observation)
         object.__setattr__(other, "data_weight", data_weight)

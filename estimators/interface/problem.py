@@ -35,6 +35,8 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
+    measured_in: ClassVar[torch.dtype] = torch.float32
+    """The dtype that `to` moved the problem to: what fails in it is refused."""
 
     @abstractmethod
     def initial_params(self) -> Params:
@@ -49,9 +51,19 @@ class Problem(Component, ABC):
         """q at the start: what kind of x there is, for `unsupported`."""
         return self.to("cpu", torch.float64).distribution(start(self))
 
+    @property
+    def on_least_data(self) -> "Problem":
+        """The problem where properties of q are tried: itself, or the same with less data."""
+        return self
+
     @cached_property
     def refusals(self) -> dict[Any, str | None]:
         """What estimators have answered to whether they support this problem: `Estimator.require_support`."""
+        return {}
+
+    @cached_property
+    def trials(self) -> dict[tuple[object, ...], str | None]:
+        """What was tried of q at the start, for `unsupported`, with the reason against it: see `refusals.py`."""
         return {}
 
     @abstractmethod
@@ -78,7 +90,7 @@ class Problem(Component, ABC):
         return None if states is None else self._sum_over(states, params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
-        return (self.distribution(params).log_prob(states).exp() * self.cost(states, params)).sum(0)
+        return (families.probability(self.distribution(params), states) * self.cost(states, params)).sum(0)
 
     def exact_gradient(self, params: Params) -> Params | None:
         """The gradient of E[cost] in float64, one per replicate; None: unknown. By default that of `exact_cost`.
@@ -136,7 +148,9 @@ class Problem(Component, ABC):
 
         So are modules, as copies, and what tuples, lists and dictionaries hold; attributes of the class too.
         """
+        assert self.trials is not None  # which the copy shares from here on
         moved, place = copy.copy(self), torch.device(device)
+        object.__setattr__(moved, "measured_in", dtype)
         of_classes = [found for cls in reversed(type(self).__mro__) for found in vars(cls).items()]
         for name, value in (dict(of_classes) | vars(self)).items():
             placed = moved_to(value, place, dtype)

@@ -1,10 +1,27 @@
 """Sentences that say why a component cannot be used, for reasons that several share; None: it can be used."""
 
-from estimators.interface.problem import Problem
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface.params import Params, derivative
+from estimators.interface.problem import Problem, start
+from estimators.noise import IID
+from estimators.sampling import families
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_binary
+from estimators.sampling.supports import moves_its_support
 
-__all__ = ["at_least", "binary", "differentiable", "even"]
+__all__ = ["at_least", "binary", "differentiable", "differentiable_samples", "even", "score"]
+
+FEW = 8
+"""Samples that a trial takes."""
+ROUNDING = 1e-4
+"""The part of the largest entry of the score below which another is taken for rounding."""
 
 
 def at_least(least: int, num_samples: int, name: str) -> str | None:
@@ -26,3 +43,85 @@ def binary(problem: Problem, name: str) -> str | None:
 def differentiable(problem: Problem, name: str) -> str | None:
     """Refuses a cost that is not differentiable in x."""
     return None if problem.differentiable else f"{name} needs a cost that is differentiable in x"
+
+
+def differentiable_samples(problem: Problem, form: str = "auto") -> str | None:
+    """Refuses samples that are not differentiable in the parameters, or whose derivative fails when it is tried."""
+
+    def derivative_of_samples(q: Distribution, leaves: Params, dtype: torch.dtype) -> str | None:
+        if not families.find(q, form).differentiable:
+            return f"samples of {_kind(q)} are not differentiable in its parameters"
+        x = families.sample(q, families.noise(q, FEW, IID(0, dtype=dtype), form), form)
+        lost = _without(derivative(x.sum(), leaves), q, x.detach(), leaves)
+        named = ", ".join(lost)
+        return f"samples of {_kind(q)} have no derivative in {named}, on which its density depends" if lost else None
+
+    return _tried(problem, "samples", form, derivative_of_samples)
+
+
+def score(problem: Problem) -> str | None:
+    """Refuses a score whose mean is not zero since the support of q moves, or that fails when it is tried."""
+
+    def mean_zero(q: Distribution, leaves: Params, dtype: torch.dtype) -> str | None:
+        if moves_its_support(q, list(leaves.values())):
+            return f"the support of {_kind(q)} moves with its parameters, so that the score does not have mean zero"
+        return None
+
+    def score_of_samples(q: Distribution, leaves: Params, dtype: torch.dtype) -> None:
+        x = families.values(q, families.noise(q, FEW, IID(0, dtype=dtype)))
+        _score(q, x, leaves)
+
+    moves = _tried(problem, "the support", "", mean_zero, torch.float64)
+    return moves or _tried(problem, "the density", "", score_of_samples)
+
+
+def _without(slopes: Params, q: Distribution, x: Tensor, leaves: Params) -> list[str]:
+    """The parameters in which samples have no derivative at all, although their density has."""
+    still = [name for name, slope in slopes.items() if not slope.any()]
+    if not still:
+        return []
+    try:
+        scores = {name: float(value.abs().max()) for name, value in _score(q, x, leaves).items() if value.numel()}
+    except Exception:  # it is no density's turn to be refused here
+        return []
+    return [name for name in still if scores.get(name, 0.0) > ROUNDING * max(scores.values())]
+
+
+def _score(q: Distribution, x: Tensor, leaves: Params) -> Params:
+    return derivative(families.log_prob(q, x).sum(), leaves)
+
+
+Trial = Callable[[Distribution, Params, torch.dtype], str | None]
+"""A reason against q, made of leaves at the start in a dtype; what it raises is one, too."""
+
+
+def _kind(q: Distribution) -> str:
+    return type(unwrap(q)).__name__
+
+
+def _tried(problem: Problem, what: str, form: str, trial: Trial, dtype: torch.dtype | None = None) -> str | None:
+    """What a trial says of a problem, once for each dtype; by default in that of the measurement."""
+    dtype = problem.measured_in if dtype is None else dtype
+    key = type(problem), what, form, dtype
+    if key not in problem.trials:
+        leaves = {name: value.to(dtype).requires_grad_() for name, value in start(problem).items()}
+        with warnings.catch_warnings(action="ignore"), torch.enable_grad(), _without_validation():
+            try:
+                q = problem.on_least_data.to("cpu", dtype).distribution(leaves)
+                problem.trials[key] = trial(q, leaves, dtype)
+            except Exception as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                kind, of = _kind(problem.on_least_data.initial_distribution), str(dtype).removeprefix("torch.")
+                problem.trials[key] = f"{what} of {kind} cannot be differentiated in {of}: {reason}"
+    return problem.trials[key]
+
+
+@contextmanager
+def _without_validation() -> Iterator[None]:
+    """Arguments unchecked, as where gradients are measured: samples that round to the edge of the support are none."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)

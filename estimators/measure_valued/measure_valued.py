@@ -14,7 +14,7 @@ from estimators.measure_valued.coordinates import costs_at
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
-from estimators.sampling.family import family_of
+from estimators.sampling.family import family_of, known_kind
 from estimators.sampling.weak_derivatives import WeakDerivative
 
 __all__ = ["MeasureValued"]
@@ -52,7 +52,8 @@ class MeasureValued(Estimator):
         derivatives = family_of(q).weak_derivatives
         if not derivatives:
             return f"no weak derivative of {family} is known here"
-        for name in q.arg_constraints.keys() - derivatives.keys() - {"logits"}:
+        kind: Any = known_kind(q)
+        for name in kind.arg_constraints.keys() - derivatives.keys() - {"logits"}:
             if getattr(q, name).requires_grad:
                 return f"the {name} of {family} depends on the parameters, and it has no weak derivative here"
         if dimensions > MAX_DIMENSIONS:

@@ -4,30 +4,32 @@ What is known of a distribution stands in its file in `distributions/`; others a
 `sample`.
 """
 
+from typing import Any
+
 import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
 from estimators.sampling.events import event_sum
-from estimators.sampling.family import family_of, inherited, is_known
-from estimators.sampling.own_sampler import own_forms
+from estimators.sampling.family import family_of, known_kind
+from estimators.sampling.own_sampler import path
 from estimators.sampling.transforms import Forms, Transform, unwrap
 
-__all__ = ["find", "forms", "log_prob", "noise", "sample", "unwrap", "values"]
+__all__ = ["find", "forms", "log_prob", "noise", "path_form", "probability", "sample", "unwrap", "values"]
 
 
 def forms(q: td.Distribution) -> Forms:
-    """The forms of a distribution by name, the default first.
-
-    A subclass has the forms of a base class that reads them off q, or else those of its own sampler.
-    """
+    """The forms of a distribution by name, the default first; what a subclass adds comes last."""
     base = unwrap(q)
-    if is_known(base):
-        given = family_of(base).forms
-    else:
-        read = (family.forms for family in inherited(base) if not isinstance(family.forms, dict))
-        given = next(read, own_forms)
-    return given if isinstance(given, dict) else given(base)
+    given = family_of(base).forms
+    found = given if isinstance(given, dict) else given(base)
+    return found if known_kind(base) is type(base) else found | path(base)
+
+
+def path_form(q: td.Distribution) -> str:
+    """The form that pathwise derivatives take: the first that has any, or else the default."""
+    able = (name for name, form in forms(q).items() if form.differentiable or form.straight_through)
+    return next(able, "auto")
 
 
 def find(q: td.Distribution, form: str = "auto") -> Transform:
@@ -53,6 +55,17 @@ def sample(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
 def values(q: td.Distribution, noise: Tensor, form: str = "auto") -> Tensor:
     """`sample`, detached and without the work for its derivatives."""
     return find(q, form).values(unwrap(q), noise)
+
+
+def probability(q: td.Distribution, x: Tensor) -> Tensor:
+    """q(x) of discrete x, by its logarithm unless a probability is exactly 0 or 1."""
+    inner: Any = unwrap(q)
+    states = family_of(q).states
+    if states is None or not ((inner.probs == 0) | (inner.probs == 1)).any():
+        return log_prob(q, x).exp()
+    each = states.probability(inner, x)
+    together = len(q.event_shape) - len(inner.event_shape)
+    return each.flatten(-together).prod(-1) if together else each
 
 
 def log_prob(q: td.Distribution, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """All that is known of one distribution, and the function that makes it known."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -18,12 +18,11 @@ __all__ = [
     "Family",
     "family_of",
     "forget_families",
-    "inherited",
     "is_binary",
     "is_circular",
     "is_known",
     "is_one_hot",
-    "moves_its_support",
+    "known_kind",
     "register_family",
     "registered_families",
     "states_of",
@@ -53,8 +52,6 @@ class Family:
     """The states of a discrete distribution that has finitely many."""
     circular: bool = False
     """x is an angle: the `mean` of q is a direction, and functions of x on a line jump where the circle closes."""
-    moving_support: bool = False
-    """The support depends on the parameters, so that the score does not have mean zero."""
 
     def __post_init__(self) -> None:
         if not self.forms:
@@ -72,7 +69,7 @@ Make = Callable[[], Family]
 
 
 def register_family(kind: type) -> Callable[[Make], Make]:
-    """Make known what the decorated function returns, for distributions of exactly this type.
+    """Make known what the decorated function returns, for this type and for subclasses that keep its law.
 
         @register_family(MyDistribution)
         def my_distribution() -> Family:
@@ -111,28 +108,58 @@ def registered_families() -> Mapping[type[td.Distribution], Family]:
     return dict(_families)
 
 
+SAMPLERS = ("sample", "rsample")
+DENSITIES = ("log_prob", "cdf", "icdf")
+
+
+def known_kind(q: td.Distribution) -> type[td.Distribution] | None:
+    """The registered class that says what the law of q is; None: there is none.
+
+    It is q's own class, or the next above it that is registered, if the classes below that one change neither how it
+    samples nor its density. An `rsample` changes nothing where there was none: `sample` does not call it.
+    """
+    kind = type(unwrap(q))
+    base: Any = next((above for above in kind.__mro__ if above in _families), None)
+    if base is None or base is kind:
+        return base
+    samplers = SAMPLERS if base.has_rsample else ("sample",)
+    return base if _keeps(kind, base, (*samplers, *DENSITIES, *base.arg_constraints)) else None
+
+
+def _keeps(kind: type, base: type, names: Iterable[str]) -> bool:
+    """Whether a subclass and all classes between it and its base leave the attributes of these names as they are."""
+    between = kind.__mro__[: kind.__mro__.index(base)]
+    return not any(name in vars(step) for step in between for name in names)
+
+
 def is_known(q: td.Distribution) -> bool:
-    """Whether the family of q is registered."""
-    return type(unwrap(q)) in _families
+    """Whether the law of q is that of a registered family."""
+    return known_kind(q) is not None
 
 
 def family_of(q: td.Distribution) -> Family:
-    """The family of q's own class: a subclass may sample otherwise, so that nothing is inherited here."""
-    return _families.get(type(unwrap(q)), UNKNOWN)
+    """The family of q's class, or of the one that it derives from where it has the same law.
+
+    Where only its density is another function, q is sampled as a base class whose forms are read off q.
+    """
+    kind = known_kind(q)
+    return _as_base(type(unwrap(q))) if kind is None else _families[kind]
 
 
-def inherited(q: td.Distribution) -> list[Family]:
-    """The families of q's class and of the classes that it derives from, the nearest first."""
-    return [_families[kind] for kind in type(unwrap(q)).__mro__ if kind in _families]
+def _as_base(kind: type) -> Family:
+    for base in kind.__mro__:
+        if base in _families and callable(_families[base].forms) and _keeps(kind, base, SAMPLERS):
+            return Family(_families[base].forms)
+    return UNKNOWN
 
 
 def states_of(q: td.Distribution) -> States | None:
-    """The states of a discrete distribution, which a subclass inherits; None: there are none, or infinitely many."""
-    return next((family.states for family in inherited(q) if family.states is not None), None)
+    """The states of a discrete distribution; None: there are none, or infinitely many."""
+    return family_of(q).states
 
 
 def is_binary(q: td.Distribution) -> bool:
-    """Whether each variable of q is 0 or 1, with `logits` and `probs`: torch's Bernoulli itself, no subclass."""
+    """Whether each variable of q is 0 or 1, with `logits` and `probs`: a Bernoulli, and no subclass of another law."""
     return isinstance(family_of(q).states, Binary)
 
 
@@ -143,9 +170,4 @@ def is_one_hot(q: td.Distribution) -> bool:
 
 def is_circular(q: td.Distribution) -> bool:
     """Whether x is an angle."""
-    return any(family.circular for family in inherited(q))
-
-
-def moves_its_support(q: td.Distribution) -> bool:
-    """Whether the support of q depends on its parameters."""
-    return any(family.moving_support for family in inherited(q))
+    return any(_families[kind].circular for kind in type(unwrap(q)).__mro__ if kind in _families)

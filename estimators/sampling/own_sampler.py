@@ -12,14 +12,38 @@ from estimators.noise import IID, NoiseSource, open_interval
 from estimators.sampling.implicit import by_level
 from estimators.sampling.transforms import Forms, Transform
 
-__all__ = ["Fallback", "ImplicitCDF", "own_forms", "own_sample", "seed", "uniform_like"]
+__all__ = ["Fallback", "ImplicitCDF", "StraightThrough", "own_forms", "own_sample", "path", "seed", "uniform_like"]
 
 
 def own_forms(q: td.Distribution) -> Forms:
-    """q's `rsample`, or else its `sample`, made differentiable where q is a continuous scalar with a `cdf`."""
-    if q.has_rsample:
-        return {"rsample": Fallback(differentiable=True)}
+    """q's `rsample`, or else its `sample`, made differentiable where q is a continuous scalar with a `cdf`.
+
+    That it can be differentiated is what q says. Whoever claims it tries it first: `interface/refusals.py`.
+    """
+    if _has_rsample(q):
+        return path(q) or {"rsample": Fallback(differentiable=True)}
     return {"implicit": ImplicitCDF()} if _has_cdf(q) else {"sample": Fallback(differentiable=False)}
+
+
+def path(q: td.Distribution) -> Forms:
+    """The `rsample` of a discrete q, which carries the derivative of something else; empty where there is none."""
+    return {"rsample": StraightThrough()} if _has_rsample(q) and _is_discrete(q) else {}
+
+
+def _has_rsample(q: td.Distribution) -> bool:
+    """Whether q has an `rsample`: it says so, or has one and says nothing (torch's LogitRelaxedBernoulli)."""
+    above = type(q).__mro__[: type(q).__mro__.index(td.Distribution)]
+    says = "has_rsample" in vars(q) or any("has_rsample" in vars(kind) for kind in above)
+    return q.has_rsample if says else type(q).rsample is not td.Distribution.rsample
+
+
+def _is_discrete(q: td.Distribution) -> bool:
+    """Whether q says that its support is discrete."""
+    try:
+        support = q.support
+    except NotImplementedError:
+        return False
+    return support is not None and not constraints.is_dependent(support) and support.is_discrete
 
 
 def _has_cdf(q: td.Distribution) -> bool:
@@ -39,7 +63,7 @@ def seed(q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
 
 def own_sample(q: td.Distribution, seed: Tensor) -> Tensor:
     """Samples of a distribution's own sampler; the global generator is put back after."""
-    draw = q.rsample if q.has_rsample else q.sample
+    draw = q.rsample if _has_rsample(q) else q.sample
     with torch.random.fork_rng(devices=[seed.device] if seed.is_cuda else []):
         torch.manual_seed(int(seed[0]))
         return draw(seed.shape)
@@ -57,6 +81,24 @@ class Fallback(Transform):
 
     differentiable: bool  # pyright: ignore
     structured: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+
+    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return seed(q, num_samples, source)
+
+    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return own_sample(q, noise)
+
+
+@final
+@dataclass(frozen=True)
+class StraightThrough(Transform):
+    """A discrete distribution through its `rsample`, whose derivative is not that of x; the noise is a seed."""
+
+    differentiable: ClassVar[bool] = False
+    structured: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+    straight_through: ClassVar[bool] = True
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return seed(q, num_samples, source)

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch.distributions as td
 
-from estimators.sampling.family import Proposal, family_of
+from estimators.sampling.family import Proposal, family_of, known_kind
 
 __all__ = ["shifted", "shifted_loc", "widened", "widened_scale"]
 
@@ -34,9 +34,14 @@ def _relative(q: td.Distribution, proposal: Proposal | None, kind: str, amount: 
 
 def widened_scale(q: Any, factor: float) -> td.Distribution:
     """The widened proposal of any q that is made of `loc` and `scale`."""
-    return type(q)(q.loc, q.scale * factor)
+    return _kind(q)(q.loc, q.scale * factor)
 
 
 def shifted_loc(q: Any, deviations: float) -> td.Distribution:
     """The shifted proposal of any q that is made of `loc` and `scale`."""
-    return type(q)(q.loc + q.scale * deviations, q.scale)
+    return _kind(q)(q.loc + q.scale * deviations, q.scale)
+
+
+def _kind(q: Any) -> Any:
+    """The registered class of q: a subclass may be made of something else than `loc` and `scale`."""
+    return known_kind(q)

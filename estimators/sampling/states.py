@@ -7,7 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, one_hot
 
-__all__ = ["Binary", "Index", "Marked", "OneHot", "States"]
+__all__ = ["CERTAIN", "Binary", "Index", "Marked", "OneHot", "States", "finite_logits"]
+
+CERTAIN = 1e4
+"""The logit, or minus the log-probability, that stands for an infinite one, as of a masked state: differences of two of
+these are numbers, and its exponential is zero."""
+
+
+def finite_logits(q: Any) -> Tensor:
+    """The logits of q, with ±`CERTAIN` in place of infinite ones, in which nothing has a derivative."""
+    return q.logits.clamp(-CERTAIN, CERTAIN)
 
 
 class States(ABC):
@@ -19,11 +28,15 @@ class States(ABC):
 
     @abstractmethod
     def log_probabilities(self, q: Any) -> Tensor:
-        """`[*B, K]`, differentiable in the parameters."""
+        """`[*B, K]`, differentiable in the parameters; −`CERTAIN` for a state of probability zero."""
 
     @abstractmethod
     def samples(self, q: Any, index: Tensor) -> Tensor:
         """The samples that have given states."""
+
+    @abstractmethod
+    def probability(self, q: Any, x: Tensor) -> Tensor:
+        """q(x) of each variable: differentiable also where it is exactly 0 or 1, as its logarithm is not."""
 
 
 class Marked(States, ABC):
@@ -32,6 +45,10 @@ class Marked(States, ABC):
     @abstractmethod
     def probabilities(self, q: Any) -> Tensor:
         """`[*B, K]`, differentiable in the parameters."""
+
+    @final
+    def probability(self, q: Any, x: Tensor) -> Tensor:
+        return (self.marks(x) * self.probabilities(q)).sum(-1)
 
     @abstractmethod
     def marks(self, x: Tensor) -> Tensor:
@@ -50,7 +67,7 @@ class Binary(Marked):
         return 2
 
     def log_probabilities(self, q: Any) -> Tensor:
-        return torch.stack([logsigmoid(-q.logits), logsigmoid(q.logits)], -1)
+        return torch.stack([logsigmoid(-q.logits), logsigmoid(q.logits)], -1).clamp(min=-CERTAIN)
 
     def samples(self, q: Any, index: Tensor) -> Tensor:
         return index.to(q.logits.dtype)
@@ -73,7 +90,7 @@ class OneHot(Marked):
         return q.logits.shape[-1]
 
     def log_probabilities(self, q: Any) -> Tensor:
-        return q.logits.log_softmax(-1)
+        return q.logits.log_softmax(-1).clamp(min=-CERTAIN)
 
     def samples(self, q: Any, index: Tensor) -> Tensor:
         return one_hot(index, self.classes(q)).to(q.logits.dtype)
@@ -96,7 +113,11 @@ class Index(States):
         return q.logits.shape[-1]
 
     def log_probabilities(self, q: Any) -> Tensor:
-        return q.logits.log_softmax(-1)
+        return q.logits.log_softmax(-1).clamp(min=-CERTAIN)
 
     def samples(self, q: Any, index: Tensor) -> Tensor:
         return index
+
+    def probability(self, q: Any, x: Tensor) -> Tensor:
+        index = x.long().unsqueeze(-1)
+        return q.probs.expand(*index.shape[:-1], -1).gather(-1, index).squeeze(-1)

@@ -37,6 +37,10 @@ class Transform(ABC):
     """The noise can come from any source, a structured one included."""
     gaussian_noise: ClassVar[bool] = False
     """The noise is standard normal."""
+    seeded: ClassVar[bool] = False
+    """The noise is one seed for all replicates, and has no axis of theirs."""
+    straight_through: ClassVar[bool] = False
+    """x is discrete and carries the derivative of something else: whatever is made of it is biased."""
 
     @abstractmethod
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Observed, Params
-from estimators.sampling.family import is_known
+from estimators.sampling.family import known_kind
 
 __all__ = ["DataPoints", "Flattened", "flattened"]
 
@@ -36,6 +36,18 @@ class DataPoints(Observed):
         return each.flatten()
 
     @property
+    def trials(self) -> dict[tuple[object, ...], str | None]:  # pyright: ignore
+        return self.whole.trials
+
+    @property
+    def measured_in(self) -> torch.dtype:  # pyright: ignore
+        return self.whole.measured_in
+
+    @property
+    def on_least_data(self) -> "DataPoints":
+        return DataPoints(self.whole.on_least_data)
+
+    @property
     def observation(self) -> Shaped[Tensor, "*R N X"]:  # pyright: ignore
         return self.whole.observation
 
@@ -46,8 +58,7 @@ class DataPoints(Observed):
     @cached_property
     def initial_distribution(self) -> td.Distribution:
         """q of the first data point at the start."""
-        one = self.whole.conditioned(self.observation.flatten(0, -2)[:1], self.data_weight)
-        return flattened(_posterior(one.initial_distribution))
+        return flattened(_posterior(self.whole.on_least_data.initial_distribution))
 
     def initial_params(self) -> Params:
         return self.whole.initial_params()
@@ -74,16 +85,15 @@ def flattened(q: td.Distribution) -> td.Distribution:
     """The distribution with batch `[R, N]` as one with batch `[R·N]`; of the same class where that can be done."""
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
-    parts = _batched(q) if is_known(q) else None
-    if parts is None:
+    kind: Any = known_kind(q)
+    if kind is None or (parts := _batched(q, kind)) is None:
         return Flattened(q)
-    kind: Any = type(q)
     return kind(**{name: part.flatten(0, 1) for name, part in parts.items()}, validate_args=False)
 
 
-def _batched(q: td.Distribution) -> dict[str, Tensor] | None:
-    """The parameters of q by name; None: one of them is no tensor with the batch `[R, N]` in front."""
-    parts = {name: getattr(q, name, None) for name in _parameters(type(q))}
+def _batched(q: td.Distribution, kind: type[td.Distribution]) -> dict[str, Tensor] | None:
+    """The parameters that make q as one of a class, by name; None: not all are tensors with the batch `[R, N]`."""
+    parts = {name: getattr(q, name, None) for name in _parameters(kind)}
     tensors = {name: part for name, part in parts.items() if isinstance(part, Tensor)}
     alike = all(part.shape[:2] == q.batch_shape[:2] for part in tensors.values())
     return tensors if alike and tensors.keys() == parts.keys() else None

@@ -149,7 +149,7 @@ class ImportanceWeighted(Wrapper):
         if self.proposal == "defensive":
             pick = beside(noise["component"] < 0.5, point)
             point = torch.where(pick, families.values(target, noise["base"]), point)
-        log_target, log_proposal = target.log_prob(point), proposal.log_prob(point)
+        log_target, log_proposal = families.log_prob(target, point), families.log_prob(proposal, point)
         if self.proposal == "defensive":
             log_proposal = torch.logaddexp(log_target, log_proposal) - math.log(2)
         return point, log_target - log_proposal

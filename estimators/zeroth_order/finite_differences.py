@@ -85,7 +85,7 @@ class FiniteDifferences(Estimator):
         for _, shifts in self._shifts(params, _blocks(problem, params, num_samples)):
             q = problem.distribution(perturbed(params, shifts))
             own = families.noise(q, num_samples, source)
-            noise.append(own.unflatten(1, (len(shifts), -1)) if families.find(q).structured else own)
+            noise.append(own if families.find(q).seeded else own.unflatten(1, (len(shifts), -1)))
         return noise
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:

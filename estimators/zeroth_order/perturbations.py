@@ -45,7 +45,7 @@ def attach(params: Params, slopes: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
 def reusable_noise(q: Distribution) -> bool:
     """Whether the noise of x can be used again at other parameters."""
     transform = families.find(q)
-    return transform.fixed_noise and transform.structured
+    return transform.fixed_noise and not transform.seeded
 
 
 def outside_the_domain(problem: Problem, shifts: Float[Tensor, "N P"], step: float) -> str | None:

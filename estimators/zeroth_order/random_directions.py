@@ -77,7 +77,7 @@ class RandomDirections(Estimator, ABC):
         else:
             moved = problem.distribution(perturbed(params, self._shifts(directions)))
             x = families.noise(moved, 1, source)
-            x = x.reshape(num_samples, -1, *x.shape[2:]) if families.find(q).structured else x
+            x = x if families.find(q).seeded else x.reshape(num_samples, -1, *x.shape[2:])
         return {"directions": directions, "x": x}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import torch
 
-from estimators.interface import Estimator, Problem
+from estimators.interface import Estimator, Params, Problem
 from experiments.gradients.compiling import Compile
+from experiments.gradients.footprint import Footprint
 from experiments.gradients.problem_checks import check_problem
 from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
-from experiments.gradients.workload import Workload, without_validation
+from experiments.gradients.workload import CHUNK_ELEMENTS, Workload, without_validation
 from experiments.machine.allocator import keep_freed_memory
 
 __all__ = ["find_device", "prepare", "prepare_unlearned"]
@@ -80,9 +81,23 @@ def _placed(
     moved = problem.to(where, kind)
     check_problem(moved, point)
     check_size(moved, num_samples)
-    estimator.require_support(problem, num_samples)
+    estimator.require_support(moved, num_samples)
     step = Eager(moved, estimator, num_samples)
-    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step)
+    found = _footprint(problem, point) if num_samples * _width(problem) <= CHUNK_ELEMENTS // 2 else Footprint()
+    return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step, footprint=found)
+
+
+def _width(problem: Problem) -> int:
+    return problem.initial_distribution.event_shape.numel()
+
+
+def _footprint(problem: Problem, point: Params) -> Footprint:
+    """The footprint of a problem, which it keeps: a chunk of more than one replicate may be too large."""
+    known = vars(problem)
+    if "footprint" not in known:
+        with without_validation():
+            known["footprint"] = Footprint.of(problem, point)
+    return known["footprint"]
 
 
 def find_device(name: str | torch.device) -> torch.device:

@@ -16,6 +16,7 @@ from estimators.interface import Estimator, Noise, Objective, Params, Problem, r
 from estimators.noise import IID, derive_seed
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
+from experiments.gradients.footprint import Footprint
 from experiments.gradients.steps import Eager, Step
 
 __all__ = ["Workload", "flatten", "without_validation"]
@@ -24,6 +25,8 @@ CHUNK_ELEMENTS = 2**19
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
 MOST_REPLICATES = 2**15
 """The most replicates in a chunk: many cells want no more."""
+CHUNK_BYTES = 2**30
+"""The most bytes of a chunk by the problem's footprint, in float64; estimators take some times as much."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Workload:
     """Whether the step is to be compiled; "auto": once that pays."""
     halvings: int = 0
     """How often the chunk was too large for the memory."""
+    footprint: Footprint = Footprint()
+    """What a replicate of the problem takes."""
 
     @cached_property
     def objective(self) -> Objective:
@@ -64,7 +69,8 @@ class Workload:
 
         It depends on the problem and num_samples, and where memory is short on how often the chunk was halved.
         """
-        most = max(min(CHUNK_ELEMENTS // self.elements, MOST_REPLICATES), 1)
+        by_bytes = int(CHUNK_BYTES / max(self.footprint.of_replicate(self.num_samples), 1.0))
+        most = max(min(CHUNK_ELEMENTS // self.elements, by_bytes, MOST_REPLICATES), 1)
         return max(1 << most.bit_length() - 1 >> self.halvings, 1)
 
     @property

@@ -90,7 +90,8 @@ def _seen(size: int) -> float:
 
 def applicable(workload: Workload) -> bool:
     """Whether the noise of x can be used again at other parameters, and the estimator's value is its objective."""
-    transform = families.find(workload.problem.initial_distribution)
+    q = workload.problem.initial_distribution
+    transform = families.find(q, families.path_form(q))
     return transform.fixed_noise and workload.estimator.estimates_cost(workload.problem)
 
 

@@ -32,6 +32,8 @@ __all__ = ["measured_gradient"]
 NUM_SAMPLES = 64
 ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a candidate may take."""
+BYTES = 2**38
+"""Replicates × the footprint of one that it may take, where that is more."""
 FEWEST, MOST = 2**10, 2**17
 """The replicates with which a run begins, and at which it ends in any case."""
 GROWTH = 4
@@ -109,7 +111,9 @@ def measured_gradient(workload: Workload) -> Reference | NoReference:
 
 def _goals(workload: Workload, num_samples: int) -> Iterator[int]:
     event = workload.problem.initial_distribution.event_shape.numel()
-    limit = min(max(ELEMENTS // (num_samples * event), FEWEST), MOST) // GROUPS * GROUPS
+    affordable = ELEMENTS // (num_samples * event)
+    affordable = min(affordable, int(BYTES / max(workload.footprint.of_replicate(num_samples), 1.0)))
+    limit = min(max(affordable, FEWEST), MOST) // GROUPS * GROUPS
     goal = FEWEST
     while goal < limit:
         yield goal

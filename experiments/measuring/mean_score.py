@@ -48,6 +48,10 @@ class Constant(Problem):
     def spec(self) -> str:
         return self.base.spec
 
+    @property
+    def measured_in(self) -> torch.dtype:  # pyright: ignore
+        return self.base.measured_in
+
     def initial_params(self) -> Params:
         return self.base.initial_params()
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from experiments.gradients.workload import Workload, without_validation
+from experiments.machine.memory import peak_memory
 from experiments.machine.provenance import cpu_name
 from experiments.statistics import Interval, work_normalized
 from experiments.timing.kernels import kernel_seconds
-from experiments.timing.memory import peak_memory
 
 __all__ = ["Timed", "Timing", "time_gradients"]
 

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from estimators.noise import NoiseSource
 from estimators.sampling.family import Family, register_family
 from estimators.sampling.relaxation import Relaxation
-from estimators.sampling.states import Binary
+from estimators.sampling.states import Binary, finite_logits
 from estimators.sampling.transforms import Discrete
 from estimators.sampling.weak_derivatives import Pair, Parts
 
@@ -23,7 +23,7 @@ class Logit(Relaxation):
     """z = logit − logit(u) > 0, the same x = 1[u < p] that the quantile function gives."""
 
     def perturbed(self, q: Any, u: Tensor) -> Tensor:
-        return q.logits - torch.logit(u)
+        return finite_logits(q) - torch.logit(u)
 
     def hard(self, z: Tensor) -> Tensor:
         return (z > 0).to(z.dtype)
@@ -32,8 +32,9 @@ class Logit(Relaxation):
         return torch.sigmoid(z / temperature)
 
     def conditional(self, q: Any, x: Tensor, v: Tensor) -> Tensor:
-        above = softplus(torch.logit(v) + softplus(q.logits))
-        below = -softplus(torch.logit(v) + softplus(-q.logits))
+        logits = finite_logits(q)
+        above = softplus(torch.logit(v) + softplus(logits))
+        below = -softplus(torch.logit(v) + softplus(-logits))
         return torch.where(x > 0.5, above, below)
 
 
@@ -43,7 +44,7 @@ def _quantile(q: Any, u: Tensor) -> Tensor:
 
 def _log_prob(q: Any, x: Tensor) -> Tensor:
     """log q(x); torch's own loses its derivative under `torch.func` and the compiler, where P(x) rounds to 1."""
-    return -x * softplus(-q.logits) - (1 - x) * softplus(q.logits)
+    return -torch.where(x > 0.5, softplus(-q.logits), softplus(q.logits))
 
 
 def _nothing(q: Any, num_samples: int, source: NoiseSource) -> Parts:

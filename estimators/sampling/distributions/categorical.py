@@ -19,8 +19,10 @@ __all__ = ["quantile"]
 
 
 def quantile(q: Any, u: Tensor) -> Tensor:
-    """The number of the category at level u."""
-    return (u.unsqueeze(-1) > q.probs.cumsum(-1)[..., :-1]).sum(-1)
+    """The number of the category at level u: none that has probability zero, where rounding leaves a gap at the end."""
+    levels = q.probs.cumsum(-1)
+    inner = levels[..., :-1]
+    return (u.unsqueeze(-1) > inner.masked_fill(inner >= levels[..., -1:], 2.0)).sum(-1)
 
 
 @register_family(td.Categorical)

@@ -23,7 +23,7 @@ class Gumbels(Relaxation):
     """z = log p + Gumbel noise; x marks the largest entry, and given x the others are truncated below that."""
 
     def perturbed(self, q: Any, u: Tensor) -> Tensor:
-        return q.logits.log_softmax(-1) - (-u.log()).log()
+        return OneHot().log_probabilities(q) - (-u.log()).log()
 
     def hard(self, z: Tensor) -> Tensor:
         return one_hot(z.argmax(-1), z.shape[-1]).to(z.dtype)
@@ -34,7 +34,7 @@ class Gumbels(Relaxation):
     def conditional(self, q: Any, x: Tensor, v: Tensor) -> Tensor:
         level = (-v.log()).log()
         top = (level * x).sum(-1, keepdim=True)
-        others = torch.logaddexp(level - q.logits.log_softmax(-1), top)
+        others = torch.logaddexp(level - OneHot().log_probabilities(q), top)
         return -torch.where(x > 0.5, top, others)
 
 

@@ -31,6 +31,10 @@ class Pushforward(Transform):
     def structured(self) -> bool:  # pyright: ignore
         return self.base.structured
 
+    @property
+    def seeded(self) -> bool:  # pyright: ignore
+        return self.base.seeded
+
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
         return self.base.noise(unwrap(q.base_dist), num_samples, source)
 

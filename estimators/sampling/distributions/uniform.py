@@ -1,4 +1,4 @@
-"""The uniform distribution, whose support moves with its parameters."""
+"""The uniform distribution."""
 
 import torch.distributions as td
 
@@ -8,7 +8,4 @@ from estimators.sampling.standard_forms import identity, location_scale
 
 @register_family(td.Uniform)
 def uniform() -> Family:
-    return Family(
-        forms=location_scale(identity, lambda q, z: q.low + (q.high - q.low) * z),
-        moving_support=True,
-    )
+    return Family(forms=location_scale(identity, lambda q, z: q.low + (q.high - q.low) * z))
