@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from frames import cell, frame
 from playwright.sync_api import Page
@@ -92,7 +93,7 @@ def test_several_devices_are_ranked_side_by_side(tmp_path: Path, show: Callable[
 
 
 def test_no_advice_and_what_is_rescaled_are_told(tmp_path: Path, show: Callable[..., Page]):
-    parallel = {"scale": (2.04, 2.03, 2.05), "mean_cosine": (0.99999, 0.9995, 1.0)}
+    parallel: dict[str, Any] = {"scale": (2.04, 2.03, 2.05), "mean_cosine": (0.99999, 0.9995, 1.0)}
     cells = frame(
         cell("score-function", work_normalized_mse=(1e-5, 1e-6, 1.1e-4)),
         cell("spsa", work_normalized_mse=(1e-6, 1e-6, 1e-6), verdict="biased", claim="unbiased", **parallel),

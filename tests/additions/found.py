@@ -36,7 +36,7 @@ def checked() -> dict[str, list[str]]:
     """What `gradmark check` goes through where no problem is named; nothing is measured."""
     asked: dict[str, list[str]] = {}
 
-    def instead(estimators: list[str], problems: list[str], *others: Any) -> Iterator[check.Check]:
+    def instead(estimators: list[str], problems: list[str], *others: Any, **place: Any) -> Iterator[check.Check]:
         asked.update(estimators=estimators, problems=problems)
         yield from ()
 
