@@ -53,7 +53,7 @@ class Pathwise(PerSample):
         return families.noise(problem.distribution(params), num_samples, source, self.form)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return self.terms(problem, params, noise).mean(0)
+        return self._costs(problem, params, noise).mean(0)
 
     def points(self, q: td.Distribution) -> td.Distribution:
         inner = families.unwrap(q)
@@ -64,5 +64,8 @@ class Pathwise(PerSample):
         zeros = torch.zeros_like(inner.mean)
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
-    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
-        return problem.cost(families.sample(problem.distribution(params), points, self.form), params)
+    def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:
+        return self._costs(problem, params, points.x)
+
+    def _costs(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
+        return problem.cost(families.sample(problem.distribution(params), noise, self.form), params)

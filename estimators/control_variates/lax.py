@@ -65,7 +65,7 @@ class Lax(ControlVariate):
             q = problem.distribution(point)
             with torch.no_grad():
                 noise = families.noise(q, 1, source)
-            samples = ScoredSamples.of(problem, point, families.sample(q, noise))
+            samples = ScoredSamples.of(problem, point, families.drawn(q, noise), families.sample(q, noise))
             control = replace(self, network=network).term(samples)
             return (samples.direct + samples.cost * samples.score - control).squeeze(0)
 

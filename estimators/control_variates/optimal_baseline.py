@@ -42,7 +42,7 @@ class OptimalBaseline(ControlVariate):
             return torch.zeros_like(samples.cost)
         # log q at params whose deviations are scaled by b: its gradient is b_i·s_i for every parameter i at once.
         params = {name: scaled(value, self._baseline(name)) for name, value in samples.params.items()}
-        log_q = samples.problem.distribution(params).log_prob(samples.x)
+        log_q = samples.drawn.log_prob(samples.problem.distribution(params))
         return log_q - log_q.detach()
 
     def _baseline(self, name: str) -> Tensor:
@@ -60,12 +60,12 @@ class OptimalBaseline(ControlVariate):
 def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     """Means over the samples of f s² and s², for each replicate and parameter."""
     num_samples, replicates = samples.cost.shape
-    x = samples.x.reshape(1, num_samples * replicates, *samples.x.shape[2:])
+    drawn = samples.drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
     point = {
         name: value.detach().expand(num_samples, *value.shape).reshape(-1, *value.shape[1:])
         for name, value in samples.params.items()
     }
-    scores = torch.func.grad(lambda at: samples.problem.distribution(at).log_prob(x).sum())(point)
+    scores = torch.func.grad(lambda at: drawn.log_prob(samples.problem.distribution(at)).sum())(point)
     squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
     weighted = {
         name: (square * samples.cost.reshape(*samples.cost.shape, *[1] * (square.ndim - 2))).mean(0)

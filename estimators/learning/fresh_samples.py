@@ -12,4 +12,4 @@ FIT_SAMPLES = 10_000
 def fresh_samples(problem: Problem, params: Params, source: NoiseSource) -> ScoredSamples:
     """Samples to learn from, on noise of their own."""
     q = problem.distribution(params)
-    return ScoredSamples.of(problem, params, families.values(q, families.noise(q, FIT_SAMPLES, source)))
+    return ScoredSamples.of(problem, params, families.drawn(q, families.noise(q, FIT_SAMPLES, source)))

@@ -32,7 +32,7 @@ def least_variance(
     with torch.no_grad():
         noise = families.noise(q, num_samples, source)
     parts = []
-    for term in terms(ScoredSamples.of(problem, point, families.values(q, noise))):
+    for term in terms(ScoredSamples.of(problem, point, families.drawn(q, noise))):
         gradient = derivative(term.mean(0).sum(), point, differentiable=True)  # the terms share a graph
         flat = torch.cat([value.detach().reshape(len(value), -1) for value in gradient.values()], 1).double()
         parts.append((flat - flat.mean(0)).flatten())

@@ -139,16 +139,20 @@ class ImportanceWeighted(Wrapper):
     def _proposal(self, target: td.Distribution) -> td.Distribution:
         return shifted(target, self.scale - 1) if self.proposal == "shifted" else widened(target, self.scale)
 
-    def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[families.Drawn, Tensor]:
         """Points `[S, R, *E]` of the proposal and their log-weights `[S, R]`, both detached."""
         detached = {name: value.detach() for name, value in params.items()}
         target = self._points(problem.distribution(detached))
         proposal = self._proposal(target)
-        point = families.values(proposal, noise["base"])
+        point = families.drawn(proposal, noise["base"])
         if self.proposal == "defensive":
-            pick = (noise["component"] < 0.5).reshape(point.shape[:2] + (1,) * (point.ndim - 2))
-            point = torch.where(pick, families.values(target, noise["base"]), point)
-        log_target, log_proposal = target.log_prob(point), proposal.log_prob(point)
+            pick = noise["component"] < 0.5
+
+            def picked(wide: Tensor, own: Tensor) -> Tensor:
+                return torch.where(pick.reshape(pick.shape + (1,) * (own.ndim - 2)), own, wide)
+
+            point = point.map(picked, families.drawn(target, noise["base"]))
+        log_target, log_proposal = point.log_prob(target), point.log_prob(proposal)
         if self.proposal == "defensive":
             log_proposal = torch.logaddexp(log_target, log_proposal) - math.log(2)
         return point, log_target - log_proposal
