@@ -46,8 +46,8 @@ def gamma_quantile(u: Tensor, concentration: Tensor) -> Tensor:
 def log_gamma_quantile(u: Tensor, concentration: Tensor) -> Tensor:
     """log x with P(Gamma(concentration, 1) <= x) = u, solved in float64.
 
-    Starts from the Wilson-Hilferty approximation, or where that is not positive from F(x) ~ x^a / Γ(a+1), which is exact
-    where x is smaller than rounding.
+    Starts from the Wilson-Hilferty approximation, or where that is not positive from F(x) ~ x^a / Γ(a+1), to which
+    nothing needs to be added where x is smaller than rounding.
     """
     p, a = torch.broadcast_tensors(u.double(), concentration.double())
     wilson_hilferty = 1 - 1 / (9 * a) + torch.special.ndtri(p) / (3 * a.sqrt())

@@ -1,7 +1,7 @@
-"""Coordinates that hold what x rounds away: log x where x is nearly 0, and the logit of x where it is nearly 1 as well.
+"""Coordinates that hold what x rounds away: log x where x is nearly 0, the logit where it may be nearly 1 as well.
 
-No parameter enters x as a function of its coordinate y, so that to hold y fixed is to hold x fixed, and the densities of
-the two differ by a term without parameters.
+No parameter enters x as a function of its coordinate y: to hold y fixed is to hold x fixed, and the densities of the
+two differ by a term without parameters.
 """
 
 from collections.abc import Callable

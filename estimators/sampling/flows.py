@@ -1,6 +1,7 @@
-"""Transforms of torch, undone: what a fixed x was transformed from, as a function of the parameters of the transforms."""
+"""Transforms of torch, undone: what a fixed x was transformed from, as a function of the parameters."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,9 +19,9 @@ WITHOUT_PARAMETERS = (
 )
 
 
-def single(transforms: Iterable[tt.Transform]) -> list[tt.Transform]:
+def single(transforms: Iterable[tt.Transform]) -> list[Any]:
     """The transforms one by one, the first first: those inside of any `ComposeTransform` and `IndependentTransform`."""
-    found = []
+    found: list[Any] = []
     for transform in transforms:
         if isinstance(transform, tt.ComposeTransform):
             found += single(transform.parts)
@@ -31,9 +32,7 @@ def single(transforms: Iterable[tt.Transform]) -> list[tt.Transform]:
     return found
 
 
-def pulled_back(
-    transforms: Sequence[tt.Transform], states: Sequence[Tensor], event_dim: int
-) -> tuple[Tensor, Tensor] | None:
+def pulled_back(transforms: Sequence[Any], states: Sequence[Tensor], event_dim: int) -> tuple[Tensor, Tensor] | None:
     """The base sample of a fixed x, and log |det J| of the transforms up to the last that moves with parameters.
 
     `states` are x and what each transform was applied to, the last transform's first: their values are kept, and get
@@ -51,12 +50,12 @@ def pulled_back(
     return None if moving is None else (moving, log_jacobian)
 
 
-def _moves(transform: tt.Transform, before: Tensor) -> bool:
+def _moves(transform: Any, before: Tensor) -> bool:
     """Whether parameters that are differentiated enter the transform."""
     return type(transform) not in WITHOUT_PARAMETERS and transform(before.detach()).requires_grad
 
 
-def _undone(transform: tt.Transform, after: Tensor, before: Tensor) -> Tensor:
+def _undone(transform: Any, after: Tensor, before: Tensor) -> Tensor:
     """`before`, with the derivative that gives `after` its own.
 
     Of one variable, z = z₀ + (x(θ) − T(z₀; θ)) / J, which does not suffer from the rounding of x. Else by the inverse.
@@ -69,7 +68,7 @@ def _undone(transform: tt.Transform, after: Tensor, before: Tensor) -> Tensor:
     return before + ((after - after.detach()) - (moved - moved.detach())) / slope
 
 
-def _slope(transform: tt.Transform, before: Tensor, after: Tensor) -> Tensor | None:
+def _slope(transform: Any, before: Tensor, after: Tensor) -> Tensor | None:
     """The derivative of a transform of one variable; None: it is not one, or does not say whether it increases."""
     if transform.domain.event_dim or transform.codomain.event_dim:
         return None

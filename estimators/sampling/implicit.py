@@ -25,7 +25,10 @@ def by_level(x: Tensor, level: Tensor, density: Tensor) -> Tensor:
 
 
 def moving_log_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
-    """Logarithms of Gamma(concentration, 1) variates with −∂F/(x q) as their derivative (torch's is up to 0.5 % off)."""
+    """Logarithms of Gamma(concentration, 1) variates, with −∂F/(x q) as their derivative.
+
+    Where x is not small it is torch's approximation, up to 0.5 % off.
+    """
     fixed = concentration.detach()
     return noise + _log_slope(noise, fixed.expand_as(noise).contiguous()) * (concentration - fixed)
 

@@ -14,7 +14,8 @@ from estimators.sampling.standard_forms import by_quantile
 NEGLIGIBLE = -15.0
 """Where r is less, the third term of the series log(1 − exp(−eʳ)) = r − eʳ/2 + e²ʳ/24 is below 4e-15."""
 RARE = 3.0
-"""Where r is more, p = exp(−eʳ) is below 2e-9, and the third term of log(−log(1 − p)) = log p + p/2 + 5p²/24 is lost."""
+"""Where r is more, p = exp(−eʳ) is below 2e-9, and the third term of log(−log(1 − p)) = log p + p/2 + 5p²/24 below
+1e-18."""
 
 
 def _log_minus_log(u: Tensor) -> Tensor:
