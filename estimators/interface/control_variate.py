@@ -52,7 +52,7 @@ class ScoredSamples:
             path, samples = samples, families.Drawn((samples.detach(),))
         path = samples.x if path is None else path
         q = problem.distribution(params)
-        log_q, direct = samples.log_prob(q), problem.cost(samples.x, params)
+        log_q, direct = samples.log_prob(q), problem.cost_of(samples, params)
         return cls(problem, params, q, distinct(params), path, samples, direct, direct.detach(), log_q - log_q.detach())
 
 

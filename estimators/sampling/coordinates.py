@@ -4,6 +4,7 @@ No parameter enters x as a function of its coordinate y: to hold y fixed is to h
 two differ by a term without parameters.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -25,8 +26,9 @@ def inside_unit_interval(x: Tensor) -> Tensor:
 
 
 def positive(y: Tensor) -> Tensor:
-    """x > 0 of its logarithm."""
-    return y.exp().clamp(min=torch.finfo(y.dtype).tiny)
+    """x > 0 of its logarithm, moved off 0 and infinity."""
+    limits = torch.finfo(y.dtype)
+    return y.clamp(max=math.log(limits.max) - 1e-4).exp().clamp(min=limits.tiny)
 
 
 def share(y: Tensor) -> Tensor:

@@ -99,6 +99,14 @@ class Drawn:
         fixed = _together(q, each)
         return fixed if x is None else fixed + log_prob(q, x) - log_prob(q, self.x)
 
+    def log_density(self, q: td.Distribution) -> Tensor:
+        """log q(x) at x as it has rounded, with the derivative of `log_prob`."""
+        found = log_prob(q, self.x)
+        if self.form is None or len(self.parts) == 1:
+            return found
+        exact = self.log_prob(q)
+        return found.detach() + (exact - exact.detach())
+
     def map(self, change: Callable[..., Tensor], *others: "Drawn") -> "Drawn":
         """The same with each tensor changed, together with its counterpart in others of the same form."""
         return replace(self, parts=tuple(map(change, self.parts, *(other.parts for other in others))))

@@ -41,22 +41,21 @@ def pulled_back(transforms: Sequence[Any], states: Sequence[Tensor], event_dim: 
     moving, log_jacobian = None, torch.zeros(())
     for transform, after, before in zip(reversed(transforms), states, states[1:], strict=False):
         event_dim += transform.domain.event_dim - transform.codomain.event_dim
-        if moving is None and not _moves(transform, before):
+        if moving is None and type(transform) in WITHOUT_PARAMETERS:
             continue
-        after = after.detach() if moving is None else moving  # a new tensor each time: no transform has it in its cache
-        moving = _undone(transform, after, before.detach())
+        before = before.detach()  # a new tensor, which no transform has in its cache
+        moved = transform(before)
+        if moving is None and not moved.requires_grad:
+            continue
+        after = after.detach() if moving is None else moving
+        moving = _undone(transform, before, moved, after)
         each = transform.log_abs_det_jacobian(moving, after)
         log_jacobian = log_jacobian + _sum_rightmost(each, event_dim - transform.domain.event_dim)
     return None if moving is None else (moving, log_jacobian)
 
 
-def _moves(transform: Any, before: Tensor) -> bool:
-    """Whether parameters that are differentiated enter the transform."""
-    return type(transform) not in WITHOUT_PARAMETERS and transform(before.detach()).requires_grad
-
-
-def _undone(transform: Any, after: Tensor, before: Tensor) -> Tensor:
-    """`before`, with the derivative that gives `after` its own.
+def _undone(transform: Any, before: Tensor, moved: Tensor, after: Tensor) -> Tensor:
+    """`before`, with the derivative that gives `after` its own where the transform of it is `moved`.
 
     Of one variable, z = z₀ + (x(θ) − T(z₀; θ)) / J, which does not suffer from the rounding of x. Else by the inverse.
     """
@@ -64,7 +63,6 @@ def _undone(transform: Any, after: Tensor, before: Tensor) -> Tensor:
     if slope is None:
         inverse = transform.inv(after)
         return before + (inverse - inverse.detach())
-    moved = transform(before)
     return before + ((after - after.detach()) - (moved - moved.detach())) / slope
 
 

@@ -18,6 +18,8 @@ from estimators.sampling.implicit import moving_log_gamma
 from estimators.sampling.transforms import Transform
 from estimators.sampling.weak_derivatives import Pair, Parts, one_uniform
 
+__all__ = ["LogGamma", "log_density"]
+
 
 @final
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class LogGamma(Transform):
         return noise - q.rate.detach().log()
 
 
-def _density(q: Any, log_x: Tensor) -> Tensor:
+def log_density(q: Any, log_x: Tensor) -> Tensor:
+    """log q of log x."""
     a = q.concentration
     scaled = log_x + q.rate.log()
     return a * scaled - scaled.exp() - torch.lgamma(a)
@@ -50,7 +53,7 @@ def _gamma_and_exponential(q: Any, num_samples: int, source: NoiseSource) -> Par
 @register_family(td.Gamma)
 def gamma() -> Family:
     return Family(
-        forms=in_coordinate({"implicit": LogGamma()}, positive, _density),
+        forms=in_coordinate({"implicit": LogGamma()}, positive, log_density),
         widened=lambda q, factor: td.Gamma(q.concentration, q.rate / factor),
         weak_derivatives={
             "rate": Pair(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import torch
 import torch.distributions as td
 from torch import Tensor
 
@@ -33,10 +34,19 @@ class ImplicitStudentT(Transform):
         return q.loc + q.scale * normal * (q.df / 2).sqrt() * (-log_gamma / 2).exp()
 
 
+def _log_prob(q: Any, x: Tensor) -> Tensor:
+    """log q(x); torch's own squares x, which overflows where x does not."""
+    half = q.df / 2
+    length = torch.hypot((x - q.loc) / (q.scale * q.df.sqrt()), torch.ones_like(x))
+    normaliser = torch.lgamma(half + 0.5) - torch.lgamma(half) - (q.df * torch.pi).log() / 2 - q.scale.log()
+    return normaliser - (q.df + 1) * length.log()
+
+
 @register_family(td.StudentT)
 def student_t() -> Family:
     return Family(
         forms={"implicit": ImplicitStudentT()},
+        log_prob=_log_prob,
         widened=lambda q, factor: td.StudentT(q.df, q.loc, q.scale * factor),
         shifted=lambda q, deviations: td.StudentT(q.df, q.loc + q.scale * deviations, q.scale),
     )
