@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.distributions as td
 from torch import Tensor
+from torch.distributions import constraints
 from torch.distributions import transforms as tt
 
 from estimators import IID, drawn, values
@@ -28,7 +29,7 @@ def flow(base: td.Distribution, *transforms: tt.Transform) -> td.Distribution:
 class Cubic(tt.Transform):
     """x = z³ + a z, which says neither whether it increases nor how it is inverted but for Newton steps."""
 
-    domain = codomain = td.constraints.real
+    domain = codomain = constraints.real
     bijective = True
 
     def __init__(self, slope: Tensor):
@@ -42,7 +43,7 @@ class Cubic(tt.Transform):
         z = y.detach().sign() * y.detach().abs() ** (1 / 3)
         for _ in range(60):
             z = z - (z**3 + self.slope.detach() * z - y.detach()) / (3 * z**2 + self.slope.detach())
-        return z - (self(z) - y) / (3 * z**2 + self.slope).detach()
+        return z - (self._call(z) - y) / (3 * z**2 + self.slope).detach()
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return (3 * x**2 + self.slope).log()
