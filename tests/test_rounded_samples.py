@@ -132,6 +132,16 @@ def test_logarithms_of_gamma_variates(scheme: str, concentration: float) -> None
     assert np.isfinite(found).all() and stats.kstest(found, cdf).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("concentration", [1e-3, 0.05, 0.24])
+def test_mean_and_variance_of_the_logarithm(concentration: float) -> None:
+    """ψ(a) and ψ'(a)."""
+    found = IID(1).log_gamma(torch.full((1,), concentration), 200_000).double()
+    mean, variance = float(special.digamma(concentration)), float(special.polygamma(1, concentration))
+    assert abs(float(found.mean()) - mean) < RARE * math.sqrt(variance / len(found))
+    fourth = float(special.polygamma(3, concentration)) + 2 * variance**2
+    assert abs(float(found.var()) - variance) < RARE * math.sqrt(fourth / len(found))
+
+
 def test_other_gamma_variates_are_drawn_as_before() -> None:
     concentration = torch.tensor([0.25, 1.0, 7.0])
     assert torch.equal(IID(3).log_gamma(concentration, 50), IID(3).standard_gamma(concentration, 50).log())
