@@ -26,13 +26,14 @@ from estimators.registry import (
     register_estimator,
     register_problem,
 )
-from estimators.sampling.families import log_prob, sample, values
+from estimators.sampling.families import Drawn, drawn, log_prob, sample, values
 from estimators.sampling.family import Family, register_family
 
 __all__ = [
     "IID",
     "Claim",
     "ControlVariate",
+    "Drawn",
     "Estimator",
     "Family",
     "LatentVariableProblem",
@@ -45,6 +46,7 @@ __all__ = [
     "ScoredSamples",
     "Traits",
     "Unsupported",
+    "drawn",
     "learned",
     "load_plugin",
     "log_prob",

@@ -60,7 +60,7 @@ class Pathwise(PerSample):
         return families.noise(q, num_samples, source, self._form(q))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return self.terms(problem, params, noise).mean(0)
+        return self._costs(problem, params, noise).mean(0)
 
     def points(self, q: td.Distribution) -> td.Distribution:
         inner = families.unwrap(q)
@@ -71,9 +71,12 @@ class Pathwise(PerSample):
         zeros = torch.zeros_like(inner.mean)
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
-    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
+    def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:
+        return self._costs(problem, params, points.x)
+
+    def _costs(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
         q = problem.distribution(params)
-        return problem.cost(families.sample(q, points, self._form(q)), params)
+        return problem.cost(families.sample(q, noise, self._form(q)), params)
 
     def _form(self, q: td.Distribution) -> str:
         return families.path_form(q) if self.form == "auto" else self.form

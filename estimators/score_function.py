@@ -53,13 +53,15 @@ class ScoreFunction(PerSample):
         return num_samples + self.control_variate.evaluations(problem, num_samples)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return self.terms(problem, params, self._samples(problem, params, noise)).mean(0)
+        return self._terms(self._samples(problem, params, noise)).mean(0)
 
     def points(self, q: Distribution) -> Distribution:
         return q
 
-    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
-        samples = ScoredSamples.of(problem, params, points)
+    def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:
+        return self._terms(ScoredSamples.of(problem, params, points))
+
+    def _terms(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         return samples.direct + samples.cost * samples.score - self.control_variate.term(samples)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ScoreFunction":
@@ -72,10 +74,11 @@ class ScoreFunction(PerSample):
         moving = self.traits.differentiates_samples
         point = {name: value.detach().requires_grad_(moving) for name, value in params.items()}
         with torch.set_grad_enabled(moving):
-            samples = ScoredSamples.of(problem, point, self._samples(problem, point, noise))
+            samples = self._samples(problem, point, noise)
         updated = self.control_variate.update(samples)
         return self if updated is self.control_variate else replace(self, control_variate=updated)
 
-    def _samples(self, problem: Problem, params: Params, noise: Noise) -> Tensor:
-        read = families.sample if self.traits.differentiates_samples else families.values
-        return read(problem.distribution(params), noise)
+    def _samples(self, problem: Problem, params: Params, noise: Noise) -> ScoredSamples:
+        q = problem.distribution(params)
+        path = families.sample(q, noise) if self.traits.differentiates_samples else None
+        return ScoredSamples.of(problem, params, families.drawn(q, noise), path)

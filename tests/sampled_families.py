@@ -9,6 +9,7 @@ import torch
 import torch.distributions as td
 from scipy import stats
 from torch import Tensor
+from torch.distributions.relaxed_bernoulli import LogitRelaxedBernoulli
 
 from estimators.sampling import families
 from estimators.sampling.distributions.logistic import Logistic
@@ -23,6 +24,7 @@ __all__ = [
     "OWN_SAMPLER",
     "RARE",
     "THREE",
+    "TWO_GAMMAS",
     "Family",
     "Kumaraswamy",
     "LaplaceMixture",
@@ -124,6 +126,14 @@ FAMILIES = {
     "Weibull": Family(td.Weibull, (1.4, 0.8), lambda s, c: stats.weibull_min(c, scale=s), ("inverse-cdf", "implicit")),
     "Gamma": Family(td.Gamma, (0.7, 2.0), lambda a, b: stats.gamma(a, scale=1 / b), ("implicit",)),
     "Beta": Family(td.Beta, (0.8, 2.5), stats.beta, ("implicit",)),
+    "InverseGamma": Family(td.InverseGamma, (3.0, 2.0), lambda a, b: stats.invgamma(a, scale=b), ("implicit",)),
+    "FisherSnedecor": Family(td.FisherSnedecor, (5.0, 9.0), stats.f, ("implicit",)),
+    "LogitRelaxedBernoulli": Family(
+        lambda t, logit: LogitRelaxedBernoulli(t, logits=logit),
+        (0.7, 0.4),
+        lambda t, logit: stats.logistic(logit / t, 1 / t),
+        THREE,
+    ),
     "StudentT": Family(td.StudentT, (5.0, 1.0, 2.0), stats.t, ("implicit",)),
     "VonMises": Family(td.VonMises, (0.0, 1.7), lambda loc, k: VonMises(loc, k), ("implicit",)),
     "Kumaraswamy": Family(td.Kumaraswamy, (1.5, 2.5), lambda a, b: Kumaraswamy(a, b), ("inverse-cdf", "implicit")),
@@ -158,8 +168,9 @@ FAMILIES = {
         ("implicit",),
     ),
 }
-NOT_BY_LEVEL = ("Beta", "StudentT")
+NOT_BY_LEVEL = ("Beta", "FisherSnedecor", "StudentT")
 """Functions of two variates: their derivative given x is −∇F / q in expectation only."""
+TWO_GAMMAS = ("Beta", "FisherSnedecor")
 OWN_SAMPLER = ("mixture of others",)
 FIXED = [name for name, family in FAMILIES.items() if len(family.forms) > 1]
 """Their noise does not depend on the parameters."""

@@ -51,7 +51,7 @@ def single(problem: Problem, size: int, seed: int) -> tuple[Params, ScoredSample
     q = problem.distribution(params)
     with torch.no_grad():
         noise = families.noise(q, 1, IID(seed, dtype=torch.float64))
-    return params, ScoredSamples.of(problem, params, families.sample(q, noise))
+    return params, ScoredSamples.of(problem, params, families.drawn(q, noise), families.sample(q, noise))
 
 
 def rows(term: Tensor, params: Params) -> np.ndarray:

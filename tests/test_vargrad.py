@@ -34,7 +34,7 @@ def gradients(estimator: str, made: LatentVariableProblem, params: Params) -> tu
     found = make_estimator(estimator)
     noise = found.draw(made, params, SAMPLES, IID(0, dtype=torch.float64))
     plain = make_estimator("score-function")
-    z = plain._samples(made, params, plain.draw(made, params, SAMPLES, IID(0, dtype=torch.float64)))  # type: ignore[attr-defined]
+    z = plain._samples(made, params, plain.draw(made, params, SAMPLES, IID(0, dtype=torch.float64))).x  # type: ignore[attr-defined]
     return found.gradient(made, params, noise), z
 
 

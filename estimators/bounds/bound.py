@@ -24,7 +24,7 @@ from estimators.interface import (
 from estimators.interface.refusals import differentiable_samples, score
 from estimators.sampling import families
 
-__all__ = ["Bound", "BoundOfSamples", "log_mean_weight", "parted", "relative_weights", "samples"]
+__all__ = ["Bound", "BoundOfSamples", "fixed_samples", "log_mean_weight", "parted", "relative_weights", "samples"]
 
 
 @final
@@ -74,6 +74,11 @@ class Bound(Estimator):
 def samples(problem: LatentVariableProblem, params: Params, noise: Tensor) -> Float[Tensor, "K R N *D"]:
     """z, as a function of the parameters where q allows it."""
     return families.sample(problem.distribution(params), noise)
+
+
+def fixed_samples(problem: LatentVariableProblem, params: Params, noise: Tensor) -> families.Drawn:
+    """z, detached, with what it was made of."""
+    return families.drawn(problem.distribution(params), noise)
 
 
 def log_mean_weight(log_weights: Float[Tensor, "K R N"]) -> Float[Tensor, " R"]:

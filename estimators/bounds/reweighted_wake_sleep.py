@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
+from estimators.bounds.bound import Bound, fixed_samples, log_mean_weight, parted, relative_weights
 from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.registry import register_estimator
 
@@ -32,8 +32,8 @@ class ReweightedWakeSleep(Bound):
         return "biased"
 
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        z = samples(problem, params, noise).detach()
+        z = fixed_samples(problem, params, noise)
         log_q = problem.log_q(z, params)
-        log_weights = problem.log_joint(z, parted(problem, params)[0]) - log_q.detach()
+        log_weights = problem.log_joint(z.x, parted(problem, params)[0]) - log_q.detach()
         encoder = (relative_weights(log_weights) * (log_q - log_q.detach())).sum((0, 2))
         return -log_mean_weight(log_weights) - encoder

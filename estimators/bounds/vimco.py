@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.bounds.bound import Bound, log_mean_weight, samples
+from estimators.bounds.bound import Bound, fixed_samples, log_mean_weight
 from estimators.interface import LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.registry import register_estimator
 
@@ -35,9 +35,9 @@ class ScoreOfBound(Bound):
         return None
 
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        z = samples(problem, params, noise).detach()
+        z = fixed_samples(problem, params, noise)
         log_q = problem.log_q(z, params)
-        log_weights = problem.log_joint(z, params) - log_q
+        log_weights = problem.log_joint(z.x, params) - log_q
         fixed = log_weights.detach()
         signal = fixed.logsumexp(0) - math.log(len(fixed)) - self.baselines(fixed)
         return -log_mean_weight(log_weights) - (signal * (log_q - log_q.detach())).sum((0, 2))

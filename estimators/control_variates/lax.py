@@ -66,7 +66,8 @@ class Lax(ControlVariate):
             q = problem.distribution(point)
             with torch.no_grad():
                 noise = families.noise(q, 1, source)
-            return self._learning(ScoredSamples.of(problem, point, families.sample(q, noise)), network)
+            samples = ScoredSamples.of(problem, point, families.drawn(q, noise), families.sample(q, noise))
+            return self._learning(samples, network)
 
         start = self._initial(fresh_samples(problem, params, source), source.stream("network"))
         return replace(self, network=minimise_variance(surrogate, params, start))

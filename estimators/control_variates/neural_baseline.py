@@ -56,8 +56,8 @@ class NeuralBaseline(ControlVariate):
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "NeuralBaseline":
         fitted, q = self, problem.distribution(params)
         for _ in range(FIT_STEPS):
-            x = families.values(q, families.noise(q, FIT_SAMPLES, source))
-            fitted = fitted.update(ScoredSamples.of(problem, params, x))
+            drawn = families.drawn(q, families.noise(q, FIT_SAMPLES, source))
+            fitted = fitted.update(ScoredSamples.of(problem, params, drawn))
         return fitted
 
     def update(self, samples: ScoredSamples) -> "NeuralBaseline":

@@ -12,7 +12,6 @@ from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
-from estimators.sampling import families
 from estimators.sampling.events import beside
 
 __all__ = ["OptimalBaseline"]
@@ -44,7 +43,7 @@ class OptimalBaseline(ControlVariate):
             return torch.zeros_like(samples.cost)
         # log q at params whose deviations are scaled by b: its gradient is b_i·s_i for every parameter i at once.
         params = {name: scaled(value, self._baseline(name)) for name, value in samples.params.items()}
-        log_q = families.log_prob(samples.problem.distribution(params), samples.x)
+        log_q = samples.drawn.log_prob(samples.problem.distribution(params))
         return log_q - log_q.detach()
 
     def _baseline(self, name: str) -> Tensor:
@@ -62,11 +61,11 @@ class OptimalBaseline(ControlVariate):
 def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     """Means over the samples of f s² and s², for each replicate and parameter."""
     num_samples, replicates = samples.cost.shape
-    x = samples.x.reshape(1, num_samples * replicates, *samples.x.shape[2:])
+    drawn = samples.drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
     point = {
         name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in samples.params.items()
     }
-    scores = torch.func.grad(lambda at: families.log_prob(samples.problem.distribution(at), x).sum())(point)
+    scores = torch.func.grad(lambda at: drawn.log_prob(samples.problem.distribution(at)).sum())(point)
     squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
     weighted = {name: (square * beside(samples.cost, square)).mean(0) for name, square in squares.items()}
     return weighted, {name: square.mean(0) for name, square in squares.items()}

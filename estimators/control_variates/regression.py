@@ -13,7 +13,6 @@ from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
-from estimators.sampling import families
 
 __all__ = ["Regression"]
 
@@ -90,7 +89,7 @@ def _rescored(samples: ScoredSamples, factors: Params) -> ScoredSamples:
     """The same samples, whose gradients get multiplied by a factor for each parameter."""
     params = {name: scaled(value, factors[name].to(value.dtype)) for name, value in samples.params.items()}
     q = samples.problem.distribution(params)
-    log_q = families.log_prob(q, samples.x)
+    log_q = samples.drawn.log_prob(q)
     return replace(samples, params=params, q=q, score=log_q - log_q.detach())
 
 
@@ -102,8 +101,8 @@ def _moments(control: ControlVariate, samples: ScoredSamples) -> tuple[Params, P
         for name, value in samples.params.items()
     }
     with torch.enable_grad():
-        x = samples.x.reshape(1, num_samples * replicates, *samples.x.shape[2:])
-        single = ScoredSamples.of(samples.problem, rows, x)
+        drawn = samples.drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
+        single = ScoredSamples.of(samples.problem, rows, drawn)
         gradient = single.direct + single.cost * single.score
         terms = (single.score, control.term(single), gradient)
         parts = [derivative(term.sum(), rows, differentiable=True) for term in terms]  # they share a graph

@@ -29,8 +29,8 @@ class ScoredSamples:
     """`distinct(params)`: where derivatives of the cost are taken."""
     path: Shaped[Tensor, "S R *E"]
     """The samples: functions of the parameters where the control variate asks for that, else constants."""
-    x: Shaped[Tensor, "S R *E"]
-    """The samples, detached."""
+    drawn: families.Drawn
+    """The samples, detached, with what they were made of: `drawn.log_prob(q)` is exact where x itself has rounded."""
     direct: Float[Tensor, "S R"]
     """The costs, with the gradient of their own dependence on the parameters."""
     cost: Float[Tensor, "S R"]
@@ -38,12 +38,22 @@ class ScoredSamples:
     score: Float[Tensor, "S R"]
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
 
+    @property
+    def x(self) -> Shaped[Tensor, "S R *E"]:
+        """The samples, detached."""
+        return self.drawn.x
+
     @classmethod
-    def of(cls, problem: Problem, params: Params, path: Tensor) -> "ScoredSamples":
-        """Samples `[S, R, *E]` with their costs and scores."""
-        q, x = problem.distribution(params), path.detach()
-        log_q, direct = families.log_prob(q, x), problem.cost(x, params)
-        return cls(problem, params, q, distinct(params), path, x, direct, direct.detach(), log_q - log_q.detach())
+    def of(
+        cls, problem: Problem, params: Params, samples: Tensor | families.Drawn, path: Tensor | None = None
+    ) -> "ScoredSamples":
+        """Samples `[S, R, *E]` with their costs and scores; `path`: the same as functions of the parameters."""
+        if isinstance(samples, Tensor):
+            path, samples = samples, families.Drawn((samples.detach(),))
+        path = samples.x if path is None else path
+        q = problem.distribution(params)
+        log_q, direct = samples.log_prob(q), problem.cost_of(samples, params)
+        return cls(problem, params, q, distinct(params), path, samples, direct, direct.detach(), log_q - log_q.detach())
 
 
 class ControlVariate(Component, ABC):

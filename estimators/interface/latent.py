@@ -82,15 +82,20 @@ class LatentVariableProblem(Observed):
         return Independent(self.posterior(params), 1)
 
     @final
-    def log_q(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
-        """log q(z|x) of samples `[S, R, N, *D]`."""
-        return families.log_prob(self.posterior(params), z)
+    def log_q(self, z: Tensor | families.Drawn, params: Params) -> Float[Tensor, "S R N"]:
+        """log q(z|x) of samples `[S, R, N, *D]`; of `Drawn` ones with the derivative before z was rounded."""
+        posterior = self.posterior(params)
+        return families.log_prob(posterior, z) if isinstance(z, Tensor) else z.log_density(posterior)
 
     @final
-    def log_weights(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
+    def log_weights(self, z: Tensor | families.Drawn, params: Params) -> Float[Tensor, "S R N"]:
         """log p(x, z) − log q(z|x)."""
-        return self.log_joint(z, params) - self.log_q(z, params)
+        return self.log_joint(z if isinstance(z, Tensor) else z.x, params) - self.log_q(z, params)
 
     @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         return -self.data_weight * self.log_weights(x, params).sum(-1)
+
+    @final
+    def cost_of(self, samples: families.Drawn, params: Params) -> Float[Tensor, "S R"]:
+        return -self.data_weight * self.log_weights(samples, params).sum(-1)

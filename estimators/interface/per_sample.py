@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from estimators.interface.estimator import Estimator
 from estimators.interface.params import Params
 from estimators.interface.problem import Problem
+from estimators.sampling.families import Drawn
 
 __all__ = ["PerSample"]
 
@@ -21,5 +22,5 @@ class PerSample(Estimator):
         """The distribution of a point: q, or that of the noise of x. ValueError: it is not known."""
 
     @abstractmethod
-    def terms(self, problem: Problem, params: Params, points: Tensor) -> Float[Tensor, "S R"]:
+    def terms(self, problem: Problem, params: Params, points: Drawn) -> Float[Tensor, "S R"]:
         """The surrogates of points `[S, R, *]`, whose expectation has the gradient of E[f]."""

@@ -70,6 +70,10 @@ class Problem(Component, ABC):
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         """The costs of samples `[S, R, *E]`."""
 
+    def cost_of(self, samples: families.Drawn, params: Params) -> Float[Tensor, "S R"]:
+        """The costs of samples of which more is known than what they have rounded to; by default those of x."""
+        return self.cost(samples.x, params)
+
     def support(self, params: Params) -> Tensor | None:
         """All K states of x, `[K, R, *E]`, where there are few enough; categorical states are one-hot."""
         return None

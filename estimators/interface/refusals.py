@@ -68,8 +68,8 @@ def score(problem: Problem) -> str | None:
         return None
 
     def score_of_samples(q: Distribution, leaves: Params, dtype: torch.dtype) -> None:
-        x = families.values(q, families.noise(q, FEW, IID(0, dtype=dtype)))
-        _score(q, x, leaves)
+        drawn = families.drawn(q, families.noise(q, FEW, IID(0, dtype=dtype)))
+        derivative(drawn.log_prob(q).sum(), leaves)
 
     moves = _tried(problem, "the support", "", mean_zero, torch.float64)
     return moves or _tried(problem, "the density", "", score_of_samples)

@@ -24,7 +24,7 @@ def fresh_samples(problem: Problem, params: Params, source: NoiseSource, num_sam
     """Samples to learn from, on noise of their own: as many as `fit` takes, or a number of them."""
     q = problem.distribution(params)
     noise = families.noise(q, num_samples or FIT_SAMPLES, source)
-    return ScoredSamples.of(problem, params, families.values(q, noise))
+    return ScoredSamples.of(problem, params, families.drawn(q, noise))
 
 
 def by_replicate(

@@ -34,7 +34,7 @@ def least_variance(
     q = problem.distribution(point)
     with torch.no_grad():
         noise = families.noise(q, num_samples, source)
-    gradients = _gradients(terms, ScoredSamples.of(problem, point, families.values(q, noise)))
+    gradients = _gradients(terms, ScoredSamples.of(problem, point, families.drawn(q, noise)))
     products = _products([value - value.mean(0) for value in gradients]).mean(0, keepdim=True)
     return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
 
@@ -48,7 +48,7 @@ def least_variance_step(
     """
     point = {name: value.detach().requires_grad_() for name, value in samples.params.items()}
     with torch.enable_grad():
-        gradients = _gradients(terms, ScoredSamples.of(samples.problem, point, samples.x))
+        gradients = _gradients(terms, ScoredSamples.of(samples.problem, point, samples.drawn))
     products = moved(past, _products(gradients), DECAY)
     return _coefficients(products).to(samples.cost.dtype), products
 

@@ -5,7 +5,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["gamma_quantile", "poisson_quantile", "solve", "von_mises_quantile", "von_mises_tail"]
+__all__ = [
+    "gamma_quantile",
+    "log_gamma_quantile",
+    "poisson_quantile",
+    "solve",
+    "von_mises_quantile",
+    "von_mises_tail",
+]
 
 
 STEPS = 60
@@ -32,21 +39,29 @@ def solve(excess: Excess, start: Tensor, low: Tensor, high: Tensor, unit: Tensor
 
 
 def gamma_quantile(u: Tensor, concentration: Tensor) -> Tensor:
-    """x with P(Gamma(concentration, 1) <= x) = u, solved for log x in float64.
+    """x with P(Gamma(concentration, 1) <= x) = u, but at least the smallest normal number."""
+    return log_gamma_quantile(u, concentration).exp().clamp_(min=torch.finfo(u.dtype).tiny)
 
-    Starts from the Wilson-Hilferty approximation, or where that is not positive from F(x) ~ x^a / Γ(a+1).
+
+def log_gamma_quantile(u: Tensor, concentration: Tensor) -> Tensor:
+    """log x with P(Gamma(concentration, 1) <= x) = u, solved in float64.
+
+    Starts from the Wilson-Hilferty approximation, or where that is not positive from F(x) ~ x^a / Γ(a+1), to which
+    nothing needs to be added where x is smaller than rounding.
     """
     p, a = torch.broadcast_tensors(u.double(), concentration.double())
     wilson_hilferty = 1 - 1 / (9 * a) + torch.special.ndtri(p) / (3 * a.sqrt())
     small = (p.log() + torch.lgamma(a + 1)) / a
+    exact = small < -40
     start = torch.where((wilson_hilferty > 0.1) & (a > 0.5), a.log() + 3 * wilson_hilferty.clamp(min=0.1).log(), small)
 
     def excess(t: Tensor) -> tuple[Tensor, Tensor]:
         x = t.exp()
-        return torch.special.gammainc(a, x) - p, (a * t - x - torch.lgamma(a)).exp()
+        above = torch.special.gammainc(a, x) - p
+        return above.where(~exact, 0.0), (a * t - x - torch.lgamma(a)).exp()
 
-    log_x = solve(excess, start, torch.full_like(start, -700.0), 30.0 + a.log().clamp(min=0))
-    return log_x.exp().to(u.dtype).clamp_(min=torch.finfo(u.dtype).tiny)
+    found = solve(excess, start, torch.full_like(start, -700.0), 30.0 + a.log().clamp(min=0))
+    return torch.where(exact, small, found).to(u.dtype)
 
 
 def von_mises_tail(z: Tensor, concentration: Tensor) -> Tensor:

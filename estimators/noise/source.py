@@ -10,11 +10,14 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from estimators.noise.quantiles import gamma_quantile, poisson_quantile
+from estimators.noise.quantiles import gamma_quantile, log_gamma_quantile, poisson_quantile
 
 __all__ = ["IID", "NoiseSource", "derive_seed", "open_interval"]
 
 Shape = tuple[int, ...]
+
+SMALL = 0.25
+"""A Gamma variate of a smaller concentration may be less than float32 can hold: its logarithm is drawn."""
 
 
 def derive_seed(*parts: object) -> int:
@@ -51,10 +54,14 @@ class NoiseSource(ABC):
         """Gamma(concentration, 1) variates `[S, *concentration.shape]`."""
         return gamma_quantile(self.uniform((num_samples, *concentration.shape)), concentration)
 
-    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
-        """Standard normals and Gamma(concentration, 1) variates, `[S, *concentration.shape, 2]`."""
+    def log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+        """Logarithms of Gamma(concentration, 1) variates `[S, *concentration.shape]`, finite where those round to 0."""
+        return log_gamma_quantile(self.uniform((num_samples, *concentration.shape)), concentration)
+
+    def normal_and_log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+        """Standard normals and logarithms of Gamma(concentration, 1) variates, `[S, *concentration.shape, 2]`."""
         normal, gamma = self.uniform((num_samples, *concentration.shape, 2)).unbind(-1)
-        return torch.stack([torch.special.ndtri(normal), gamma_quantile(gamma, concentration)], -1)
+        return torch.stack([torch.special.ndtri(normal), log_gamma_quantile(gamma, concentration)], -1)
 
     def poisson(self, rate: Tensor, num_samples: int) -> Tensor:
         """Poisson(rate) variates `[S, *rate.shape]`, as floating point."""
@@ -80,9 +87,17 @@ class IID(NoiseSource):
         expanded = concentration.expand(num_samples, *concentration.shape)
         return torch._standard_gamma(expanded, generator=self.generator).clamp_(min=tiny)  # pyright: ignore
 
-    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+    def log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
+        """Where a is small, log g(a) = log g(a + 1) + log(u) / a (Marsaglia & Tsang 2000, sec. 6)."""
+        small = concentration < SMALL
+        drawn = self.standard_gamma(concentration + small.to(concentration.dtype), num_samples).log()
+        if not bool(small.any()):
+            return drawn
+        return torch.where(small, drawn + self.uniform(tuple(drawn.shape)).log() / concentration, drawn)
+
+    def normal_and_log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
         normal = self.normal((num_samples, *concentration.shape))
-        return torch.stack([normal, self.standard_gamma(concentration, num_samples)], -1)
+        return torch.stack([normal, self.log_gamma(concentration, num_samples)], -1)
 
     def poisson(self, rate: Tensor, num_samples: int) -> Tensor:
         return torch.poisson(rate.expand(num_samples, *rate.shape), generator=self.generator)

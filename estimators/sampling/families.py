@@ -4,7 +4,9 @@ What is known of a distribution stands in its file in `distributions/`; others a
 `sample`.
 """
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 import torch.distributions as td
 from torch import Tensor
@@ -15,7 +17,19 @@ from estimators.sampling.family import family_of, known_kind
 from estimators.sampling.own_sampler import path
 from estimators.sampling.transforms import Forms, Transform, unwrap
 
-__all__ = ["find", "forms", "log_prob", "noise", "path_form", "probability", "sample", "unwrap", "values"]
+__all__ = [
+    "Drawn",
+    "drawn",
+    "find",
+    "forms",
+    "log_prob",
+    "noise",
+    "path_form",
+    "probability",
+    "sample",
+    "unwrap",
+    "values",
+]
 
 
 def forms(q: td.Distribution) -> Forms:
@@ -69,11 +83,60 @@ def probability(q: td.Distribution, x: Tensor) -> Tensor:
 
 
 def log_prob(q: td.Distribution, x: Tensor) -> Tensor:
-    """log q(x): by the family's own density where it has one, whose derivative is accurate at any parameters."""
+    """log q(x): by the family's own density where it has one, whose derivative is accurate at any parameters.
+
+    x may have rounded to the edge of its support, where neither is known: `drawn` keeps what x was made of.
+    """
     density = family_of(q).log_prob
-    if density is None:
-        return q.log_prob(x)
-    inner = unwrap(q)
-    each = density(inner, x)
-    together = len(q.event_shape) - len(inner.event_shape)
+    return q.log_prob(x) if density is None else _together(q, density(unwrap(q), x))
+
+
+def _together(q: td.Distribution, each: Tensor) -> Tensor:
+    """The log-density of q, of that of the distribution inside any `Independent`."""
+    together = len(q.event_shape) - len(unwrap(q).event_shape)
     return event_sum(each, each.ndim - together)
+
+
+@final
+@dataclass(frozen=True)
+class Drawn:
+    """Samples together with what they were made of, from which their density follows where x has rounded."""
+
+    parts: tuple[Tensor, ...]
+    """x `[S, R, *E]`, and what it is made of, each `[S, R, *]`; all detached."""
+    form: Transform | None = None
+    """What made them; None: x alone is known."""
+
+    @property
+    def x(self) -> Tensor:
+        return self.parts[0]
+
+    def log_prob(self, q: td.Distribution, x: Tensor | None = None) -> Tensor:
+        """log q(x) `[S, R]`, but for terms without parameters, with its derivative at fixed x.
+
+        q is what x was drawn from, or a relative of the same family. The terms left out are the same in all of these.
+        `x` are the same samples as functions of the parameters, where they are not fixed.
+        """
+        each = None if self.form is None else self.form.log_density(unwrap(q), *self.parts)
+        if each is None:
+            return log_prob(q, self.x if x is None else x)
+        fixed = _together(q, each)
+        return fixed if x is None else fixed + log_prob(q, x) - log_prob(q, self.x)
+
+    def log_density(self, q: td.Distribution) -> Tensor:
+        """log q(x) at x as it has rounded, with the derivative of `log_prob`."""
+        found = log_prob(q, self.x)
+        if self.form is None or len(self.parts) == 1:
+            return found
+        exact = self.log_prob(q)
+        return found.detach() + (exact - exact.detach())
+
+    def map(self, change: Callable[..., Tensor], *others: "Drawn") -> "Drawn":
+        """The same with each tensor changed, together with its counterpart in others of the same form."""
+        return replace(self, parts=tuple(map(change, self.parts, *(other.parts for other in others))))
+
+
+def drawn(q: td.Distribution, noise: Tensor, form: str = "auto") -> Drawn:
+    """`values`, with a density that does not suffer from their rounding."""
+    found = find(q, form)
+    return Drawn(found.drawn(unwrap(q), noise), found)

@@ -4,6 +4,7 @@
 Gaussian mixtures, which need one such equation a dimension, stand in `rosenblatt.py`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -15,7 +16,7 @@ from torch import Tensor
 from estimators.noise import NoiseSource
 from estimators.sampling.transforms import InverseCDF, Transform
 
-__all__ = ["Implicit", "by_level", "inside_unit_interval", "moving_gamma"]
+__all__ = ["Implicit", "by_level", "moving_log_gamma"]
 
 
 def by_level(x: Tensor, level: Tensor, density: Tensor) -> Tensor:
@@ -23,17 +24,30 @@ def by_level(x: Tensor, level: Tensor, density: Tensor) -> Tensor:
     return x - (level - level.detach()) / density.detach()
 
 
-def moving_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
-    """Gamma(concentration, 1) variates with torch's approximation to −∂F/q as their derivative (up to 0.5 % off)."""
+def moving_log_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
+    """Logarithms of Gamma(concentration, 1) variates, with −∂F/(x q) as their derivative.
+
+    Where x is not small it is torch's approximation, up to 0.5 % off.
+    """
     fixed = concentration.detach()
-    slope = torch._standard_gamma_grad(fixed.expand_as(noise).contiguous(), noise)  # pyright: ignore
-    return noise + slope * (concentration - fixed)
+    return noise + _log_slope(noise, fixed.expand_as(noise).contiguous()) * (concentration - fixed)
 
 
-def inside_unit_interval(x: Tensor) -> Tensor:
-    """x moved off 0 and 1, where densities on the unit interval are infinite."""
-    limits = torch.finfo(x.dtype)
-    return x.clamp(limits.tiny, 1 - limits.eps / 2)
+SERIES = 1e-3
+"""Where x is smaller, three terms of the series of F(x) = x^a Σ (−x)^i / (i! (a + i)) / Γ(a) leave 4e-14."""
+
+
+def _log_slope(log_x: Tensor, a: Tensor) -> Tensor:
+    with torch.no_grad():
+        x = log_x.exp()
+        large = x.clamp(min=SERIES)
+        by_torch = torch._standard_gamma_grad(a, large) / large  # pyright: ignore
+        x = x.clamp(max=SERIES)
+        # ψ(a) = ψ(a + 1) − 1/a, whose second term cancels: what is left keeps its digits as a tends to 0.
+        first = 1 / a - x / (a + 1) + x**2 / (2 * (a + 2)) - x**3 / (6 * (a + 3))
+        rest = (-x / (a + 1) ** 2 + x**2 / (a + 2) ** 2 - x**3 / (2 * (a + 3) ** 2)) / a
+        by_series = -x.exp() * (first * (log_x - torch.digamma(a + 1)) + rest)
+        return torch.where(log_x < math.log(SERIES), by_series, by_torch)
 
 
 def _cdf(q: td.Distribution, x: Tensor) -> Tensor:

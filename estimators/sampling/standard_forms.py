@@ -44,6 +44,6 @@ def location_scale(standard: Callable, place: Callable = loc_scale, **level: Cal
     return {"location-scale": LocationScale(standard, place), **by_quantile(standard, place, **level)}
 
 
-def gaussian(place: Callable) -> Forms:
+def gaussian(place: Callable, **level: Callable) -> Forms:
     """The forms of x = place(q, z) with z standard normal."""
-    return {"location-scale": GaussianLocationScale(place), **by_quantile(torch.special.ndtri, place)}
+    return {"location-scale": GaussianLocationScale(place), **by_quantile(torch.special.ndtri, place, **level)}

@@ -55,6 +55,20 @@ class Transform(ABC):
         with torch.no_grad():
             return self.sample(q, noise)
 
+    def drawn(self, q: td.Distribution, noise: Tensor) -> tuple[Tensor, ...]:
+        """`values`, and after them, each `[S, R, *]`, what they are made of where that says more than they do.
+
+        x may have rounded: to 1, of which the logit is not known any more, or to 0, of which the logarithm is not.
+        """
+        return (self.values(q, noise),)
+
+    def log_density(self, q: td.Distribution, *drawn: Tensor) -> Tensor | None:
+        """log q `[S, R, *B]` at what `drawn` gave, but for terms without parameters; None: it is that of x alone.
+
+        x is what is held fixed in the derivative.
+        """
+        return None
+
 
 Forms = dict[str, Transform]
 """Ways to sample a distribution by name, the default first."""

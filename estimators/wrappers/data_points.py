@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Observed, Params
+from estimators.sampling.families import Drawn
 from estimators.sampling.family import known_kind
 
 __all__ = ["DataPoints", "Flattened", "flattened"]
@@ -67,8 +68,13 @@ class DataPoints(Observed):
         return flattened(self.whole.posterior(params))
 
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        z = x.unflatten(1, (-1, self.observation.shape[-2]))
-        return -self.data_weight * self.whole.log_weights(z, params).flatten(1)
+        return -self.data_weight * self.whole.log_weights(self._unflattened(x), params).flatten(1)
+
+    def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
+        return -self.data_weight * self.whole.log_weights(samples.map(self._unflattened), params).flatten(1)
+
+    def _unflattened(self, of_points: Tensor) -> Tensor:
+        return of_points.unflatten(1, (-1, self.observation.shape[-2]))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "DataPoints":
         return DataPoints(self.whole.to(device, dtype))  # type: ignore[arg-type]

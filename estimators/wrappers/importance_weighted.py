@@ -140,16 +140,18 @@ class ImportanceWeighted(Wrapper):
     def _proposal(self, target: td.Distribution) -> td.Distribution:
         return shifted(target, self.scale - 1) if self.proposal == "shifted" else widened(target, self.scale)
 
-    def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _weighted(self, problem: Problem, params: Params, noise: Noise) -> tuple[families.Drawn, Tensor]:
         """Points `[S, R, *E]` of the proposal and their log-weights `[S, R]`, both detached."""
         detached = {name: value.detach() for name, value in params.items()}
         target = self._points(problem.distribution(detached))
         proposal = self._proposal(target)
-        point = families.values(proposal, noise["base"])
+        point = families.drawn(proposal, noise["base"])
         if self.proposal == "defensive":
-            pick = beside(noise["component"] < 0.5, point)
-            point = torch.where(pick, families.values(target, noise["base"]), point)
-        log_target, log_proposal = families.log_prob(target, point), families.log_prob(proposal, point)
+            pick = noise["component"] < 0.5
+            point = point.map(
+                lambda wide, own: torch.where(beside(pick, own), own, wide), families.drawn(target, noise["base"])
+            )
+        log_target, log_proposal = point.log_prob(target), point.log_prob(proposal)
         if self.proposal == "defensive":
             log_proposal = torch.logaddexp(log_target, log_proposal) - math.log(2)
         return point, log_target - log_proposal

@@ -94,7 +94,10 @@ class _Recorder(IID):
     def standard_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
         raise NotImplementedError("a gamma variate is neither uniform nor normal")
 
-    def normal_and_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
+    def log_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
+        self.standard_gamma(concentration, num_samples)
+
+    def normal_and_log_gamma(self, concentration: Tensor, num_samples: int) -> NoReturn:
         self.standard_gamma(concentration, num_samples)
 
     def poisson(self, rate: Tensor, num_samples: int) -> NoReturn:

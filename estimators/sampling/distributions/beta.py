@@ -6,41 +6,45 @@ from typing import Any, ClassVar, final
 import torch
 import torch.distributions as td
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from estimators.noise import NoiseSource
+from estimators.sampling.coordinates import in_coordinate, share
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import inside_unit_interval, moving_gamma
+from estimators.sampling.implicit import moving_log_gamma
 from estimators.sampling.transforms import Transform
 
 
 @final
 @dataclass(frozen=True)
-class ImplicitBeta(Transform):
-    """The share of the first of two Gamma variates."""
+class LogRatio(Transform):
+    """The logit of x: the difference of the logarithms of two Gamma variates, which are the noise."""
 
     fixed_noise: ClassVar[bool] = False
 
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
-        return source.standard_gamma(self._concentrations(q).detach(), num_samples)
+        return source.log_gamma(self._concentrations(q).detach(), num_samples)
 
     def sample(self, q: Any, noise: Tensor) -> Tensor:
-        return self._share(moving_gamma(noise, self._concentrations(q)))
+        return self.values(q, moving_log_gamma(noise, self._concentrations(q)))
 
     def values(self, q: Any, noise: Tensor) -> Tensor:
-        return self._share(noise)
+        return noise[..., 0] - noise[..., 1]
 
     @staticmethod
     def _concentrations(q: Any) -> Tensor:
         return torch.stack([q.concentration1, q.concentration0], -1)
 
-    @staticmethod
-    def _share(gammas: Tensor) -> Tensor:
-        return inside_unit_interval(gammas[..., 0] / gammas.sum(-1))
+
+def _density(q: Any, logit: Tensor) -> Tensor:
+    a, b = q.concentration1, q.concentration0
+    normaliser = torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
+    return a * logsigmoid(logit) + b * logsigmoid(-logit) - normaliser
 
 
 @register_family(td.Beta)
 def beta() -> Family:
     return Family(
-        forms={"implicit": ImplicitBeta()},
+        forms=in_coordinate({"implicit": LogRatio()}, share, _density),
         widened=lambda q, factor: td.Beta(q.concentration1 / factor, q.concentration0 / factor),
     )

@@ -7,31 +7,42 @@ where G is Gamma(α, 1) and E is Exp(1).
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import torch
 import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
+from estimators.sampling.coordinates import in_coordinate, positive
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import moving_gamma
+from estimators.sampling.implicit import moving_log_gamma
 from estimators.sampling.transforms import Transform
 from estimators.sampling.weak_derivatives import Pair, Parts, one_uniform
+
+__all__ = ["LogGamma", "log_density"]
 
 
 @final
 @dataclass(frozen=True)
-class ImplicitGamma(Transform):
-    """The noise is the Gamma(α, 1) variate."""
+class LogGamma(Transform):
+    """log x, with the logarithm of the Gamma(α, 1) variate as the noise."""
 
     fixed_noise: ClassVar[bool] = False
 
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
-        return source.standard_gamma(q.concentration.detach(), num_samples)
+        return source.log_gamma(q.concentration.detach(), num_samples)
 
     def sample(self, q: Any, noise: Tensor) -> Tensor:
-        return moving_gamma(noise, q.concentration) / q.rate
+        return moving_log_gamma(noise, q.concentration) - q.rate.log()
 
     def values(self, q: Any, noise: Tensor) -> Tensor:
-        return noise / q.rate.detach()
+        return noise - q.rate.detach().log()
+
+
+def log_density(q: Any, log_x: Tensor) -> Tensor:
+    """log q of log x."""
+    a = q.concentration
+    scaled = log_x + q.rate.log()
+    return a * scaled - scaled.exp() - torch.lgamma(a)
 
 
 def _gamma_and_exponential(q: Any, num_samples: int, source: NoiseSource) -> Parts:
@@ -42,7 +53,7 @@ def _gamma_and_exponential(q: Any, num_samples: int, source: NoiseSource) -> Par
 @register_family(td.Gamma)
 def gamma() -> Family:
     return Family(
-        forms={"implicit": ImplicitGamma()},
+        forms=in_coordinate({"implicit": LogGamma()}, positive, log_density),
         widened=lambda q, factor: td.Gamma(q.concentration, q.rate / factor),
         weak_derivatives={
             "rate": Pair(

@@ -9,9 +9,8 @@ from estimators import (
     Params,
     Problem,
     Traits,
-    log_prob,
+    drawn,
     register_estimator,
-    values,
 )
 from torch import Tensor
 
@@ -52,11 +51,12 @@ class MyEstimator(Estimator):
         """
         q = problem.distribution(params)
         # Constants; `estimators.sample` gives them as functions of params.
-        x = values(q, noise)
-        cost = problem.cost(x, params)  # [S, R]
+        samples = drawn(q, noise)
+        cost = problem.cost(samples.x, params)  # [S, R]
         fixed = cost.detach()
         others = (fixed.sum(0) - fixed) / (len(fixed) - 1)
-        log_q = log_prob(q, x)  # [S, R]
+        # log q(x), also where x has rounded to the edge of its support.
+        log_q = samples.log_prob(q)  # [S, R]
         # What is there only for its gradient is A * (y - y.detach()), which is zero:
         # so the value of the surrogate stays the mean cost.
         term = (fixed - self.weight * others) * (log_q - log_q.detach())

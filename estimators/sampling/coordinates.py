@@ -1,0 +1,84 @@
+"""Coordinates that hold what x rounds away: log x where x is nearly 0, the logit where it may be nearly 1 as well.
+
+No parameter enters x as a function of its coordinate y: to hold y fixed is to hold x fixed, and the densities of the
+two differ by a term without parameters.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+import torch.distributions as td
+from torch import Tensor
+
+from estimators.noise import NoiseSource
+from estimators.sampling.transforms import Forms, Transform
+
+__all__ = ["InCoordinate", "in_coordinate", "inside_unit_interval", "positive", "share"]
+
+
+def inside_unit_interval(x: Tensor) -> Tensor:
+    """x moved off 0 and 1, where densities on the unit interval are infinite."""
+    limits = torch.finfo(x.dtype)
+    return x.clamp(limits.tiny, 1 - limits.eps / 2)
+
+
+def positive(y: Tensor) -> Tensor:
+    """x > 0 of its logarithm, moved off 0 and infinity."""
+    limits = torch.finfo(y.dtype)
+    return y.clamp(max=math.log(limits.max) - 1e-4).exp().clamp(min=limits.tiny)
+
+
+def share(y: Tensor) -> Tensor:
+    """x between 0 and 1 of its logit."""
+    return inside_unit_interval(y.sigmoid())
+
+
+@final
+@dataclass(frozen=True)
+class InCoordinate(Transform):
+    """x = place(y), where a form gives y."""
+
+    form: Transform
+    place: Callable[[Tensor], Tensor]
+    density: Callable[[Any, Tensor], Tensor]
+    """log q of y, but for terms without parameters."""
+
+    @property
+    def differentiable(self) -> bool:  # pyright: ignore
+        return self.form.differentiable
+
+    @property
+    def fixed_noise(self) -> bool:  # pyright: ignore
+        return self.form.fixed_noise
+
+    @property
+    def structured(self) -> bool:  # pyright: ignore
+        return self.form.structured
+
+    @property
+    def gaussian_noise(self) -> bool:  # pyright: ignore
+        return self.form.gaussian_noise
+
+    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return self.form.noise(q, num_samples, source)
+
+    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return self.place(self.form.sample(q, noise))
+
+    def values(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return self.drawn(q, noise)[0]
+
+    def drawn(self, q: td.Distribution, noise: Tensor) -> tuple[Tensor, ...]:
+        y = self.form.values(q, noise)
+        return self.place(y), y
+
+    def log_density(self, q: td.Distribution, *drawn: Tensor) -> Tensor:
+        return self.density(q, drawn[1])
+
+
+def in_coordinate(forms: Forms, place: Callable[[Tensor], Tensor], density: Callable[[Any, Tensor], Tensor]) -> Forms:
+    """The forms of x = place(y), of those of y."""
+    return {name: InCoordinate(form, place, density) for name, form in forms.items()}
