@@ -11,6 +11,7 @@ from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.steps import Eager
 from experiments.measuring.find_reference import find_reference
+from experiments.measuring.reference import Reference
 from experiments.measuring.loop import estimate, measure
 from experiments.sweep import Stop
 
@@ -46,6 +47,6 @@ def test_the_bound_of_one_sample_is_the_expected_cost(base: str):
         one, two = (prepare(problem, make_estimator(spec), size) for size in (1, 2))
         assert one.objective == EXPECTED_COST != two.objective
         reference = find_reference(one)
-        assert reference is not None and reference.kind == "exact"
+        assert isinstance(reference, Reference) and reference.kind == "exact"
     found = measure(problem, make_estimator(base), 1, replicates=2_048, seed=0)
     assert found.target == EXPECTED_COST.name and found.claim == "unbiased" and found.verdict != "biased"
