@@ -11,8 +11,8 @@ from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.steps import Eager
 from experiments.measuring.find_reference import find_reference
-from experiments.measuring.reference import Reference
 from experiments.measuring.loop import estimate, measure
+from experiments.measuring.reference import Reference
 from experiments.sweep import Stop
 
 NEAR = "linear-gaussian:dim=2,points=2"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from measurements import Custom, work
+from test_check import PROBLEM, plugin
 
 from experiments.measuring import long_run
 from experiments.measuring.find_reference import find_reference
@@ -54,3 +55,19 @@ def test_data_that_is_no_tensor_is_part_of_the_key(tmp_path: Path, monkeypatch: 
     assert before[0] != after[0]
     assert isinstance(before[1], Reference) and isinstance(after[1], Reference)
     np.testing.assert_allclose(after[1].gradient, 3 * before[1].gradient, rtol=0.05)
+
+
+def test_fresh_commands_measure_anew(gradmark: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept is wrong, as after a fault that has been mended."""
+    monkeypatch.setattr(long_run, "ELEMENTS", 1)
+    file = plugin(tmp_path, PROBLEM)
+    check = ["check", "pathwise", "-p", file, "--seconds", "0.5"]
+    assert gradmark(*check)[0] == 0
+    (first,) = kept()
+    run = ["run", "-e", "pathwise", "-p", "silent", "--plugin", file, "--max-replicates", "64"]
+    for command in (check, ["rank", file, "--seconds", "0.5"], run):
+        np.savez(first.file, groups=np.full((64, 2), 99.0), about=np.load(first.file)["about"])
+        if command is check:
+            assert gradmark(*command)[0] == 3
+        gradmark(*command, "--fresh")
+        np.testing.assert_allclose(np.load(first.file)["groups"].mean(0), 2, atol=0.1)

@@ -13,6 +13,7 @@ from experiments.commands.options import (
     components_option,
     device_option,
     dtype_option,
+    fresh_option,
     plugin_option,
     samples_option,
     seconds_option,
@@ -38,6 +39,7 @@ COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would
 @device_option
 @dtype_option
 @seed_option
+@fresh_option
 @seconds_option(20.0, "Budget of an estimator on a problem.")
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
 @plugin_option
@@ -48,6 +50,7 @@ def command(
     device: str,
     dtype: str,
     seed: int,
+    fresh: bool,
     seconds: float,
     strict: bool,
     plugins: Sequence[str],
@@ -61,6 +64,7 @@ def command(
     from estimators.registry import components, make_estimator, make_problem
     from experiments.gradients.prepare import find_device
     from experiments.gradients.problem_checks import check_initial_point
+    from experiments.measuring.reference_files import forget
     from experiments.measuring.stop import Stop
     from experiments.terminal.progress import narrator
 
@@ -71,6 +75,8 @@ def command(
     find_device(device)
     for spec in chosen:
         check_initial_point(make_problem(spec), getattr(torch, dtype))
+    if fresh:
+        forget(frozenset(make_problem(spec).spec for spec in chosen))
     torch.set_num_threads(1)
     stop = Stop(detect=True, max_seconds=seconds, max_replicates=MAX_REPLICATES)
     checks: list[Check] = []

@@ -14,6 +14,7 @@ __all__ = [
     "components_option",
     "device_option",
     "dtype_option",
+    "fresh_option",
     "plugin_option",
     "run_argument",
     "samples_option",
@@ -53,6 +54,9 @@ def seconds_option(default: float, text: str) -> Callable:
 
 
 device_option = click.option("--device", default="cpu", show_default=True)
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Measure the reference gradients anew, where none is known exactly."
+)
 dtype_option = click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),

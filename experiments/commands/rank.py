@@ -10,6 +10,7 @@ from experiments.commands.exits import FAILED, NOTHING, WELL
 from experiments.commands.options import (
     device_option,
     dtype_option,
+    fresh_option,
     plugin_option,
     samples_option,
     seconds_option,
@@ -25,6 +26,7 @@ from experiments.terminal.completion import complete_component
 @device_option
 @dtype_option
 @seed_option
+@fresh_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
 @click.option("--reasons", is_flag=True, help="Also why the other estimators do not support the problem.")
 @plugin_option
@@ -35,6 +37,7 @@ def command(
     device: str,
     dtype: str,
     seed: int,
+    fresh: bool,
     as_json: bool,
     reasons: bool,
     plugins: Sequence[str],
@@ -50,6 +53,7 @@ def command(
     from estimators.registry import make_problem
     from experiments.gradients.prepare import find_device
     from experiments.gradients.problem_checks import check_initial_point
+    from experiments.measuring.reference_files import forget
     from experiments.ranking.answer import Answer
     from experiments.ranking.candidates import candidates
     from experiments.ranking.contest import Contest
@@ -60,7 +64,9 @@ def command(
     made = make_problem(_problem(problem))
     check_initial_point(made, getattr(torch, dtype))
     torch.set_num_threads(1)
-    able = candidates(made, num_samples)
+    if fresh:
+        forget(frozenset({made.spec}))
+    able = candidates(made.to("cpu", getattr(torch, dtype)), num_samples)
     with narrator() as progress:
         found, failed = Contest(made, num_samples, device, seed, seconds, dtype).measure(able.supported, progress)
     answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed)

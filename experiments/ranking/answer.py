@@ -21,8 +21,8 @@ from experiments.terminal.words import rescaled
 __all__ = ["Answer"]
 
 NO_REFERENCE = (
-    "By variance, which does not see a bias: the exact gradient is unknown, and no estimator that claims to be "
-    "unbiased could be checked against the plain score function."
+    "By variance, which does not see a bias: the exact gradient is unknown, and none was measured that two mechanisms "
+    "agree on."
 )
 
 
