@@ -15,7 +15,7 @@ from estimators.learning import variance_gradient
 from estimators.registry import components
 from estimators.sampling import families
 
-REPLICATES = 4000
+REPLICATES = 20_000
 MASK = torch.tensor([[0.0, -math.inf, 0.0, 0.0], [-math.inf, 0.0, 0.0, -math.inf]], dtype=torch.float64)
 BITS = torch.tensor([0.0, math.inf, -math.inf, 0.0], dtype=torch.float64)
 

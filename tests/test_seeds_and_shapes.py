@@ -11,7 +11,7 @@ from torch import Tensor
 from estimators import IID, Params, Problem, make_estimator
 from estimators.interface import replicated
 
-REPLICATES, STEP = 4000, 0.2
+REPLICATES, STEP = 40_000, 0.2
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def test_finite_differences_with_noise_of_their_own(problem: Waiting) -> None:
     assert reason is not None and reason.endswith("cannot be common; try common_noise=false")
     point = problem.initial_params()
     params = replicated(point, REPLICATES)
-    found = estimator.gradient(problem, params, estimator.draw(problem, params, 4, IID(0, dtype=torch.float64)))
+    found = estimator.gradient(problem, params, estimator.draw(problem, params, 32, IID(0, dtype=torch.float64)))
     (gradient,), theta = found.values(), point["log_rate"]
     shifts = STEP * torch.eye(theta.numel(), dtype=torch.float64).unflatten(-1, theta.shape)
     rise = torch.stack([problem.expected(theta + shift) - problem.expected(theta - shift) for shift in shifts])
