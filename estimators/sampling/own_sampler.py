@@ -65,7 +65,8 @@ def own_sample(q: td.Distribution, seed: Tensor) -> Tensor:
     """Samples of a distribution's own sampler; the global generator is put back after."""
     draw = q.rsample if _has_rsample(q) else q.sample
     with torch.random.fork_rng(devices=[seed.device] if seed.is_cuda else []):
-        torch.manual_seed(int(seed[0]))
+        # torch.manual_seed takes a millisecond where there is no GPU: it keeps the call, with its traceback, for later.
+        (torch.manual_seed if seed.is_cuda else torch.default_generator.manual_seed)(int(seed[0]))
         return draw(seed.shape)
 
 
