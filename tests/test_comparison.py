@@ -172,10 +172,10 @@ def test_an_unchanged_bias_alarms_as_rarely_as_the_significance_says():
 def test_false_alarms_are_as_rare_as_the_significance_says():
     """Runs of which nothing changed, with errors as large as their intervals say."""
     generator = np.random.default_rng(0)
-    half = math.exp(2 * 0.2) - 1
+    arm = math.exp(2 * 0.2)
     alarms = 0
     for one, two in 4 * np.exp(0.2 * generator.standard_normal((2000, 2))):
-        sides = [cell(total_variance=(v, v * (1 - half), v * (1 + half))) for v in (one, two)]
+        sides = [cell(total_variance=(v, v / arm, v * arm)) for v in (one, two)]
         change = runs._variance(sides[0], sides[1])
         alarms += change is not None and change.worse(Gate(1.01, 0.01))
     assert 5 <= alarms <= 40  # 20 expected

@@ -180,8 +180,8 @@ def test_lax_is_unbiased_whatever_the_network(kind: type[Lax] | type[WithoutPath
 @pytest.mark.parametrize("problem", ["gaussian-step:dim=2,k=0.5", "gaussian-cosine:dim=2", "gamma-cost:dim=2"])
 def test_lax_learns_to_reduce_the_variance(problem: str) -> None:
     """More than the optimal baseline does; where the cost has a jump, too."""
-    found = measured(workload(problem, "lax"), 50_000)
-    baseline = measured(workload(problem, "optimal-baseline"), 50_000)
+    found = measured(workload(problem, "lax"), 200_000)
+    baseline = measured(workload(problem, "optimal-baseline"), 200_000)
     assert found.total_variance.high < baseline.total_variance.low
     assert found.verdict != "biased" and found.fitted
 

@@ -81,6 +81,7 @@ def test_the_shape_of_x_changes_nothing(spec: str) -> None:
             torch.testing.assert_close(found, wanted, rtol=ROUNDING, atol=ROUNDING, msg=kind.__name__)
 
 
+@pytest.mark.filterwarnings("ignore:.* has learned nothing")
 @each_estimator
 def test_loss_and_update_of_one_number(spec: str) -> None:
     """As a training loop has them, of parameters that are numbers."""

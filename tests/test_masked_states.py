@@ -141,6 +141,7 @@ def fitted(spec: str, problem: Problem, num_samples: int) -> Estimator:
     return make_estimator(spec).fit(problem, params, num_samples, IID(7, dtype=torch.float64))
 
 
+@pytest.mark.filterwarnings("ignore:.* has learned nothing")
 @pytest.mark.parametrize("name", ["one-hot", "bits", *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
 @pytest.mark.parametrize("spec", SPECS)
 def test_right_or_refused(spec: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from estimators.registry import components
 from estimators.registry.registration import tables
 
 CONTROLLED = ("double", "discrete-stein", "muprop", "moving-average", "leave-one-out", "regression", "optimal-baseline")
-COUPLED = ("rao-blackwellized", "rebar", "relax", "arm", "disarm", "arms", "unordered-set")
+COUPLED = ("measure-valued", "rao-blackwellized", "rebar", "relax", "arm", "disarm", "arms", "unordered-set")
 BIASED_PATH = {"pathwise": False, "pathwise:form=inverse-cdf": False, "pathwise:form=implicit": False}
 
 

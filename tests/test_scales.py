@@ -43,6 +43,7 @@ class Beyond(Problem):
     """P(x > a) of x ~ N(loc, 1)."""
 
     bound: float = 4.0
+    differentiable = False
 
     def initial_params(self) -> Params:
         return {"loc": torch.zeros(1)}

@@ -43,7 +43,7 @@ def check_problem(problem: Problem, point: Params, circumstances: str = "") -> N
         raise ValueError(f"x of {spec} has no entries: its event shape is {tuple(q.event_shape)}{where}")
     device, dtype = next(iter(point.values())).device, next(iter(point.values())).dtype
     x = families.values(q, families.noise(q, SAMPLES, IID(0, device, dtype)))
-    _check_log_prob(spec, q, x, dtype)
+    _check_log_prob(spec, q, x, dtype, where)
     _check_cost(problem, x, params, spec)
 
 
@@ -57,14 +57,14 @@ def _distribution(problem: Problem, params: Params, spec: str) -> Any:
         raise ValueError(f"the distribution of {spec} fails: {message(error)}{raised_at(error)}") from error
 
 
-def _check_log_prob(spec: str, q: Distribution, x: Tensor, dtype: torch.dtype) -> None:
+def _check_log_prob(spec: str, q: Distribution, x: Tensor, dtype: torch.dtype, where: str) -> None:
     """ValueError: the log-density is no `[S, R]` in the dtype of the parameters."""
     try:
         with torch.no_grad():
             log_q = families.log_prob(q, x)
     except (NotImplementedError, RuntimeError, TypeError, ValueError):
         return  # some estimators need none, and the others say what is wrong
-    what, where = f"log_prob of the distribution of {spec}", defined_at(q.log_prob)
+    what = f"log_prob of the distribution of {spec}"
     check_shape(what, "[S, R]", log_q, (SAMPLES, REPLICATES), where)
     if log_q.dtype != dtype:
         raise ValueError(

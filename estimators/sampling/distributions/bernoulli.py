@@ -43,8 +43,12 @@ def _quantile(q: Any, u: Tensor) -> Tensor:
 
 
 def _log_prob(q: Any, x: Tensor) -> Tensor:
-    """log q(x); torch's own loses its derivative under `torch.func` and the compiler, where P(x) rounds to 1."""
-    return -torch.where(x > 0.5, softplus(-q.logits), softplus(q.logits))
+    """log q(x); torch's own loses its derivative under `torch.func` and the compiler, where P(x) rounds to 1.
+
+    Linear in x, as relaxed samples need it.
+    """
+    logits = finite_logits(q)
+    return -x * softplus(-logits) - (1 - x) * softplus(logits)
 
 
 def _nothing(q: Any, num_samples: int, source: NoiseSource) -> Parts:
