@@ -22,8 +22,9 @@ def without_path(spec):
 
 
 def coupled_or_controlled(spec):
+    """Or without any noise: the cost is a sum over bits, where the difference of a weak derivative is exact."""
     controls = spec.startswith("score-function:") and any(name in spec for name in CONTROLLED)
-    return spec.partition(":")[0] in COUPLED or controls
+    return spec.partition(":")[0] in (*COUPLED, "measure-valued") or controls
 
 
 KNOWN = {
