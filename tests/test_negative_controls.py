@@ -1,13 +1,13 @@
 """Estimators with the field's usual mistakes, each of which claims to be unbiased and must be found out."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from planted import QUADRATIC, Honest, verdict
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Estimator, Problem, ScoredSamples
-from estimators.pathwise import Pathwise
+from estimators.interface import ControlVariate, Estimator, ScoredSamples
 from estimators.registry import make_estimator, make_problem
 from estimators.sampling import families
 from estimators.score_function import ScoreFunction
@@ -15,7 +15,6 @@ from estimators.wrappers.stratified import Stratified
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
-from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
 
 
@@ -38,19 +37,6 @@ class EagerMovingAverage(ControlVariate):
         assert past is not None
         average = self.decay * past.detach().to(samples.cost.dtype) + (1 - self.decay) * samples.cost.mean(0)
         return average * samples.score
-
-
-@dataclass(frozen=True)
-class Honest(Estimator):
-    """Whatever its base computes, it claims to be unbiased."""
-
-    base: Estimator = field(default_factory=Pathwise)
-
-    def draw(self, problem, params, num_samples, source):
-        return self.base.draw(problem, params, num_samples, source)
-
-    def surrogate(self, problem, params, noise):
-        return self.base.surrogate(problem, params, noise)
 
 
 @dataclass(frozen=True)
@@ -148,13 +134,6 @@ def proposal(z: Tensor, concentration: Tensor) -> Tensor:
     return ((1 + radius * z) / (radius + z)).clamp(-1 + 1e-6, 1 - 1e-6)
 
 
-def verdict(problem: Problem, estimator: Estimator, num_samples: int, replicates: int = 400_000) -> Measurement:
-    work = prepare(problem, estimator, num_samples)
-    assert work.estimator.claim(problem, num_samples) == "unbiased"
-    return estimate(work, find_reference(work), Stop(replicates=replicates))
-
-
-QUADRATIC = "gaussian-quadratic:dim=2"
 CONTROLS = [
     (ScoreFunction(MeanBaseline()), QUADRATIC, 4),
     (ScoreFunction(EagerMovingAverage()), QUADRATIC, 2),

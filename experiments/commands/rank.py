@@ -69,7 +69,7 @@ def command(
     able = candidates(made.to("cpu", getattr(torch, dtype)), num_samples)
     with narrator() as progress:
         found, failed = Contest(made, num_samples, device, seed, seconds, dtype).measure(able.supported, progress)
-    answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed)
+    answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed, able.same)
     answer.tell_failures()
     if not found and not answer.failed:
         click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)

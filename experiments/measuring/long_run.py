@@ -32,7 +32,7 @@ __all__ = ["measured_gradient"]
 NUM_SAMPLES = 64
 ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a candidate may take."""
-BYTES = 2**38
+BYTES = 2**36
 """Replicates × the footprint of one that it may take, where that is more."""
 FEWEST, MOST = 2**10, 2**17
 """The replicates with which a run begins, and at which it ends in any case."""

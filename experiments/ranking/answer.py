@@ -1,7 +1,7 @@
 """The answer to which estimator is the best on a problem, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,8 @@ class Answer:
     found: Sequence[Measurement]
     unsupported: Mapping[str, str]
     failed: Mapping[str, str]
+    same: Mapping[str, str] = field(default_factory=dict)
+    """What was not measured since it gives the same estimates as another, and as which."""
 
     @cached_property
     def ranking(self) -> list[Ranked]:
@@ -72,9 +74,18 @@ class Answer:
 
     @property
     def others(self) -> list[str]:
-        """The same of the other estimators, in short; and whose mean is a multiple of the gradient."""
+        """What was not measured; warnings of the others, in short; whose mean is a multiple of the gradient."""
         alike = [(one.estimator, rescaled(one.verdict, one.scale, one.mean_cosine)) for one in self.found]
-        return lines(self._warnings(tied=False), short=True) + [f"{name}: {text}" for name, text in alike if text]
+        return [
+            *(self._alike(one.estimator) for one in self.found if one.estimator in self.same.values()),
+            *lines(self._warnings(tied=False), short=True),
+            *(f"{name}: {text}" for name, text in alike if text),
+        ]
+
+    def _alike(self, spec: str) -> str:
+        """Which others have the errors of this one."""
+        others = ", ".join(other for other, like in self.same.items() if like == spec)
+        return f"{spec}: not measured, since they give the same estimates (in other times): {others}"
 
     def _warnings(self, *, tied: bool) -> list[tuple[str, str]]:
         chosen = [one.estimator for one in self.ranking if one.tied == tied]
@@ -90,6 +101,7 @@ class Answer:
             "remarks": self.remarks,
             "code": self.code,
             "ranking": standings(self.ranking, self.by_spec),
+            "same_estimates": self.same,
             "unsupported": self.unsupported,
             "failed": self.failed,
         }

@@ -1,10 +1,13 @@
 """The estimators that can be ranked on a problem."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from estimators.interface import Problem
+from estimators.interface import Estimator, Problem
+from estimators.pathwise import Pathwise
 from estimators.registry import components, make_estimator
 from experiments.machine.errors import reason
+from experiments.ranking.same_estimates import same_estimates
 
 __all__ = ["Candidates", "candidates"]
 
@@ -14,12 +17,14 @@ class Candidates:
     """Specs: those that support a problem, why others do not, and how yet others failed to say."""
 
     supported: list[str] = field(default_factory=list)
+    same: dict[str, str] = field(default_factory=dict)
+    """Those that would support it but give the same estimates as one that does, and which one."""
     unsupported: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
 def candidates(problem: Problem, num_samples: int) -> Candidates:
-    """Every variant of every registered estimator is asked, but for the exact gradient."""
+    """Every variant of every registered estimator is asked, but for the exact gradient; forms alike count once."""
     specs = [spec for name, cls in components("estimator").items() if name != "exact" for spec in cls.variants()]
     found = Candidates()
     for spec in dict.fromkeys(specs):
@@ -29,8 +34,18 @@ def candidates(problem: Problem, num_samples: int) -> Candidates:
         except Exception as error:
             found.failed[spec] = reason(error)
             continue
-        if why is None:
-            found.supported.append(estimator.spec)
-        else:
+        if why is not None:
             found.unsupported[estimator.spec] = why
+        elif (like := _like(problem, estimator, found.supported)) is not None:
+            found.same[estimator.spec] = like
+        else:
+            found.supported.append(estimator.spec)
     return found
+
+
+def _like(problem: Problem, estimator: Estimator, others: Sequence[str]) -> str | None:
+    """Which of the others gives the same estimates, of those that differ in nothing but the form of x."""
+    if not isinstance(estimator, Pathwise):
+        return None
+    forms = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
+    return next((other.spec for other in forms if same_estimates(problem, other, estimator)), None)
