@@ -116,6 +116,7 @@ DEAR = [
     "score-function@bernoulli-shared-logit@*",  # a gradient that is small against the cost
     "importance-weighted*@bernoulli-shared-logit@*",
     "reinforce-without-replacement@bernoulli-shared-logit@*",
+    "reinforce-without-replacement@bandit-policy@*",  # heavy tails
     "sum-and-sample@bernoulli-shared-logit@*",
     "rebar@bernoulli-shared-logit@*",
     "score-function:control_variate=muprop@bernoulli-shared-logit@*",
