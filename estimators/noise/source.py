@@ -90,9 +90,9 @@ class IID(NoiseSource):
     def log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
         """Where a is small, log g(a) = log g(a + 1) + log(u) / a (Marsaglia & Tsang 2000, sec. 6)."""
         small = concentration < SMALL
-        drawn = self.standard_gamma(concentration + small.to(concentration.dtype), num_samples).log()
         if not bool(small.any()):
-            return drawn
+            return self.standard_gamma(concentration, num_samples).log()
+        drawn = self.standard_gamma(concentration + small.to(concentration.dtype), num_samples).log()
         return torch.where(small, drawn + self.uniform(tuple(drawn.shape)).log() / concentration, drawn)
 
     def normal_and_log_gamma(self, concentration: Tensor, num_samples: int) -> Tensor:
