@@ -10,7 +10,7 @@ from estimators.registry.registration import tables
 
 CONTROLLED = ("double", "discrete-stein", "muprop", "moving-average", "leave-one-out", "regression", "optimal-baseline")
 COUPLED = ("measure-valued", "rao-blackwellized", "rebar", "relax", "arm", "disarm", "arms", "unordered-set")
-BIASED_PATH = {"pathwise": False, "pathwise:form=inverse-cdf": False, "pathwise:form=implicit": False}
+BIASED_PATH = {"pathwise": False}
 
 
 def placed_path(spec):

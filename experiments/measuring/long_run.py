@@ -168,7 +168,7 @@ def _appoint_judge(race: Race, workload: Workload) -> None:
 
 def _pilot(workload: Workload, spec: str, num_samples: int) -> Sampling:
     run = Sampling(_prepared(workload, spec, num_samples, "directions of the reference"), None)
-    run.grow(min(run.block, FEWEST))
+    run.within_memory(lambda: run.grow(min(run.block, FEWEST)))
     return run
 
 
