@@ -9,7 +9,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import ClassVar, final
 
 import numpy as np
@@ -176,7 +175,7 @@ def step_for(workload: Workload, units: np.ndarray) -> float | None:
     """The largest step at which the expected cost hardly bends, as a few replicates show; None: there is none."""
     for step in STEPS:
         sampling = differences_along(workload, units, step)
-        sampling.within_memory(partial(_one_block, sampling))
+        sampling.reach(sampling.block)
         if sampling.nonfinite or sampling.groups is None:
             continue
         wide, narrow = halves(sampling.groups)
@@ -186,7 +185,3 @@ def step_for(workload: Workload, units: np.ndarray) -> float | None:
         if bend <= max(CURVED * float(np.linalg.norm(narrow.mean(0))), 3 * noise):
             return step
     return None
-
-
-def _one_block(sampling: Sampling) -> None:
-    sampling.grow(sampling.block)

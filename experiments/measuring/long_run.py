@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -168,22 +167,17 @@ def _appoint_judge(race: Race, workload: Workload) -> None:
 
 def _pilot(workload: Workload, spec: str, num_samples: int) -> Sampling:
     run = Sampling(_prepared(workload, spec, num_samples, "directions of the reference"), None)
-    run.within_memory(lambda: run.grow(min(run.block, FEWEST)))
+    run.reach(min(run.block, FEWEST))
     return run
 
 
 def _grown(run: Sampling, replicates: int) -> str | None:
     """Why a run did not reach a number of replicates; None: it did."""
     try:
-        run.within_memory(partial(_fill, run, replicates))
+        run.reach(replicates)
     except Exception as error:
         return reason(error)
     return "some of its gradients are not finite" if run.nonfinite else None
-
-
-def _fill(run: Sampling, replicates: int) -> None:
-    while run.replicates < replicates:
-        run.grow(replicates - run.replicates)
 
 
 def _candidate(spec: str, run: Sampling) -> Candidate:

@@ -5,7 +5,6 @@ It is not where the support moves with the parameters, or samples do not follow 
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import final
 
 import numpy as np
@@ -87,7 +86,7 @@ def _p_value(workload: Workload) -> float:
     scores = prepare(problem, score, num_samples, device=str(workload.device), dtype=workload.dtype)
     replicates = max(FEWEST, min(ELEMENTS // (num_samples * event), MOST)) // GROUPS * GROUPS
     sampling = Sampling(scores, None)
-    sampling.within_memory(partial(_fill, sampling, replicates))
+    sampling.reach(replicates)
     groups = sampling.groups
     assert groups is not None
     if sampling.nonfinite:
@@ -96,8 +95,3 @@ def _p_value(workload: Workload) -> float:
     scale = math.sqrt(float(np.max(groups.variance + groups.overall_mean**2)))
     floor = 64 * torch.finfo(workload.dtype).eps * scale
     return statistics.bias_test(groups, np.zeros(groups.mean.shape[1]), floor).p_value
-
-
-def _fill(sampling: Sampling, replicates: int) -> None:
-    while sampling.replicates < replicates:
-        sampling.grow(replicates - sampling.replicates)

@@ -91,6 +91,14 @@ class Sampling:
                 self._begin(self.workload.halved)
                 warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
 
+    def reach(self, replicates: int) -> None:
+        """Grow to a number of replicates (a multiple of the number of groups), in chunks that fit into the memory."""
+        self.within_memory(lambda: self._reach(replicates))
+
+    def _reach(self, replicates: int) -> None:
+        while self.replicates < replicates:
+            self.grow(replicates - self.replicates)
+
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
         chunks = range(self.chunks_used, self.chunks_used + self.block // self.workload.chunk)
