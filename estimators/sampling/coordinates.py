@@ -14,7 +14,7 @@ import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
-from estimators.sampling.transforms import Forms, Transform
+from estimators.sampling.transforms import Forms, Through, Transform
 
 __all__ = ["InCoordinate", "in_coordinate", "inside_unit_interval", "positive", "share"]
 
@@ -38,41 +38,26 @@ def share(y: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class InCoordinate(Transform):
-    """x = place(y), where a form gives y."""
+class InCoordinate(Through):
+    """x = place(y), where another form gives y."""
 
-    form: Transform
+    base: Transform
     place: Callable[[Tensor], Tensor]
     density: Callable[[Any, Tensor], Tensor]
     """log q of y, but for terms without parameters."""
 
     @property
-    def differentiable(self) -> bool:  # pyright: ignore
-        return self.form.differentiable
-
-    @property
-    def fixed_noise(self) -> bool:  # pyright: ignore
-        return self.form.fixed_noise
-
-    @property
-    def structured(self) -> bool:  # pyright: ignore
-        return self.form.structured
-
-    @property
     def gaussian_noise(self) -> bool:  # pyright: ignore
-        return self.form.gaussian_noise
+        return self.base.gaussian_noise
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        return self.form.noise(q, num_samples, source)
+        return self.base.noise(q, num_samples, source)
 
     def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return self.place(self.form.sample(q, noise))
-
-    def values(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return self.drawn(q, noise)[0]
+        return self.place(self.base.sample(q, noise))
 
     def drawn(self, q: td.Distribution, noise: Tensor) -> tuple[Tensor, ...]:
-        y = self.form.values(q, noise)
+        y = self.base.values(q, noise)
         return self.place(y), y
 
     def log_density(self, q: td.Distribution, *drawn: Tensor) -> Tensor:

@@ -75,37 +75,34 @@ def uniform_like(like: Tensor, shape: torch.Size) -> Tensor:
     return open_interval(torch.rand(shape, dtype=like.dtype, device=like.device))
 
 
+class OwnSampler(Transform):
+    """A distribution through its own sampler; the noise is a seed."""
+
+    structured: ClassVar[bool] = False
+    seeded: ClassVar[bool] = True
+
+    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return seed(q, num_samples, source)
+
+    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return own_sample(q, noise)
+
+
 @final
 @dataclass(frozen=True)
-class Fallback(Transform):
-    """Any distribution through its own sampler, differentiable where that is an `rsample`; the noise is a seed."""
+class Fallback(OwnSampler):
+    """Any distribution, differentiable where its sampler is an `rsample`."""
 
     differentiable: bool  # pyright: ignore
-    structured: ClassVar[bool] = False
-    seeded: ClassVar[bool] = True
-
-    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        return seed(q, num_samples, source)
-
-    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return own_sample(q, noise)
 
 
 @final
 @dataclass(frozen=True)
-class StraightThrough(Transform):
-    """A discrete distribution through its `rsample`, whose derivative is not that of x; the noise is a seed."""
+class StraightThrough(OwnSampler):
+    """A discrete distribution with an `rsample`, whose derivative is not that of x."""
 
     differentiable: ClassVar[bool] = False
-    structured: ClassVar[bool] = False
-    seeded: ClassVar[bool] = True
     straight_through: ClassVar[bool] = True
-
-    def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
-        return seed(q, num_samples, source)
-
-    def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return own_sample(q, noise)
 
 
 @final

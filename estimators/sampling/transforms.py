@@ -21,6 +21,7 @@ __all__ = [
     "GaussianLocationScale",
     "InverseCDF",
     "LocationScale",
+    "Through",
     "Transform",
     "unwrap",
 ]
@@ -68,6 +69,31 @@ class Transform(ABC):
         x is what is held fixed in the derivative.
         """
         return None
+
+
+class Through(Transform):
+    """x as a function of what another transform gives, with its properties. A subclass is a dataclass with `base`."""
+
+    base: Transform
+
+    @property
+    def differentiable(self) -> bool:  # pyright: ignore
+        return self.base.differentiable
+
+    @property
+    def fixed_noise(self) -> bool:  # pyright: ignore
+        return self.base.fixed_noise
+
+    @property
+    def structured(self) -> bool:  # pyright: ignore
+        return self.base.structured
+
+    @property
+    def seeded(self) -> bool:  # pyright: ignore
+        return self.base.seeded
+
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+        return self.drawn(q, noise)[0]
 
 
 Forms = dict[str, Transform]

@@ -12,31 +12,15 @@ from estimators.noise import NoiseSource
 from estimators.sampling.families import Drawn, forms
 from estimators.sampling.family import Family, register_family
 from estimators.sampling.flows import pulled_back, single
-from estimators.sampling.transforms import Forms, Transform, unwrap
+from estimators.sampling.transforms import Forms, Through, Transform, unwrap
 
 
 @final
 @dataclass(frozen=True)
-class Pushforward(Transform):
+class Pushforward(Through):
     """Samples of a base distribution through the transforms of a `TransformedDistribution`."""
 
     base: Transform
-
-    @property
-    def differentiable(self) -> bool:  # pyright: ignore
-        return self.base.differentiable
-
-    @property
-    def fixed_noise(self) -> bool:  # pyright: ignore
-        return self.base.fixed_noise
-
-    @property
-    def structured(self) -> bool:  # pyright: ignore
-        return self.base.structured
-
-    @property
-    def seeded(self) -> bool:  # pyright: ignore
-        return self.base.seeded
 
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
         return self.base.noise(unwrap(q.base_dist), num_samples, source)
@@ -46,9 +30,6 @@ class Pushforward(Transform):
         for transform in q.transforms:
             x = transform(x)
         return x
-
-    def values(self, q: Any, noise: Tensor) -> Tensor:
-        return self.drawn(q, noise)[0]
 
     def drawn(self, q: Any, noise: Tensor) -> tuple[Tensor, ...]:
         """x, what each transform was applied to, that of the last first, and what the base sample was made of."""
