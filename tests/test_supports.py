@@ -18,7 +18,7 @@ from estimators.interface.refusals import score
 from estimators.sampling import families
 from estimators.sampling.distributions.logistic import Logistic
 from estimators.sampling.distributions.truncated_normal import TruncatedNormal
-from experiments.gradients.workload import without_validation
+from estimators.sampling.unchecked import without_validation
 
 REPLICATES = 40_000
 ONE = torch.ones(())

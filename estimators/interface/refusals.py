@@ -1,8 +1,7 @@
 """Sentences that say why a component cannot be used, for reasons that several share; None: it can be used."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from estimators.sampling import families
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_binary
 from estimators.sampling.supports import moves_its_support
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["at_least", "binary", "differentiable", "differentiable_samples", "even", "score"]
 
@@ -105,7 +105,7 @@ def _tried(problem: Problem, what: str, form: str, trial: Trial, dtype: torch.dt
     key = type(problem), what, form, dtype
     if key not in problem.trials:
         leaves = {name: value.to(dtype).requires_grad_() for name, value in start(problem).items()}
-        with warnings.catch_warnings(action="ignore"), torch.enable_grad(), _without_validation():
+        with warnings.catch_warnings(action="ignore"), torch.enable_grad(), without_validation():
             try:
                 q = problem.on_least_data.to("cpu", dtype).distribution(leaves)
                 problem.trials[key] = trial(q, leaves, dtype)
@@ -114,14 +114,3 @@ def _tried(problem: Problem, what: str, form: str, trial: Trial, dtype: torch.dt
                 kind, of = _kind(problem.on_least_data.initial_distribution), str(dtype).removeprefix("torch.")
                 problem.trials[key] = f"{what} of {kind} cannot be differentiated in {of}: {reason}"
     return problem.trials[key]
-
-
-@contextmanager
-def _without_validation() -> Iterator[None]:
-    """Arguments unchecked, as where gradients are measured: samples that round to the edge of the support are none."""
-    before = Distribution._validate_args
-    Distribution.set_default_validate_args(False)
-    try:
-        yield
-    finally:
-        Distribution.set_default_validate_args(before)

@@ -6,12 +6,13 @@ from dataclasses import replace
 import torch
 
 from estimators.interface import Estimator, Params, Problem
+from estimators.sampling.unchecked import without_validation
 from experiments.gradients.compiling import Compile
 from experiments.gradients.footprint import Footprint
 from experiments.gradients.problem_checks import check_problem
 from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
-from experiments.gradients.workload import CHUNK_ELEMENTS, Workload, without_validation
+from experiments.gradients.workload import CHUNK_ELEMENTS, Workload
 from experiments.machine.allocator import keep_freed_memory
 
 __all__ = ["find_device", "prepare", "prepare_unlearned"]

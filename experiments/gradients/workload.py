@@ -2,24 +2,22 @@
 
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from estimators.interface import Estimator, Noise, Objective, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
+from estimators.sampling.unchecked import without_validation
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
 from experiments.gradients.footprint import Footprint
 from experiments.gradients.steps import Eager, Step
 
-__all__ = ["Workload", "flatten", "without_validation"]
+__all__ = ["Workload", "flatten"]
 
 CHUNK_ELEMENTS = 2**19
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
@@ -147,14 +145,3 @@ class Workload:
 def flatten(params: Params) -> Tensor:
     """Parameters `[R, *shape]` as one matrix `[R, P]`, in the order of the dictionary."""
     return torch.cat([value.reshape(len(value), -1) for value in params.values()], dim=1)
-
-
-@contextmanager
-def without_validation() -> Iterator[None]:
-    """torch.distributions without argument checks, which cost more than the sampling and stop compilation."""
-    before = Distribution._validate_args
-    Distribution.set_default_validate_args(False)
-    try:
-        yield
-    finally:
-        Distribution.set_default_validate_args(before)

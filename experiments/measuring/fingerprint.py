@@ -8,7 +8,8 @@ import torch
 from estimators.interface import replicated
 from estimators.noise import IID
 from estimators.sampling import families
-from experiments.gradients.workload import Workload, without_validation
+from estimators.sampling.unchecked import without_validation
+from experiments.gradients.workload import Workload
 
 __all__ = ["fingerprint"]
 

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from estimators.sampling.unchecked import without_validation
 from experiments.gradients.float64 import gradient_in_float64
-from experiments.gradients.workload import Workload, flatten, without_validation
+from experiments.gradients.workload import Workload, flatten
 
 __all__ = ["rounding", "rounding_noise", "rounding_shift"]
 

@@ -4,9 +4,10 @@ import torch
 
 from estimators.interface import Unsupported
 from estimators.sampling import families
+from estimators.sampling.unchecked import without_validation
 from estimators.score_function import ScoreFunction
 from experiments.gradients.float64 import double, gradient_in_float64
-from experiments.gradients.workload import Workload, flatten, without_validation
+from experiments.gradients.workload import Workload, flatten
 
 __all__ = ["cost_varies", "size_of_terms"]
 

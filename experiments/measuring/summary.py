@@ -5,8 +5,9 @@ import math
 import numpy as np
 import torch
 
+from estimators.sampling.unchecked import without_validation
 from experiments import statistics
-from experiments.gradients.workload import Workload, without_validation
+from experiments.gradients.workload import Workload
 from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling

@@ -9,7 +9,7 @@ from estimators.interface import Problem, derivative, start
 from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.sampling import families
-from experiments.gradients.workload import without_validation
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["same_estimates"]
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.gradients.workload import Workload, without_validation
+from estimators.sampling.unchecked import without_validation
+from experiments.gradients.workload import Workload
 from experiments.machine.memory import peak_memory
 from experiments.machine.provenance import cpu_name
 from experiments.statistics import Interval, work_normalized

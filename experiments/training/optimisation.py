@@ -9,9 +9,10 @@ from torch import Tensor
 from estimators.interface import Problem, Unsupported
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
+from estimators.sampling.unchecked import without_validation
 from experiments.gradients.problem_checks import check_batch
 from experiments.gradients.steps import Eager
-from experiments.gradients.workload import Workload, flatten, without_validation
+from experiments.gradients.workload import Workload, flatten
 from experiments.training.settings import Train
 
 __all__ = ["Optimisation"]
