@@ -22,7 +22,7 @@ __all__ = ["Workload", "flatten"]
 CHUNK_ELEMENTS = 2**19
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
 MOST_REPLICATES = 2**15
-"""The most replicates in a chunk: many cells want no more."""
+"""The most replicates in a chunk, where no fewer are wanted: many cells want no more."""
 CHUNK_BYTES = 2**30
 """The most bytes of a chunk by the problem's footprint, in float64; estimators take some times as much."""
 
@@ -48,6 +48,8 @@ class Workload:
     """Whether the step is to be compiled; "auto": once that pays."""
     halvings: int = 0
     """How often the chunk was too large for the memory."""
+    most: int = MOST_REPLICATES
+    """The most replicates in a chunk."""
     footprint: Footprint = Footprint()
     """What a replicate of the problem takes."""
 
@@ -65,11 +67,16 @@ class Workload:
     def chunk(self) -> int:
         """Replicates in a chunk: a power of two.
 
-        It depends on the problem and num_samples, and where memory is short on how often the chunk was halved.
+        It depends on the problem, num_samples and what was asked for, and where memory is short on how often the chunk
+        was halved.
         """
         by_bytes = int(CHUNK_BYTES / max(self.footprint.of_replicate(self.num_samples), 1.0))
-        most = max(min(CHUNK_ELEMENTS // self.elements, by_bytes, MOST_REPLICATES), 1)
+        most = max(min(CHUNK_ELEMENTS // self.elements, by_bytes, self.most), 1)
         return max(1 << most.bit_length() - 1 >> self.halvings, 1)
+
+    def at_most(self, replicates: int) -> "Workload":
+        """The same in chunks that are not larger than is needed for so many replicates."""
+        return replace(self, most=min(self.most, 1 << max(replicates - 1, 0).bit_length()))
 
     @property
     def halved(self) -> "Workload":
