@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """pytest 9.2 hides the groups from pytest-xdist 3.8, which then makes the fixtures of a file in every process."""
+    assert item.config.getvalue("dist") != "loadgroup" or "@" in item.nodeid, "the groups of tests are not seen"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

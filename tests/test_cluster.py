@@ -118,20 +118,25 @@ def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path)
     plugin = tmp_path / "mine.py"
     (tmp_path / "neighbour.py").write_text("NAME = 'hostile-there'\n")
     plugin.write_text("from neighbour import NAME\n" + PLUGIN.replace('"hostile"', "NAME"))
-    deeds = [f"hostile-there:deed={deed}" for deed in ("nothing", "loop", "throw")]
+    deeds = [f"hostile-there:deed={deed}" for deed in ("nothing", "throw", "loop")]
     flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640}
-    sweep = sweep_from_flags(estimators=[*deeds, "pathwise"], plugins=[str(plugin)], **flags)
+    sweep = sweep_from_flags(estimators=[*deeds[:2], "pathwise"], plugins=[str(plugin)], **flags)
     with narrator() as progress:
-        run(sweep, tmp_path / "r", progress, executor=Cluster(cluster.address, timeout=6, plugins=[str(plugin)]))
+        run(sweep, tmp_path / "r", progress, executor=Cluster(cluster.address, plugins=[str(plugin)]))
     cells = load(tmp_path / "r").cells
-    assert cells["status"].tolist() == ["done", "timeout", "failed", "done"], cells["error"].tolist()
-    assert cells["timing_status"].tolist() == ["done", "", "", "done"]
+    assert cells["status"].tolist() == ["done", "failed", "done"], cells["error"].tolist()
+    assert cells["timing_status"].tolist() == ["done", "", "done"]
     renamed = plugin.rename(tmp_path / "renamed.py")
     registry.unload_plugin(plugin)
     sweep = sweep_from_flags(estimators=deeds[:1], plugins=[str(renamed)], **flags)
     with narrator() as progress:
         outcome = run(sweep, tmp_path / "s", progress, executor=Cluster(cluster.address, plugins=[str(renamed)]))
     assert (outcome.done, outcome.failed) == (1, 0), "the same names from another file, on the same workers"
+    # What never ends comes alone, so that a limit that is short hits nobody else on a busy machine.
+    sweep = sweep_from_flags(estimators=deeds[2:], plugins=[str(renamed)], **flags)
+    with narrator() as progress:
+        run(sweep, tmp_path / "t", progress, executor=Cluster(cluster.address, timeout=2, plugins=[str(renamed)]))
+    assert load(tmp_path / "t").cells["status"].tolist() == ["timeout"]
 
 
 @pytest.mark.chaos
