@@ -143,12 +143,12 @@ def test_a_run_that_lost_its_workers_ends_in_a_line(gradmark, monkeypatch):
 
 
 def test_an_interrupted_run_says_how_to_go_on(gradmark, monkeypatch):
-    import experiments.engine.work
+    import experiments.engine.measure
 
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments.engine.work, "extend", interrupt)
+    monkeypatch.setattr(experiments.engine.measure, "extend", interrupt)
     code, _, err = gradmark("run", "-e", "pathwise", *TINY)
     assert code == 130 and "repeat" in err
     monkeypatch.undo()

@@ -12,7 +12,8 @@ from estimators.interface import LatentVariableProblem, Unsupported
 from estimators.learning.state import learned_state
 from estimators.registry import make_estimator, make_problem
 from experiments import Train, load, train
-from experiments.engine.work import Measured, Skipped, measure_cell
+from experiments.engine.experiment import Measured, Skipped
+from experiments.engine.work import measure_cell
 from experiments.gradients.prepare import prepare_unlearned
 from experiments.sweep import Cell
 from experiments.training.optimisation import Optimisation

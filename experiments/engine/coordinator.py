@@ -10,8 +10,9 @@ import torch
 from pandas import DataFrame
 
 from experiments.engine.executor import Executor, Interrupts, Task
+from experiments.engine.experiment import Measured, Skipped
 from experiments.engine.serial import Serial
-from experiments.engine.work import Failure, Measured, Skipped, measure_cell, time_cells
+from experiments.engine.work import Failure, measure_cell, time_cells
 from experiments.machine.provenance import provenance
 from experiments.statistics import Interval
 from experiments.store import FAILURES, States, Store, load, states

@@ -6,48 +6,23 @@ Everything here can be sent to another process: cells and answers hold numbers a
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-from estimators.interface import Estimator, Problem, Unsupported
-from estimators.registry import make_estimator, make_problem
-from experiments.gradients.prepare import prepare
-from experiments.gradients.workload import Workload
-from experiments.machine.caching import cache_folder
+from experiments.engine.experiment import Experiment, Measured, Skipped
+from experiments.engine.measure import Measure
+from experiments.engine.train import TrainCurves
 from experiments.machine.errors import reason
-from experiments.measuring.find_reference import find_reference
-from experiments.measuring.loop import extend
-from experiments.measuring.moments import Sampling
-from experiments.measuring.rounding import rounding
-from experiments.sweep import Cell, Train
+from experiments.sweep import Cell
 from experiments.timing.rounds import Timed, Timing, time_gradients
-from experiments.training.loop import timed_step, train
 
-__all__ = ["Failure", "Measured", "Skipped", "measure_cell", "measure_with_clock", "time_cells"]
+__all__ = ["Failure", "experiment_of", "measure_cell", "measure_with_clock", "time_cells"]
 
 TRACEBACK = 10_000
 """Characters of a traceback that are kept, the last ones."""
-LARGEST = 2**63 - 1
 LACK_OF_MEMORY = ("can't allocate memory", "not enough memory")
-POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The statistics of a cell, as rows of the store."""
-
-    row: dict[str, Any]
-    tables: dict[str, list[dict[str, Any]]]
-    """Rows of other tables than `cells`."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """The estimator does not support the problem."""
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +43,7 @@ class Failure:
 def measure_cell(cell: Cell) -> Measured | Skipped | Failure:
     """The statistics of a cell."""
     torch.set_num_threads(1)
-    return _attempt(_measured, cell)
+    return _attempt(_statistics, cell)
 
 
 def measure_with_clock(cell: Cell) -> tuple[Measured | Skipped | Failure, float]:
@@ -99,63 +74,16 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> Any:
         return Failure.of(error)
 
 
-def _measured(cell: Cell) -> Measured | Skipped:
-    if cell.train is not None:
-        return _trained(cell, cell.train)
-    try:
-        workload = _prepare(cell)
-        sampling = Sampling(workload, find_reference(workload) if cell.reference else None)
-        measurement = extend(sampling, cell.stop)
-    except Unsupported as unsupported:
-        return Skipped(str(unsupported))
-    if cell.rounding:
-        measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
-    row = {name: value for name, value in measurement.row().items() if name not in POINT}
-    for name, value in row.items():
-        if isinstance(value, int) and abs(value) > LARGEST:
-            raise ValueError(f"{name} is {value}, more than a file of results can hold")
-    tables = {
-        "parameters": measurement.parameters(),
-        "signals": measurement.signal_rows(),
-        "leave_one_out": measurement.leave_one_out_rows(),
-    }
-    return Measured(row, tables)
+def experiment_of(cell: Cell) -> Experiment:
+    return Measure(cell) if cell.train is None else TrainCurves(cell)
 
 
-def _trained(cell: Cell, settings: Train) -> Measured | Skipped:
-    """The curves of a cell; one that was stopped on this machine goes on from its last record."""
-    began, checkpoint = time.monotonic(), cache_folder() / "training" / f"{cell.key}.pt"
-    problem, estimator, num_samples = _components(cell)
-    try:
-        trained = train(problem, estimator, num_samples, settings, checkpoint=checkpoint, **_place(cell))
-    except Unsupported as unsupported:
-        return Skipped(str(unsupported))
-    figures = {
-        "claim": estimator.claim(problem, num_samples),
-        "evaluations": estimator.evaluations(problem, num_samples),
-        "replicates": settings.seeds,
-        "stop_reason": "steps" if trained.steps == settings.steps else "diverged",
-        "statistics_seconds": time.monotonic() - began,
-    }
-    return Measured(trained.row() | figures, {"traces": trained.curves})
-
-
-def _prepare(cell: Cell) -> Workload:
-    return prepare(*_components(cell), **_place(cell), compile=cell.compile)
-
-
-def _components(cell: Cell) -> tuple[Problem, Estimator, int]:
-    return make_problem(cell.problem), make_estimator(cell.estimator), cell.num_samples
-
-
-def _place(cell: Cell) -> dict[str, Any]:
-    return {"seed": cell.seed, "device": cell.device, "dtype": cell.dtype}
+def _statistics(cell: Cell) -> Measured | Skipped:
+    return experiment_of(cell).statistics()
 
 
 def _timed(cell: Cell) -> Timed:
-    if cell.train is not None:
-        return timed_step(*_components(cell), cell.train, **_place(cell))
-    return Timed.of(_prepare(cell))
+    return experiment_of(cell).timed()
 
 
 def _timing(timed: Timed, rounds: int) -> Timing:

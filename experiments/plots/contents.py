@@ -8,34 +8,16 @@ from experiments.store import Run
 
 __all__ = [
     "along_samples",
-    "done",
     "has_rates",
-    "measured",
     "problems_in_series",
     "rounding_studied",
     "timed",
-    "trained",
 ]
 
 LEVELS = 4
 """The fewest numbers of samples from which a rate can be read."""
 RANGE = 16
 """The least ratio of the largest number of samples to the smallest from which a rate can be read."""
-
-
-def done(run: Run) -> DataFrame:
-    """The cells that are done."""
-    return run.cells.query("status == 'done'")
-
-
-def measured(run: Run) -> DataFrame:
-    """The cells that are done and were measured."""
-    return done(run).query("steps.isna()")
-
-
-def trained(run: Run) -> DataFrame:
-    """The cells that are done and were trained."""
-    return done(run).query("steps.notna()")
 
 
 def timed(cells: DataFrame) -> bool:
@@ -48,27 +30,27 @@ def along_samples(run: Run) -> bool:
 
     Where all problems belong to a series along an option and S does not vary, each panel would have one point.
     """
-    cells = measured(run)
+    cells = run.measured
     if cells.empty:
-        return done(run).empty
+        return run.done.empty
     return _levels(cells).map(len).max() > 1 or not set(cells["problem"]) <= problems_in_series(run)
 
 
 def has_rates(run: Run) -> bool:
     """Whether the numbers of samples go far enough to read off how fast a variance falls."""
-    levels = _levels(measured(run))
+    levels = _levels(run.measured)
     return any(len(found) >= LEVELS and found.max() >= RANGE * found.min() for found in levels)
 
 
 def problems_in_series(run: Run) -> set[str]:
     """The problems that differ from others of the run in one numeric option."""
     series = find_series(run.cells.query("steps.isna()")["problem"])
-    return set() if measured(run).empty else {problem for one in series for problem in one.levels}
+    return set() if run.measured.empty else {problem for one in series for problem in one.levels}
 
 
 def rounding_studied(run: Run) -> bool:
     """Whether the gradients of a cell were compared with float64."""
-    return bool(measured(run)["diagnostics"].astype(object).str.contains('"underflows"', na=False).any())
+    return bool(run.measured["diagnostics"].astype(object).str.contains('"underflows"', na=False).any())
 
 
 def _levels(cells: DataFrame) -> Series:

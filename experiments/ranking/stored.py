@@ -57,7 +57,7 @@ def comparable(cells: DataFrame) -> DataFrame:
 def rankings(run: Run) -> list[Ranking]:
     """A ranking a problem, in the order of the cells; training cells are not ranked."""
     problems: dict[str, list[Row]] = {}
-    for row in records(run.cells.query("status == 'done' and steps.isna()")):
+    for row in records(run.measured):
         problems.setdefault(row["problem"], []).append(row)
     timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
     rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}

@@ -40,6 +40,21 @@ class Run:
     leave_one_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["key", "quantity", "logs"]))
     """For paired comparisons: key, quantity, and the logarithms of the quantity without group k, as float64."""
 
+    @property
+    def done(self) -> pd.DataFrame:
+        """The cells that have their statistics."""
+        return self.cells.query("status == 'done'")
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """Those of them whose estimator was measured."""
+        return self.done.query("steps.isna()")
+
+    @property
+    def trained(self) -> pd.DataFrame:
+        """Those of them whose estimator has trained."""
+        return self.done.query("steps.notna()")
+
     @cached_property
     def logs(self) -> dict[tuple[str, str], np.ndarray]:
         """The arrays of `leave_one_out`, `[G]`, by key and quantity."""

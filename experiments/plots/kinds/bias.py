@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.plots.contents import along_samples, measured
+from experiments.plots.contents import along_samples
 from experiments.plots.drawing import legend
 from experiments.plots.drawing.against_samples import SAMPLES
 from experiments.plots.drawing.curves import Curve, select
@@ -30,7 +30,7 @@ class Bias(Kind):
     """
 
     def suits(self, run: Run) -> bool:
-        return along_samples(run) and set(measured(run)["reference"]) != {"none"}
+        return along_samples(run) and set(run.measured["reference"]) != {"none"}
 
     def draw(self, run: Run, request: Request) -> Figure:
         return page(

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from experiments.plots.contents import done
 from experiments.plots.drawing.curves import Curve, Selection, select
 from experiments.plots.drawing.marks import ring
 from experiments.plots.drawing.page import page
@@ -52,7 +51,7 @@ KIND = Parameters(
 
 def _points(run: Run) -> DataFrame:
     """A row for each cell and entry of its parameters; `entry` is the place of that on the x axis."""
-    cells = done(run)
+    cells = run.done
     if cells.empty or run.parameters.empty:
         return DataFrame()
     cells = cells[cells["num_samples"] == cells.groupby("problem")["num_samples"].transform("max")]

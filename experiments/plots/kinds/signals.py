@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from experiments.plots.contents import done, has_rates, measured
+from experiments.plots.contents import has_rates
 from experiments.plots.drawing.against_samples import signals_page
 from experiments.plots.drawing.curves import Selection, in_order, select
 from experiments.plots.kind import Kind, Request
@@ -20,7 +20,7 @@ class Signals(Kind):
 
     def suits(self, run: Run) -> bool:
         """Whether the run has rates and no reference gradients: it is then about signal and noise."""
-        return has_rates(run) and set(measured(run)["reference"]) == {"none"}
+        return has_rates(run) and set(run.measured["reference"]) == {"none"}
 
     def draw(self, run: Run, request: Request) -> Figure:
         points = _points(run)
@@ -34,7 +34,7 @@ def _points(run: Run) -> DataFrame:
     if run.signals.empty:
         return DataFrame()
     own = list(Interval.columns("snr"))
-    points = done(run).drop(columns=own).merge(run.signals[["key", "parameter", *own]], on="key")
+    points = run.done.drop(columns=own).merge(run.signals[["key", "parameter", *own]], on="key")
     return points.assign(panel=points["problem"] + "\n" + points["parameter"], curve=points["estimator"])
 
 

@@ -2,7 +2,6 @@
 
 from matplotlib.figure import Figure
 
-from experiments.plots.contents import trained
 from experiments.plots.drawing.training_curves import training_page
 from experiments.plots.kind import Kind, Request
 from experiments.store import Run
@@ -14,7 +13,7 @@ class Training(Kind):
     """Every recorded quantity against steps: the median over the seeds and a band from the lowest to the highest."""
 
     def suits(self, run: Run) -> bool:
-        return not trained(run).empty
+        return not run.trained.empty
 
     def draw(self, run: Run, request: Request) -> Figure:
         return training_page(run.cells, run.traces, "step", "steps", request.title)

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from experiments.plots.contents import timed, trained
+from experiments.plots.contents import timed
 from experiments.plots.drawing.training_curves import training_page
 from experiments.plots.kind import Kind, Request
 from experiments.store import Run
@@ -17,7 +17,7 @@ class TrainingTime(Kind):
     """
 
     def suits(self, run: Run) -> bool:
-        return timed(trained(run))
+        return timed(run.trained)
 
     def draw(self, run: Run, request: Request) -> Figure:
         return training_page(run.cells, run.traces, "seconds", "time of training [s]", request.title)

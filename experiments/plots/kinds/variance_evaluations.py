@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from experiments.analysis.evaluations import differ_from_samples
-from experiments.plots.contents import along_samples, measured
+from experiments.plots.contents import along_samples
 from experiments.plots.drawing.against_work import work_page
 from experiments.plots.drawing.panels import FACETS, paneled
 from experiments.plots.kind import Kind, Request
@@ -22,7 +22,7 @@ class VarianceEvaluations(Kind):
     """
 
     def suits(self, run: Run) -> bool:
-        return along_samples(run) and differ_from_samples(measured(run))
+        return along_samples(run) and differ_from_samples(run.measured)
 
     def draw(self, run: Run, request: Request) -> Figure:
         cells = paneled(run.cells, request.facet)

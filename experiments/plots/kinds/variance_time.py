@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from experiments.plots.contents import along_samples, done, measured, timed
+from experiments.plots.contents import along_samples, timed
 from experiments.plots.drawing.against_work import work_page
 from experiments.plots.drawing.panels import FACETS, paneled
 from experiments.plots.kind import Kind, Request
@@ -17,7 +17,7 @@ class VarianceTime(Kind):
     """Total variance (95 % interval) against seconds per gradient (median and quartiles)."""
 
     def suits(self, run: Run) -> bool:
-        return along_samples(run) and (timed(measured(run)) or done(run).empty)
+        return along_samples(run) and (timed(run.measured) or run.done.empty)
 
     def draw(self, run: Run, request: Request) -> Figure:
         cells = paneled(run.cells, request.facet)

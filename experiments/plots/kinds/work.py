@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from experiments.plots.contents import along_samples, measured, timed
+from experiments.plots.contents import along_samples, timed
 from experiments.plots.drawing.curves import by_numbers
 from experiments.plots.drawing.page import PAGE, notice, settle
 from experiments.plots.drawing.style import paper_style, wrap
@@ -35,14 +35,14 @@ class Work(Kind):
 
     def suits(self, run: Run) -> bool:
         """Several estimators on several problems, so that a map of them has something to compare."""
-        cells = measured(run)
+        cells = run.measured
         ranked = comparable(cells)
         crossed = len(set(ranked["estimator"])) > 1 and len(set(ranked["problem"])) > 1
         return along_samples(run) and timed(cells) and crossed
 
     def draw(self, run: Run, request: Request) -> Figure:
         ratios, biased = _ratios(rankings(run))
-        samples = set(comparable(measured(run))["num_samples"])
+        samples = set(comparable(run.measured)["num_samples"])
         where = f"S = {samples.pop()}" if len(samples) == 1 else "the best S"
         with paper_style():
             if ratios.empty:

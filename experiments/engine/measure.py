@@ -1,0 +1,65 @@
+"""The experiment that measures bias, variance and time of an estimator at one point."""
+
+from dataclasses import replace
+from typing import final
+
+from estimators.interface import Unsupported
+from experiments.engine.experiment import Experiment, Measured, Skipped
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import FIRST_REPLICATES, extend
+from experiments.measuring.moments import Sampling
+from experiments.measuring.rounding import rounding
+from experiments.statistics import Interval, relative_half_width
+from experiments.sweep import Cell, Stop
+from experiments.timing.rounds import Timed
+
+__all__ = ["Measure"]
+
+LARGEST = 2**63 - 1
+POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
+
+
+@final
+class Measure(Experiment):
+    """An error that is to fall by a factor takes its square in replicates, which is what is forecast."""
+
+    def pilot(self) -> Cell:
+        stop = Stop(replicates=FIRST_REPLICATES, max_elements=self.cell.stop.max_elements)
+        return replace(self.cell, stop=stop)
+
+    def seconds_beyond(self, pilot: Measured) -> float:
+        row, stop = pilot.row, self.cell.stop
+        width = relative_half_width(Interval.of(row, "total_variance"))
+        wanted = min(max(1.0, width / stop.rtol) ** 2 * row["replicates"], stop.max_replicates)
+        seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]
+        return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]
+
+    def statistics(self) -> Measured | Skipped:
+        cell = self.cell
+        try:
+            workload = self._workload
+            sampling = Sampling(workload, find_reference(workload) if cell.reference else None)
+            measurement = extend(sampling, cell.stop)
+        except Unsupported as unsupported:
+            return Skipped(str(unsupported))
+        if cell.rounding:
+            measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
+        row = {name: value for name, value in measurement.row().items() if name not in POINT}
+        for name, value in row.items():
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError(f"{name} is {value}, more than a file of results can hold")
+        tables = {
+            "parameters": measurement.parameters(),
+            "signals": measurement.signal_rows(),
+            "leave_one_out": measurement.leave_one_out_rows(),
+        }
+        return Measured(row, tables)
+
+    def timed(self) -> Timed:
+        return Timed.of(self._workload)
+
+    @property
+    def _workload(self) -> Workload:
+        return prepare(*self.components, **self.place, compile=self.cell.compile)
