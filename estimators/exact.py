@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached, distinct, start
+from estimators.interface import Estimator, Noise, Params, Problem, attached, distinct, in_range, start
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 
@@ -37,7 +37,7 @@ class Exact(Estimator):
         return {name: exact[name].to(value.dtype).expand_as(value) for name, value in params.items()}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return torch.stack([attached(noise[name], value) for name, value in params.items()]).sum(0)
+        return torch.stack([attached(noise[name], in_range(value)) for name, value in params.items()]).sum(0)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """One for each state where the expected cost is the sum over all states; a formula takes none."""

@@ -45,19 +45,19 @@ class Pathwise(PerSample):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
         try:
-            transform = families.find(q, self._form(q))
+            transform = families.find_path(q, self.form)
         except ValueError as error:
             return str(error)
         return None if transform.straight_through else differentiable_samples(problem, self._form(q))
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         q = problem.initial_distribution
-        straight_through = self.form == "auto" and families.find(q, self._form(q)).straight_through
+        straight_through = self.form == "auto" and families.find_path(q, self.form).straight_through
         return "unbiased" if problem.differentiable and not straight_through else "biased"
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         q = problem.distribution(params)
-        return families.noise(q, num_samples, source, self._form(q))
+        return families.find_path(q, self.form).noise(families.unwrap(q), num_samples, source)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         return self._costs(problem, params, noise).mean(0)
@@ -76,7 +76,7 @@ class Pathwise(PerSample):
 
     def _costs(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
         q = problem.distribution(params)
-        return problem.cost(families.sample(q, noise, self._form(q)), params)
+        return problem.cost(families.find_path(q, self.form).sample(families.unwrap(q), noise), params)
 
     def _form(self, q: td.Distribution) -> str:
         return families.path_form(q) if self.form == "auto" else self.form

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_validation import Sound, wrong
@@ -21,6 +22,19 @@ class Wide(Normal):
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.change(super().log_prob(value))
+
+
+class Tabled(Wide):
+    """Adds a constant that was made by numpy."""
+
+    change = staticmethod(lambda log_q: log_q - torch.from_numpy(np.log(np.full(1, 2.0))))
+
+
+class Cast(Normal):
+    """Is careful, and forgets the way back."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return Normal(self.loc.double(), self.scale.double()).log_prob(value.double())
 
 
 class Summed(Wide):
@@ -52,11 +66,14 @@ FLAGS: dict[str, tuple[str, Callable[..., Any], str]] = {
         lambda self, x, params: x.sum(-1) > 1,
         r"the cost of mine must be floating-point, not bool: end it with .to\(x.dtype\)",
     ),
-    "a density in float64": (
-        "distribution",
-        of_class(Wide),
-        r"log_prob of the distribution of mine is float64 where the parameters are float32: bring its constants",
-    ),
+    **{
+        f"a density in float64: {kind.__name__}": (
+            "distribution",
+            of_class(kind),
+            r"log_prob of the distribution of mine is float64 where the parameters are float32: bring its constants",
+        )
+        for kind in (Wide, Tabled, Cast)
+    },
     "a density that sums": (
         "distribution",
         of_class(Summed),

@@ -93,16 +93,32 @@ class EdgeCategory(Masked):
         return torch.nn.functional.one_hot(states, 4).to(params["theta"].dtype) if self.one_hot else states
 
 
+@dataclass(frozen=True)
+class MaskedParameter(Masked):
+    """The mask is in the parameters themselves."""
+
+    def initial_params(self) -> Params:
+        return {"theta": super().initial_params()["theta"] + MASK.float()}
+
+
 SPECS = [spec for cls in components("estimator").values() for spec in cls.variants()]
 PROBLEMS: dict[str, Problem] = {
     "one-hot": Masked(),
     "numbers": Masked(one_hot=False),
     "bits": SureBits(),
+    "infinite parameters": MaskedParameter(),
     "probabilities": Edge(),
     "one-hot probabilities": EdgeCategory(),
     "probabilities of numbers": EdgeCategory(one_hot=False),
 }
-MORE = [name for name in PROBLEMS if name not in ("one-hot", "bits")]
+DEFAULT = {
+    ("infinite parameters", f"score-function:control_variate={name}") for name in ("optimal-baseline", "regression")
+}
+CASES = [
+    pytest.param(spec, name, marks=[] if name in ("one-hot", "bits") or (name, spec) in DEFAULT else [pytest.mark.slow])
+    for spec in SPECS
+    for name in PROBLEMS
+]
 
 
 @cache
@@ -142,8 +158,7 @@ def fitted(spec: str, problem: Problem, num_samples: int) -> Estimator:
 
 
 @pytest.mark.filterwarnings("ignore:.* has learned nothing")
-@pytest.mark.parametrize("name", ["one-hot", "bits", *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize(("spec", "name"), CASES)
 def test_right_or_refused(spec: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Finite in value and gradient; and exact in the mean, in standard errors, where it claims that."""
     monkeypatch.setattr(variance_gradient, "STEPS", 20)

@@ -2,6 +2,7 @@
 """Scores are taken at what a sample was made of: right where x itself has rounded to the edge of its support."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -158,3 +159,36 @@ def test_derivative_of_the_logarithm_of_a_gamma_variate(concentration: float) ->
     change = (special.gammainc(concentration + step, x) - special.gammainc(concentration - step, x)) / (2 * step)
     density = np.exp(concentration * log_x - x - special.gammaln(concentration))
     np.testing.assert_allclose(found, -change / density, rtol=1e-5)
+
+
+def test_variates_themselves_say_the_same_as_their_logarithms() -> None:
+    """Where none is small x is made of the variates, in less time: the same x, with the same derivative."""
+    laws: list[Callable[[Tensor], td.Distribution]] = [
+        lambda a: td.Beta(a, 2 * a),
+        lambda a: td.Gamma(a, 3 * a),
+        lambda a: td.InverseGamma(a, 3 * a),
+        lambda a: td.FisherSnedecor(a, 2 * a),
+        lambda a: td.Dirichlet(torch.stack([a, 2 * a], -1)),
+        lambda a: td.StudentT(a, 0.3, 2.0),
+    ]
+    a = torch.tensor([4.0, 9.0], dtype=torch.float64, requires_grad=True)
+    for law in laws:
+        noise = families.noise(law(a), 40, IID(2, dtype=torch.float64))
+        small = torch.full_like(noise[:1], -9.0)
+        direct = families.sample(law(a), noise)
+        by_logs = families.sample(law(a), torch.cat([noise, small]))[:-1]
+        for sums in (torch.sum, lambda x: (x.log() if x.min() > 0 else x.sigmoid()).sum()):
+            one, other = (torch.autograd.grad(sums(x), a, retain_graph=True)[0] for x in (direct, by_logs))
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(direct, by_logs, rtol=1e-12, atol=1e-12)
+
+
+def test_logits_are_looked_at_where_that_is_possible() -> None:
+    """A mask has the same gradient beside others under vmap, where nothing can be looked at."""
+    masked = torch.tensor([[0.3, -math.inf], [1.0, 0.2]], dtype=torch.float64)
+
+    def total(logits: Tensor) -> Tensor:
+        return families.log_prob(td.Bernoulli(logits=logits, validate_args=False), torch.ones_like(logits)).sum()
+
+    each = torch.func.vmap(torch.func.grad(total))(masked)
+    assert each.isfinite().all() and torch.equal(each, torch.func.grad(total)(masked))

@@ -72,7 +72,9 @@ class DisARM(Estimator):
         return reason or score(problem) or even(num_samples, self.name, "draws antithetic pairs")
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        return source.uniform((num_samples // 2, *_sticks(unwrap(problem.distribution(params))).shape))
+        q: Any = unwrap(problem.distribution(params))
+        sticks = (q.event_shape[0] - 1,) if is_one_hot(q) else ()
+        return source.uniform((num_samples // 2, *q.batch_shape, *sticks))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         q = unwrap(problem.distribution(params))

@@ -5,7 +5,7 @@ from estimators.interface.control_variate import ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
-from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
+from estimators.interface.params import Params, attached, derivative, distinct, in_range, replicated, scaled
 from estimators.interface.per_sample import PerSample
 from estimators.interface.problem import Problem, constant_cost, start
 from estimators.interface.traits import Traits
@@ -32,6 +32,7 @@ __all__ = [
     "constant_cost",
     "derivative",
     "distinct",
+    "in_range",
     "learned",
     "replicated",
     "scaled",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import field
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 from estimators.interface import specs
@@ -27,7 +28,7 @@ class Component:
         """
         return [cls.name]
 
-    @property
+    @cached_property
     def spec(self) -> str:
         """The canonical spec: `name`, or `name:key=value,…` with sorted keys and defaults left out."""
         return specs.canonical(self)

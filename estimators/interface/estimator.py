@@ -132,8 +132,8 @@ class Estimator(Component, ABC):
             return self.draw(problem, replicated(params, 1), num_samples, source or fresh_source(params))
 
     def _loss(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, ""]:
-        # A parameter that the cost does not depend on gets the gradient zero, and not None.
-        connection = sum((0 * value).sum() for value in params.values())
+        # A parameter that the cost does not depend on gets the gradient zero, and not None. Of no entries the sum is 0.
+        connection = sum(value.flatten()[:0].sum() for value in params.values())
         return self.surrogate(problem, replicated(params, 1), noise).squeeze(0) + connection
 
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Params", "attached", "derivative", "distinct", "replicated", "scaled"]
+__all__ = ["Params", "attached", "derivative", "distinct", "in_range", "replicated", "scaled"]
 
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
@@ -36,6 +36,13 @@ def attached(slopes: Tensor, y: Tensor) -> Float[Tensor, " R"]:
     return (slopes * (y - y.detach())).reshape(len(y), -1).sum(1)
 
 
+def in_range(value: Tensor) -> Tensor:
+    """The value, with the largest number in place of infinity, of which there are differences."""
+    limits = torch.finfo(value.dtype)
+    return value.clamp(limits.min, limits.max)
+
+
 def scaled(value: Tensor, factor: Tensor) -> Tensor:
     """The same value, whose gradient gets multiplied by a factor."""
-    return value.detach() + factor * (value - value.detach())
+    within = in_range(value)
+    return value.detach() + factor * (within - within.detach())

@@ -36,6 +36,10 @@ def share(y: Tensor) -> Tensor:
     return inside_unit_interval(y.sigmoid())
 
 
+def _not_directly(q: Any, noise: Tensor) -> None:
+    return None
+
+
 @final
 @dataclass(frozen=True)
 class InCoordinate(Through):
@@ -45,6 +49,8 @@ class InCoordinate(Through):
     place: Callable[[Tensor], Tensor]
     density: Callable[[Any, Tensor], Tensor]
     """log q of y, but for terms without parameters."""
+    directly: Callable[[Any, Tensor], Tensor | None] = _not_directly
+    """x of the noise, sooner than by y; None: not for this noise."""
 
     @property
     def gaussian_noise(self) -> bool:  # pyright: ignore
@@ -54,7 +60,8 @@ class InCoordinate(Through):
         return self.base.noise(q, num_samples, source)
 
     def sample(self, q: td.Distribution, noise: Tensor) -> Tensor:
-        return self.place(self.base.sample(q, noise))
+        x = self.directly(q, noise)
+        return self.place(self.base.sample(q, noise)) if x is None else x
 
     def drawn(self, q: td.Distribution, noise: Tensor) -> tuple[Tensor, ...]:
         y = self.base.values(q, noise)
@@ -64,6 +71,11 @@ class InCoordinate(Through):
         return self.density(q, drawn[1])
 
 
-def in_coordinate(forms: Forms, place: Callable[[Tensor], Tensor], density: Callable[[Any, Tensor], Tensor]) -> Forms:
+def in_coordinate(
+    forms: Forms,
+    place: Callable[[Tensor], Tensor],
+    density: Callable[[Any, Tensor], Tensor],
+    directly: Callable[[Any, Tensor], Tensor | None] = _not_directly,
+) -> Forms:
     """The forms of x = place(y), of those of y."""
-    return {name: InCoordinate(form, place, density) for name, form in forms.items()}
+    return {name: InCoordinate(form, place, density, directly) for name, form in forms.items()}

@@ -21,6 +21,7 @@ __all__ = [
     "Drawn",
     "drawn",
     "find",
+    "find_path",
     "forms",
     "log_prob",
     "noise",
@@ -54,6 +55,14 @@ def find(q: td.Distribution, form: str = "auto") -> Transform:
     if form not in available:
         raise ValueError(f"{type(unwrap(q)).__name__} has no form '{form}'; it has {', '.join(available)}")
     return available[form]
+
+
+def find_path(q: td.Distribution, form: str = "auto") -> Transform:
+    """The transform of a form, that of `path_form` by default. ValueError: the distribution does not have it."""
+    if form != "auto":
+        return find(q, form)
+    each = list(forms(q).values())
+    return next((one for one in each if one.differentiable or one.straight_through), each[0])
 
 
 def noise(q: td.Distribution, num_samples: int, source: NoiseSource, form: str = "auto") -> Tensor:

@@ -14,14 +14,19 @@ import torch.distributions as td
 from torch import Tensor
 
 from estimators.noise import NoiseSource
+from estimators.sampling.looking import all_above
 from estimators.sampling.transforms import InverseCDF, Transform
 
-__all__ = ["Implicit", "by_level", "moving_log_gamma"]
+__all__ = ["Implicit", "by_level", "moving_gamma", "moving_log_gamma"]
 
 
 def by_level(x: Tensor, level: Tensor, density: Tensor) -> Tensor:
     """x, with the derivative that keeps its level F(x; θ) fixed."""
     return x - (level - level.detach()) / density.detach()
+
+
+SERIES = 1e-3
+"""Where x is smaller, three terms of the series of F(x) = x^a Σ (−x)^i / (i! (a + i)) / Γ(a) leave 4e-14."""
 
 
 def moving_log_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
@@ -30,20 +35,25 @@ def moving_log_gamma(noise: Tensor, concentration: Tensor) -> Tensor:
     Where x is not small it is torch's approximation, up to 0.5 % off.
     """
     fixed = concentration.detach()
-    return noise + _log_slope(noise, fixed.expand_as(noise).contiguous()) * (concentration - fixed)
+    return noise + _log_slope(noise, fixed.expand_as(noise)) * (concentration - fixed)
 
 
-SERIES = 1e-3
-"""Where x is smaller, three terms of the series of F(x) = x^a Σ (−x)^i / (i! (a + i)) / Γ(a) leave 4e-14."""
+def moving_gamma(noise: Tensor, concentration: Tensor) -> Tensor | None:
+    """Gamma(concentration, 1) variates of their logarithms, with the derivative of `moving_log_gamma`, but sooner.
+
+    None: some x may be so small that only their logarithms hold what is known of them.
+    """
+    if not all_above(noise, math.log(SERIES)):
+        return None
+    fixed, x = concentration.detach(), noise.exp()
+    slope = torch._standard_gamma_grad(fixed.expand_as(x), x)  # pyright: ignore
+    return x + slope * (concentration - fixed)
 
 
 def _log_slope(log_x: Tensor, a: Tensor) -> Tensor:
     with torch.no_grad():
         x = log_x.exp()
         small = log_x < math.log(SERIES)
-        # The series is three quarters of the work. To look costs a graph on a GPU, and cannot be compiled.
-        if log_x.device.type == "cpu" and not torch.compiler.is_compiling() and not bool(small.any()):
-            return torch._standard_gamma_grad(a, x) / x  # pyright: ignore
         large = x.clamp(min=SERIES)
         by_torch = torch._standard_gamma_grad(a, large) / large  # pyright: ignore
         x = x.clamp(max=SERIES)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, one_hot
 
+from estimators.sampling.looking import all_finite
+
 __all__ = ["CERTAIN", "Binary", "Index", "Marked", "OneHot", "States", "finite_logits"]
 
 CERTAIN = 1e4
@@ -16,7 +18,7 @@ these are numbers, and its exponential is zero."""
 
 def finite_logits(q: Any) -> Tensor:
     """The logits of q, with ±`CERTAIN` in place of infinite ones, in which nothing has a derivative."""
-    return q.logits.clamp(-CERTAIN, CERTAIN)
+    return q.logits if all_finite(q.logits) else q.logits.clamp(-CERTAIN, CERTAIN)
 
 
 class States(ABC):

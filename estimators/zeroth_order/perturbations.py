@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Params, Problem, attached, start
+from estimators.interface import Params, Problem, attached, in_range, start
 from estimators.sampling import families
 
 __all__ = ["STEP", "attach", "check_step", "flatten", "outside_the_domain", "perturbed", "reusable_noise"]
@@ -39,7 +39,7 @@ def perturbed(params: Params, shifts: Float[Tensor, "N #R P"]) -> Params:
 
 def attach(params: Params, slopes: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
     """Zero, with the slopes as its gradient."""
-    return attached(slopes, flatten(params))
+    return attached(slopes, in_range(flatten(params)))
 
 
 def reusable_noise(q: Distribution) -> bool:

@@ -20,7 +20,8 @@ from experiments.measuring.differences import (
     halves,
     step_for,
 )
-from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
+from experiments.measuring.edges import lost_samples
+from experiments.measuring.mean_score import wrong_score
 from experiments.measuring.moments import Sampling
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.votes import Candidate, Decision, decide
@@ -93,6 +94,8 @@ def measured_gradient(workload: Workload) -> Reference | NoReference:
     race = Race(workload.num_samples if depends else NUM_SAMPLES)
     for spec in workload.objective.measured_by:
         _enter(race, workload, spec)
+    if lost := next((lost for run in race.runs.values() if (lost := lost_samples(run.workload).by_cost)), ""):
+        return NoReference(f"there is no reference gradient: {lost}")
     _appoint_judge(race, workload)
     goals, decision = list(_goals(workload, race.num_samples)), Decision(None, False)
     for replicates in goals:
@@ -129,8 +132,8 @@ def _enter(race: Race, workload: Workload, spec: str) -> None:
         if estimator.claim(workload.problem, race.num_samples) == "biased":
             return
         run = _prepared(workload, spec, race.num_samples)
-        if estimator.traits.mechanism == "score function" and mean_score(run) < LEVEL:
-            race.left_out[spec] = WRONG_SCORE
+        if estimator.traits.mechanism == "score function" and (why := wrong_score(run)):
+            race.left_out[spec] = why
             return
     except Exception as error:
         race.left_out[spec] = reason(error)

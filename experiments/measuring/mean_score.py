@@ -17,11 +17,12 @@ from estimators.score_function import ScoreFunction
 from experiments import statistics
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.measuring.edges import lost_samples
 from experiments.measuring.fingerprint import fingerprint
 from experiments.measuring.moments import Sampling
 from experiments.statistics import GROUPS
 
-__all__ = ["LEVEL", "WRONG_SCORE", "mean_score"]
+__all__ = ["LEVEL", "WRONG_SCORE", "mean_score", "wrong_score"]
 
 LEVEL = 1e-6
 """The p-value below which a mean score is not zero: it is found in every process, and a false alarm costs a lot."""
@@ -64,6 +65,11 @@ class Constant(Problem):
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Constant":
         return Constant(self.base.to(device, dtype))
+
+
+def wrong_score(workload: Workload) -> str:
+    """Why score functions are biased on the distribution of a workload, in its dtype; '': nothing says so."""
+    return lost_samples(workload).by_score or (WRONG_SCORE if mean_score(workload) < LEVEL else "")
 
 
 def mean_score(workload: Workload) -> float:

@@ -8,7 +8,8 @@ import torch
 from estimators.sampling.unchecked import without_validation
 from experiments import statistics
 from experiments.gradients.workload import Workload
-from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
+from experiments.measuring.edges import lost_samples
+from experiments.measuring.mean_score import wrong_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.rounding import rounding_shift
@@ -184,7 +185,7 @@ def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:
         return ""
     if exact and (test is None or test.verdict != "biased"):
         return ""
-    return WRONG_SCORE if mean_score(workload) < LEVEL else ""
+    return wrong_score(workload)
 
 
 def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict | None:
@@ -195,12 +196,13 @@ def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict
 
 
 def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> list[str]:
+    lost = list(filter(None, [lost_samples(sampling.workload).by_cost]))
     if sampling.nonfinite:
-        return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite"]
+        return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite", *lost]
     if sampling.unknown_scale:
         unseen = f"an event of a probability up to {10 / sampling.replicates:.1g} may have been missed"
         return [f"every estimate was 0 and every cost the same: {unseen}, more replicates are needed"]
-    found = []
+    found = lost
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:
         found.append(f"the variance is known to {width:.0%} only: more replicates are needed")

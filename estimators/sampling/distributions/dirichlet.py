@@ -10,7 +10,7 @@ from torch import Tensor
 from estimators.noise import NoiseSource
 from estimators.sampling.coordinates import in_coordinate, inside_unit_interval
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import moving_log_gamma
+from estimators.sampling.implicit import moving_gamma, moving_log_gamma
 from estimators.sampling.transforms import Transform
 
 
@@ -31,6 +31,15 @@ class LogShares(Transform):
         return noise.log_softmax(-1)
 
 
+def _place(log_shares: Tensor) -> Tensor:
+    return inside_unit_interval(log_shares.exp())
+
+
+def _shares_of_variates(q: Any, noise: Tensor) -> Tensor | None:
+    g = moving_gamma(noise, q.concentration)
+    return None if g is None else inside_unit_interval(g / g.sum(-1, keepdim=True))
+
+
 def _density(q: Any, log_shares: Tensor) -> Tensor:
     a = q.concentration
     return (a * log_shares - torch.lgamma(a)).sum(-1) + torch.lgamma(a.sum(-1))
@@ -39,6 +48,6 @@ def _density(q: Any, log_shares: Tensor) -> Tensor:
 @register_family(td.Dirichlet)
 def dirichlet() -> Family:
     return Family(
-        forms=in_coordinate({"implicit": LogShares()}, lambda y: inside_unit_interval(y.exp()), _density),
+        forms=in_coordinate({"implicit": LogShares()}, _place, _density, _shares_of_variates),
         widened=lambda q, factor: td.Dirichlet(q.concentration / factor),
     )

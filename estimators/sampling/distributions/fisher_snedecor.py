@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid
 from estimators.noise import NoiseSource
 from estimators.sampling.coordinates import in_coordinate, positive
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import moving_log_gamma
+from estimators.sampling.implicit import moving_gamma, moving_log_gamma
 from estimators.sampling.transforms import Transform
 
 
@@ -41,6 +41,15 @@ def _halves(q: Any) -> Tensor:
     return torch.stack([q.df1, q.df2], -1) / 2
 
 
+def _ratio_of_variates(q: Any, noise: Tensor) -> Tensor | None:
+    halves = _halves(q)
+    g = moving_gamma(noise, halves)
+    if g is None:
+        return None
+    over = g / halves
+    return over[..., 0] / over[..., 1]
+
+
 def _density(q: Any, log_x: Tensor) -> Tensor:
     """That of the logit of x m₁ / (x m₁ + m₂), which is Beta(m₁, m₂)."""
     a, b = q.df1 / 2, q.df2 / 2
@@ -51,4 +60,4 @@ def _density(q: Any, log_x: Tensor) -> Tensor:
 
 @register_family(td.FisherSnedecor)
 def fisher_snedecor() -> Family:
-    return Family(forms=in_coordinate({"implicit": LogF()}, positive, _density))
+    return Family(forms=in_coordinate({"implicit": LogF()}, positive, _density, _ratio_of_variates))

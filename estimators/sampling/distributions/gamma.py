@@ -14,7 +14,7 @@ from torch import Tensor
 from estimators.noise import NoiseSource
 from estimators.sampling.coordinates import in_coordinate, positive
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import moving_log_gamma
+from estimators.sampling.implicit import moving_gamma, moving_log_gamma
 from estimators.sampling.transforms import Transform
 from estimators.sampling.weak_derivatives import Pair, Parts, one_uniform
 
@@ -38,6 +38,11 @@ class LogGamma(Transform):
         return noise - q.rate.detach().log()
 
 
+def _of_variate(q: Any, noise: Tensor) -> Tensor | None:
+    g = moving_gamma(noise, q.concentration)
+    return None if g is None else g / q.rate
+
+
 def log_density(q: Any, log_x: Tensor) -> Tensor:
     """log q of log x."""
     a = q.concentration
@@ -53,7 +58,7 @@ def _gamma_and_exponential(q: Any, num_samples: int, source: NoiseSource) -> Par
 @register_family(td.Gamma)
 def gamma() -> Family:
     return Family(
-        forms=in_coordinate({"implicit": LogGamma()}, positive, log_density),
+        forms=in_coordinate({"implicit": LogGamma()}, positive, log_density, _of_variate),
         widened=lambda q, factor: td.Gamma(q.concentration, q.rate / factor),
         weak_derivatives={
             "rate": Pair(

@@ -10,6 +10,7 @@ from estimators.noise import NoiseSource
 from estimators.sampling.coordinates import in_coordinate, positive
 from estimators.sampling.distributions.gamma import LogGamma, log_density
 from estimators.sampling.family import Family, register_family
+from estimators.sampling.implicit import moving_gamma
 from estimators.sampling.transforms import Transform
 
 
@@ -31,10 +32,15 @@ class MinusLogGamma(Transform):
         return -self.gamma.values(q.base_dist, noise)
 
 
+def _of_variate(q: Any, noise: Tensor) -> Tensor | None:
+    g = moving_gamma(noise, q.base_dist.concentration)
+    return None if g is None else q.base_dist.rate / g
+
+
 def _density(q: Any, log_x: Tensor) -> Tensor:
     return log_density(q.base_dist, -log_x)
 
 
 @register_family(td.InverseGamma)
 def inverse_gamma() -> Family:
-    return Family(forms=in_coordinate({"implicit": MinusLogGamma(LogGamma())}, positive, _density))
+    return Family(forms=in_coordinate({"implicit": MinusLogGamma(LogGamma())}, positive, _density, _of_variate))

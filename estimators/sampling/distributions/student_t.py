@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators.noise import NoiseSource
 from estimators.sampling.family import Family, register_family
-from estimators.sampling.implicit import moving_log_gamma
+from estimators.sampling.implicit import moving_gamma, moving_log_gamma
 from estimators.sampling.transforms import Transform
 
 
@@ -24,7 +24,12 @@ class ImplicitStudentT(Transform):
         return source.normal_and_log_gamma(q.df.detach() / 2, num_samples)
 
     def sample(self, q: Any, noise: Tensor) -> Tensor:
-        return self._place(q, noise[..., 0], moving_log_gamma(noise[..., 1], q.df / 2))
+        normal, log_gamma = noise.unbind(-1)
+        half = q.df / 2
+        g = moving_gamma(log_gamma, half)
+        if g is None:
+            return self._place(q, normal, moving_log_gamma(log_gamma, half))
+        return q.loc + q.scale * normal * (half / g).sqrt()
 
     def values(self, q: Any, noise: Tensor) -> Tensor:
         return self._place(q, noise[..., 0], noise[..., 1]).detach()
