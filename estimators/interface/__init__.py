@@ -6,6 +6,7 @@ from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
+from estimators.interface.parts import Part
 from estimators.interface.per_sample import PerSample
 from estimators.interface.problem import Problem, constant_cost, start
 from estimators.interface.traits import Traits
@@ -22,6 +23,7 @@ __all__ = [
     "Objective",
     "Observed",
     "Params",
+    "Part",
     "PerSample",
     "Problem",
     "ScoredSamples",
