@@ -5,6 +5,7 @@ from estimators.interface.control_variate import ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
+from estimators.interface.once import computed_once, once
 from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
 from estimators.interface.parts import Part
 from estimators.interface.per_sample import PerSample
@@ -31,10 +32,12 @@ __all__ = [
     "Unsupported",
     "Wrapper",
     "attached",
+    "computed_once",
     "constant_cost",
     "derivative",
     "distinct",
     "learned",
+    "once",
     "replicated",
     "scaled",
     "start",

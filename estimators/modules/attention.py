@@ -38,10 +38,10 @@ def attention(
     return torch.ops.aten._safe_softmax(weights, -1) @ value
 
 
-def with_replaced(function: FunctionType, replaced: dict[Callable[..., Any], Callable[..., Any]]) -> FunctionType:
+def with_replaced(function: FunctionType, replaced: dict[Callable[..., Any], Callable[..., Any]]) -> Callable[..., Any]:
     """A function of `torch.nn.functional` that calls what stands in place of other functions of torch.
 
-    torch shows a mode the outermost function only.
+    torch shows a mode the outermost function only. A compiler takes torch's own.
     """
     names: dict[str, Any] = dict(vars(functional))
     for name, found in vars(functional).items():
@@ -50,4 +50,9 @@ def with_replaced(function: FunctionType, replaced: dict[Callable[..., Any], Cal
         elif isinstance(found, FunctionType) and found.__module__ == functional.__name__:
             names[name] = FunctionType(found.__code__, names, name, found.__defaults__, found.__closure__)
             names[name].__kwdefaults__ = found.__kwdefaults__
-    return names[function.__name__]
+    changed = names[function.__name__]
+
+    def called(*inputs: Any, **options: Any) -> Any:
+        return function(*inputs, **options) if torch.compiler.is_compiling() else changed(*inputs, **options)
+
+    return called
