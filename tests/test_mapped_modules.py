@@ -12,6 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from estimators.interface import Params, replicated
 from estimators.modules import ReplicatedModule
+from estimators.modules.convolution import Convolution
+from estimators.modules.linear import Lookup, Product
 
 REPLICATES = 3
 
@@ -131,7 +133,8 @@ SHARP = {
 ALL = SMOOTH | SHARP
 
 
-HOW = ["data", "batches", "samples"]
+OF_SAME = [("data", REPLICATES), ("batches", REPLICATES), ("samples", REPLICATES), ("batches", 1)]
+OF_DIFFERENT = [("data", REPLICATES), ("samples", REPLICATES)]
 
 
 def case(name: str, same: bool, replicates: int) -> tuple[ReplicatedModule, Params, Tensor]:
@@ -147,7 +150,7 @@ def case(name: str, same: bool, replicates: int) -> tuple[ReplicatedModule, Para
     return made, params, torch.randn(replicates, *shape, generator=generator).double().requires_grad_()
 
 
-def together(made: ReplicatedModule, how: str, params: Params, x: Tensor) -> Tensor:
+def run_together(made: ReplicatedModule, how: str, params: Params, x: Tensor) -> Tensor:
     if how == "samples":
         return made.of_samples(params, x.transpose(0, 1)).transpose(0, 1)
     return made.of_data(params, x[0]) if how == "data" else made.of_batches(params, x)
@@ -175,15 +178,35 @@ def slopes(y: Tensor, at: list[Tensor], twice: bool) -> list[Tensor]:
 @pytest.mark.parametrize("same", [True, False], ids=["same", "different"])
 @pytest.mark.parametrize("name", ALL)
 def test_a_module_is_mapped_as_by_a_loop(name: str, same: bool) -> None:
-    for how in HOW:
-        for replicates in (1, REPLICATES):
-            made, params, x = case(name, same, replicates)
-            found, wanted = (run(made, how, params, x) for run in (together, one_by_one))
-            torch.testing.assert_close(found, wanted)
-            at = [x, *params.values()]
-            pairs = zip(slopes(found, at, name in SMOOTH), slopes(wanted, at, name in SMOOTH), strict=True)
-            for one, other in pairs:
-                torch.testing.assert_close(one, other)
+    for how, replicates in OF_SAME if same else OF_DIFFERENT:
+        made, params, x = case(name, same, replicates)
+        found, wanted = (run(made, how, params, x) for run in (run_together, one_by_one))
+        torch.testing.assert_close(found, wanted)
+        at = [x, *params.values()]
+        pairs = zip(slopes(found, at, name in SMOOTH), slopes(wanted, at, name in SMOOTH), strict=True)
+        for one, other in pairs:
+            torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", ["linear", "embedding", "conv2d", "gru", "transformer"])
+def test_the_same_weights_are_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all replicates share is computed for all at once; it would be right, but slow, for each on its own."""
+    batched: list[bool] = []
+    for kind in (Product, Lookup, Convolution):
+        monkeypatch.setattr(kind, "together", noting(kind.together, batched))
+    for same in (True, False):
+        batched.clear()
+        made, params, x = case(name, same, REPLICATES)
+        slopes(run_together(made, "batches", params, x), [x, *params.values()], True)
+        assert batched and all(seen != same for seen in batched)
+
+
+def noting(together: Callable[..., Tensor], batched: list[bool]) -> Callable[..., Tensor]:
+    def noted(self: Any, x: Tensor, weight: Tensor) -> Tensor:
+        batched.append(torch._C._functorch.is_batchedtensor(weight))
+        return together(self, x, weight)
+
+    return noted
 
 
 def test_func_grad_of_the_same_weights() -> None:
