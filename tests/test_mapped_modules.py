@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch  # pyright: ignore
 from torch.func import functional_call
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -68,7 +69,7 @@ def own(module: nn.Module, call: Callable[[Any, Tensor], Tensor] | None = None, 
     return (module if call is None else Applied(module, call)), shape
 
 
-def transformer(**options: Any) -> nn.Module:
+def transformer(**options: Any) -> nn.TransformerEncoderLayer:
     return nn.TransformerEncoderLayer(4, 2, 6, dropout=0.0, **options)
 
 
@@ -203,7 +204,7 @@ def test_the_same_weights_are_one(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def noting(together: Callable[..., Tensor], batched: list[bool]) -> Callable[..., Tensor]:
     def noted(self: Any, x: Tensor, weight: Tensor) -> Tensor:
-        batched.append(torch._C._functorch.is_batchedtensor(weight))
+        batched.append(_functorch.is_batchedtensor(weight))
         return together(self, x, weight)
 
     return noted

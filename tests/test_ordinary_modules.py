@@ -1,5 +1,7 @@
 """Ordinary networks as they stand in people's code, against gradients of plain PyTorch on the same samples."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,7 +56,8 @@ class OfVAE(Problem):
 
     def plainly(self, noise: Tensor) -> Tensor:
         """The loss of the example, for the noise `[S, …]` of one replicate."""
-        vae, losses = self.vae.module, []
+        vae: Any = self.vae.module
+        losses = []
         for eps in noise:
             mu, logvar = vae.encode(self.images)
             recon = vae.decode(mu + eps * torch.exp(0.5 * logvar))

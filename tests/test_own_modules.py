@@ -73,7 +73,7 @@ def test_parameters_are_found_by_themselves() -> None:
     assert [*Autoencoder().initial_params()] == [*Autoencoder().module_params()] == names
     assert [*Scaled().initial_params()] == [*names, "log_scale"]
     assert [*OfClass().initial_params()] == ["weight", "bias", "other.weight", "other.bias"]
-    made = Autoencoder()
+    made: Any = Autoencoder()
     start, own = made.initial_params()["encoder.weight"], made.encoder.module.weight
     assert start.dtype == torch.float64 and torch.equal(start.float(), own) and start is not own
     assert made.module_params()["encoder.weight"] is own
@@ -83,7 +83,7 @@ def test_parameters_are_found_by_themselves() -> None:
 
 def test_modules_are_trained_in_place() -> None:
     """As a copy of the parameters is: the module itself holds the trained weights, whatever optimiser moved them."""
-    problem = Autoencoder().to("cpu", torch.float32)
+    problem: Any = Autoencoder().to("cpu", torch.float32)
     copies = {name: value.float().requires_grad_() for name, value in problem.initial_params().items()}
     modules = [problem.encoder.module, *(made.module for made in problem.others["decoder"])]
     own = problem.module_params()
@@ -150,7 +150,8 @@ def test_what_is_kept_follows_the_tensors() -> None:
         return once(compute, ("double",), [*tensors])
 
     one, other = torch.ones(2), torch.ones(2)
-    asked(one), asked(one)
+    asked(one)
+    asked(one)
     assert len(calls) == 2  # nothing is kept where nobody asked for it
     with computed_once():
         (first,), (second,) = asked(one), asked(one)

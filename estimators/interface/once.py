@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch  # pyright: ignore
 from torch.utils._pytree import tree_leaves, tree_map
 
 __all__ = ["computed_once", "once"]
@@ -50,5 +51,5 @@ def _versions(found: Any) -> list[int]:
 
 def _level() -> Any:
     """The innermost function transform, such as `torch.func.grad`."""
-    stack = torch._C._functorch.peek_interpreter_stack()
+    stack = _functorch.peek_interpreter_stack()
     return None if stack is None else stack.level()

@@ -67,7 +67,7 @@ class Shared(torch.autograd.Function):
         along_x = None if x_slope is None else Shared.apply(ctx.operation, x_slope, weight)
         along_weight = None if weight_slope is None else _each(ctx.operation, x, weight_slope)
         slopes: list[Any] = [slope for slope in (along_x, along_weight) if slope is not None]
-        return sum(slopes[1:], slopes[0])
+        return slopes[0] if len(slopes) == 1 else slopes[0] + slopes[1]
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[None, int | None, int | None], *inputs: Any) -> tuple[Any, int]:  # pyright: ignore
