@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.interface import Params, Problem, replicated
+from estimators.interface import Params, Problem
 from estimators.interface.moving import moved_to
-from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.registry import components, make_estimator
 from experiments.gradients.prepare import prepare
@@ -149,35 +148,3 @@ def test_moved_costs_see_what_the_author_differentiates() -> None:
     noise = work.draw(IID(0, dtype=torch.float64), 3)
     wanted = 2 * (1 + noise).mean(0)
     torch.testing.assert_close(work.gradient(work.params(3), noise)["loc"], wanted, rtol=1e-6, atol=1e-6)
-
-
-class Recurrent(nn.Module):
-    def __init__(self, kind: type[nn.Module]) -> None:
-        super().__init__()
-        self.inner = kind(2, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x)[0]
-
-
-MODULES = {
-    "nn.GRUCell": Recurrent(nn.GRU),
-    "lstm": Recurrent(nn.LSTM),
-    "dropout": nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.5)),
-    "LayerNorm": nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)),
-}
-
-
-@pytest.mark.parametrize("words", MODULES)
-def test_a_module_that_cannot_be_mapped_says_what_to_do(words: str) -> None:
-    made = ReplicatedModule(MODULES[words].double())
-    params = replicated(made.initial_params(), 2)
-    with pytest.raises(ValueError, match=f"cannot be mapped over replicates .*{words}") as told:
-        made.of_data(params, torch.randn(4, 2, dtype=torch.float64))
-    assert "\n" not in str(told.value)
-
-
-def test_other_errors_of_a_module_stay_what_they_are() -> None:
-    made = ReplicatedModule(network())
-    with pytest.raises(RuntimeError, match="Expected size"):
-        made.of_data(replicated(made.initial_params(), 2), torch.randn(4, 3, dtype=torch.float64))

@@ -5,7 +5,9 @@ from estimators.interface.control_variate import ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
+from estimators.interface.once import computed_once, once
 from estimators.interface.params import Params, attached, derivative, distinct, in_range, replicated, scaled
+from estimators.interface.parts import Part
 from estimators.interface.per_sample import PerSample
 from estimators.interface.problem import Problem, constant_cost, start
 from estimators.interface.traits import Traits
@@ -22,6 +24,7 @@ __all__ = [
     "Objective",
     "Observed",
     "Params",
+    "Part",
     "PerSample",
     "Problem",
     "ScoredSamples",
@@ -29,11 +32,13 @@ __all__ = [
     "Unsupported",
     "Wrapper",
     "attached",
+    "computed_once",
     "constant_cost",
     "derivative",
     "distinct",
     "in_range",
     "learned",
+    "once",
     "replicated",
     "scaled",
     "start",

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from estimators.interface.component import Component
 from estimators.interface.objective import EXPECTED_COST, Objective
+from estimators.interface.once import computed_once
 from estimators.interface.params import Params, replicated
 from estimators.interface.problem import Problem
 from estimators.interface.training import fresh_source, warn_of_nothing_learned
@@ -66,7 +67,12 @@ class Estimator(Component, ABC):
     @final
     def gradient(self, problem: Problem, params: Params, noise: Noise) -> Params:
         """The gradient estimates, one for each replicate, shaped like the parameters."""
-        return torch.func.grad(lambda point: self.surrogate(problem, point, noise).sum())(params)
+
+        def total(point: Params) -> Tensor:
+            with computed_once():
+                return self.surrogate(problem, point, noise).sum()
+
+        return torch.func.grad(total)(params)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """Evaluations of the cost for one gradient."""
@@ -134,7 +140,8 @@ class Estimator(Component, ABC):
     def _loss(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, ""]:
         # A parameter that the cost does not depend on gets the gradient zero, and not None. Of no entries the sum is 0.
         connection = sum(value.flatten()[:0].sum() for value in params.values())
-        return self.surrogate(problem, replicated(params, 1), noise).squeeze(0) + connection
+        with computed_once():
+            return self.surrogate(problem, replicated(params, 1), noise).squeeze(0) + connection
 
 
 class TrainingStep(NamedTuple):

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from estimators.interface.component import Component
 from estimators.interface.moving import moved_to
 from estimators.interface.params import Params, derivative, replicated
+from estimators.interface.parts import gathered
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
@@ -38,9 +39,18 @@ class Problem(Component, ABC):
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
 
-    @abstractmethod
     def initial_params(self) -> Params:
-        """The point where gradients are measured: named tensors without the replicate axis."""
+        """The point where gradients are measured: named tensors without the replicate axis.
+
+        By default those of the `ReplicatedModule`s among the attributes; a problem with others too returns
+        `super().initial_params() | {"mine": …}`.
+        """
+        return gathered(self, lambda part: part.initial_params())
+
+    @final
+    def module_params(self) -> Params:
+        """The parameters that the modules among the attributes hold, under their names here: to train them in place."""
+        return gathered(self, lambda part: part.module_params())
 
     @abstractmethod
     def distribution(self, params: Params) -> Distribution:

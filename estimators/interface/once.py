@@ -1,0 +1,55 @@
+"""What a surrogate asks for twice, computed once: such as a network in both q and the cost."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C import _functorch  # pyright: ignore
+from torch.utils._pytree import tree_leaves, tree_map
+
+__all__ = ["computed_once", "once"]
+
+_results: ContextVar[tuple[Any, dict[Any, Any]] | None] = ContextVar("results", default=None)
+
+
+@contextlib.contextmanager
+def computed_once() -> Iterator[None]:
+    """What `once` computes in this block is kept until its end. A compiler does the same by itself."""
+    if torch.compiler.is_compiling():
+        yield
+        return
+    token = _results.set((_level(), {}))
+    try:
+        yield
+    finally:
+        _results.reset(token)
+
+
+def once(compute: Callable[[], Any], what: tuple[Any, ...], tensors: list[Tensor]) -> Any:
+    """Tensors that follow from `what` and from these very tensors: computed, or a copy of what was computed before.
+
+    A copy, since either may be written to. Inside of a function transform that began later nothing is kept.
+    """
+    if torch.compiler.is_compiling() or (held := _results.get()) is None or held[0] != _level():
+        return compute()
+    key = (what, torch.is_grad_enabled(), *((id(one), one._version) for one in tensors))
+    _, found, versions = held[1].get(key, (None, None, None))
+    if versions is not None and _versions(found) == versions:
+        return tree_map(torch.clone, found)
+    found = compute()
+    held[1][key] = tensors, found, _versions(found)  # the tensors too: so that no other gets the place of one of them
+    return found
+
+
+def _versions(found: Any) -> list[int]:
+    """How often each of the tensors was written to."""
+    return [one._version for one in tree_leaves(found)]
+
+
+def _level() -> Any:
+    """The innermost function transform, such as `torch.func.grad`."""
+    stack = _functorch.peek_interpreter_stack()
+    return None if stack is None else stack.level()

@@ -1,0 +1,106 @@
+"""A module among the parameters of a problem, one network for each replicate."""
+
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._pytree import tree_map
+
+from estimators.interface import Params, Part, once
+from estimators.modules.mapping import ALONE, MAPPED, Replacing
+from estimators.modules.refusals import CHANGES, NotMapped, explained
+
+__all__ = ["ReplicatedModule"]
+
+
+@final
+@dataclass(frozen=True)
+class ReplicatedModule(Part):
+    """Any module that is a function of its parameters and inputs alone: without batch norm or dropout in training mode.
+
+    Its parameters belong among those of the problem, named `prefix` + name, and do by themselves where it is an
+    attribute of the problem: `Problem.initial_params`. The module's own are the starting point, and change only where
+    they are trained: `module_params`.
+
+    All that is called is `forward`, or another method of the module by its name. A module may return several tensors.
+    """
+
+    module: nn.Module
+    prefix: str = ""
+    _calling: dict[str, nn.Module] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def initial_params(self) -> Params:
+        """The module's parameters, copied, in float64, without the replicate axis."""
+        return {name: value.detach().double().clone() for name, value in self.module_params().items()}
+
+    def module_params(self) -> Params:
+        """The module's parameters themselves, under their names in the problem: to train them trains the module."""
+        return {f"{self.prefix}{name}": value for name, value in self.module.named_parameters()}
+
+    def of_samples(self, params: Params, x: Shaped[Tensor, "S R *X"], method: str = "forward") -> Any:
+        """The outputs `[S, R, *Y]` for samples, those of each replicate through its own network."""
+        return self._mapped(params, x, 1, method)
+
+    def of_data(self, params: Params, data: Shaped[Tensor, "N *X"], method: str = "forward") -> Any:
+        """The outputs `[R, N, *Y]` for data that all replicates share."""
+        return self._mapped(params, data, None, method)
+
+    def of_batches(self, params: Params, data: Shaped[Tensor, "R N *X"], method: str = "forward") -> Any:
+        """The outputs `[R, N, *Y]` for data that each replicate has of its own."""
+        return self._mapped(params, data, 0, method)
+
+    def _mapped(self, params: Params, inputs: Tensor, axis: int | None, method: str) -> Any:
+        """The outputs for inputs with a leading batch axis, over the replicates: those of a moment ago, or computed."""
+        own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
+        several = len(next(iter(params.values()))) > 1
+        what = (id(self.module), self.module.training, method, axis, several)
+        return once(lambda: self._computed(own, inputs, axis, method, several), what, [inputs, *own.values()])
+
+    def _computed(self, own: Params, inputs: Tensor, axis: int | None, method: str, several: bool) -> Any:
+        """ValueError: the module cannot be mapped, and what to do."""
+        some = next(iter(own.values()), inputs)
+        buffers = {
+            name: value.to(some.device, some.dtype if value.is_floating_point() else value.dtype)
+            for name, value in self.module.named_buffers()
+        }
+        versions = [value._version for value in buffers.values()]
+        called = self._called(method)
+
+        def call(weights: Params, inputs: Tensor) -> Any:
+            tensors = {f"module.{name}": value for name, value in {**buffers, **weights}.items()}
+            with Replacing(MAPPED if several else ALONE):
+                return functional_call(called, tensors, (inputs,))
+
+        try:
+            if several:
+                found = torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
+            else:
+                one = inputs if axis is None else inputs.squeeze(axis)
+                found = call({name: value.squeeze(0) for name, value in own.items()}, one)
+                found = tree_map(lambda y: y.unsqueeze(axis or 0), found)
+            if versions != [value._version for value in buffers.values()]:
+                raise NotMapped(CHANGES)
+        except RuntimeError as error:
+            raise explained(error, type(self.module).__name__) from error
+        return found
+
+    def _called(self, method: str) -> nn.Module:
+        """A module that holds the module and calls its method; made once, since a compiler cannot make it."""
+        if method not in self._calling:
+            self._calling[method] = _Calling(self.module, method)
+        return self._calling[method]
+
+
+@final
+class _Calling(nn.Module):
+    """Calls a method of a module."""
+
+    def __init__(self, module: nn.Module, method: str):
+        super().__init__()
+        self.module, self.method = module, method
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.module(*inputs) if self.method == "forward" else getattr(self.module, self.method)(*inputs)
