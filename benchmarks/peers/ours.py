@@ -1,7 +1,8 @@
 """gradmark itself: chunks of replicates, eager and compiled."""
 
+from benchmarks.peers.networks import problem_of
 from benchmarks.peers.work import Block, Case, Moments
-from estimators.registry import make_estimator, make_problem
+from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.measuring.moments import Sampling
 
@@ -14,7 +15,7 @@ def blocks(case: Case) -> dict[str, tuple[Block, int]]:
 
 def block(case: Case, compile: bool) -> tuple[Block, int]:
     """A block and the number of its gradients: a chunk, or more where that is small."""
-    problem, estimator = make_problem(case.problem), make_estimator(case.estimator)
+    problem, estimator = problem_of(case), make_estimator(case.estimator)
     workload = prepare(problem, estimator, case.num_samples, compile=compile)
     size, used = Sampling(workload, None).block, [0]
 
