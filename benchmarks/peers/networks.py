@@ -126,9 +126,10 @@ NETWORKS = {
     "policy-small": lambda: Policy((64, 64, 64)),
     "policy-large": lambda: Policy((64, 256, 256)),
     "autoencoder-small": lambda: Autoencoder("digits", 128, 16),
+    "autoencoder-medium": lambda: Autoencoder("digits", 64, 8),
     "autoencoder-large": lambda: Autoencoder("random", 400, 40),
 }
-"""8,580, 83,460, 22,880 and 676,864 weights."""
+"""8,580, 83,460, 22,880 and 676,864 weights; the medium one is of the size of `digits-vae`."""
 EXACT = {"policy-small", "policy-large"}
 """Those whose gradient is known: by a sum over the actions."""
 
