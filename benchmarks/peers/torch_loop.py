@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.models import Model, model_of
+from benchmarks.peers.networks import Autoencoder, Policy, problem_of
+from benchmarks.peers.torch_networks import autoencoder_gradient, policy_gradient
 from benchmarks.peers.work import LEAVE_ONE_OUT, Block, Case, Moments
 
 __all__ = ["blocks", "loop", "one_gradient", "running"]
@@ -50,7 +52,12 @@ def _moments(replicates: int, mean: Tensor, variance: Tensor) -> Moments:
 
 def one_gradient(case: Case, device: str = "cpu") -> Callable[[], Tensor]:
     """A function of nothing that gives one gradient, all parameters in a row."""
-    model, samples = model_of(case, device), case.num_samples
+    problem, samples = problem_of(case), case.num_samples
+    if isinstance(problem, Policy):
+        return policy_gradient(problem, samples, device)
+    if isinstance(problem, Autoencoder) and case.estimator == "pathwise":
+        return autoencoder_gradient(problem, device)
+    model = model_of(case, device)
     loss = LOSSES[case.estimator]
     leaves = list(model.params.values())
 
@@ -64,12 +71,6 @@ def pathwise(model: Model, samples: int) -> Tensor:
     q = model.q(model.params)
     x = q.rsample((samples,))
     return model.cost(x, q, model.params).sum() / samples
-
-
-def score_function(model: Model, samples: int) -> Tensor:
-    q = model.q(model.params)
-    x = q.sample((samples,))
-    return (model.cost(x, q, model.params) * q.log_prob(x)).mean()
 
 
 def leave_one_out(model: Model, samples: int) -> Tensor:
@@ -86,4 +87,4 @@ def iwae(model: Model, samples: int) -> Tensor:
     return -(torch.logsumexp(-model.cost(z, q, model.params), 0) - math.log(samples)).sum()
 
 
-LOSSES = {"pathwise": pathwise, "iwae": iwae, "score-function": score_function, LEAVE_ONE_OUT: leave_one_out}
+LOSSES = {"pathwise": pathwise, "iwae": iwae, LEAVE_ONE_OUT: leave_one_out}
