@@ -4,7 +4,7 @@
 and `nox -s chaos` kills runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s
 bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s
 bench-publish` writes the history that has been measured as a site. `nox -s peers` measures other libraries beside
-gradmark.
+gradmark, and `nox -s gpu` gradmark on a GPU.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -115,6 +115,17 @@ def peers(session: nox.Session) -> None:
     session.install(*PIP, "-e", ".", "jax", "pyro-ppl", "storchastic")
     arguments = session.posargs or ["--folder", "results/reference/peers"]
     session.run("python", "-m", "benchmarks.peers.compare", *arguments)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """What has to hold on a GPU, and the cases of `peers` there; writes results/reference/gpu.
+
+    `-- --device cpu --quick` tries all of it on the CPU.
+    """
+    session.install(*PIP, "-e", ".")
+    arguments = session.posargs or ["--folder", "results/reference/gpu"]
+    session.run("python", "-m", "benchmarks.gpu", *arguments)
 
 
 def ensure_browser(session: nox.Session) -> None:

@@ -11,7 +11,7 @@ import pytest
 from asv_runner.discovery import disc_benchmarks, get_benchmark_from_name
 from torch.distributions import Distribution
 
-from benchmarks import cases, gradients, instructions, seeded, steps, whole
+from benchmarks import cases, gradients, instructions, networks, seeded, steps, whole
 from benchmarks.gate import THRESHOLDS
 from estimators.registry import make_estimator
 
@@ -24,7 +24,7 @@ WHOLE = [whole.ColdStart, whole.SweepOverhead, whole.Memory]
 FOUND = [one.name for one in disc_benchmarks(str(ROOT / "benchmarks"))]
 
 
-SUITES = [gradients.Gradients, seeded.Seeded, instructions.Instructions, *WHOLE]
+SUITES = [gradients.Gradients, seeded.Seeded, instructions.Instructions, networks.Networks, *WHOLE]
 
 
 @pytest.fixture(autouse=True)

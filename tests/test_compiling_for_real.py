@@ -8,11 +8,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from compilers import QUADRATIC, work
+from compilers import work
 
-from estimators.registry import make_estimator, make_problem
+from estimators.registry import make_estimator
 from experiments.gradients.float64 import double
-from experiments.gradients.prepare import prepare
 from experiments.statistics import Interval
 from experiments.timing.rounds import Timed, Timing
 
@@ -120,11 +119,3 @@ def test_the_time_of_kernels_is_a_column_of_the_timing() -> None:
     columns = timing.columns(Interval(1.0, 0.9, 1.1), None)
     assert columns["kernel_seconds_per_gradient"] == 1e-4
     assert math.isnan(Timed.latency(work("pathwise"), 0.001).kernel_seconds)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_cuda_the_compiled_gradients_are_the_eager_ones() -> None:
-    made = [make_problem(QUADRATIC), make_estimator(LEAVE_ONE_OUT), 4]
-    eager, compiled = (prepare(*made, device="cuda", compile=compile) for compile in (False, True))
-    for index in range(3):  # the third replays the CUDA graph
-        torch.testing.assert_close(compiled.gradients(index), eager.gradients(index))

@@ -15,6 +15,8 @@ from cases import (
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from benchmarks.gpu.checks import SCATTERED as REPLICATES
+from benchmarks.gpu.checks import check_shapes, scattered
 from estimators.interface import LatentVariableProblem, Noise, Params, Problem, replicated
 from estimators.noise import IID
 from estimators.sampling import families
@@ -23,10 +25,6 @@ from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 
 pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
-
-REPLICATES = 7
-"""No other axis of any noise is that long, or a multiple of it (R·N, where replicates have N costs each)."""
-
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
@@ -50,17 +48,6 @@ def workload(case: Case, dtype: str = "float64", device: str = "cpu") -> Workloa
     return prepare(*case.make(), case.num_samples, dtype=dtype, device=device)
 
 
-def scattered(work: Workload) -> Params:
-    """Parameters `[R, *shape]` that differ between the replicates."""
-    generator = torch.Generator().manual_seed(1)
-
-    def scatter(value: Tensor) -> Tensor:
-        shift = torch.randn(REPLICATES, *value.shape, generator=generator, dtype=torch.float64)
-        return value + 0.1 * shift.to(value)
-
-    return {name: scatter(value) for name, value in work.point.items()}
-
-
 def draw(work: Workload, params: Params, seed: int = 3) -> Noise:
     return work.estimator.draw(work.problem, params, work.num_samples, IID(seed, work.device, work.dtype))
 
@@ -78,19 +65,6 @@ def identical(first: object, second: object) -> bool:
 def test_shape_dtype_and_device(case: Case, device: str) -> None:
     for dtype in ("float32", "float64"):
         check_shapes(workload(case, dtype, device), device)
-
-
-def check_shapes(work: Workload, device: str) -> None:
-    params = {name: value.requires_grad_() for name, value in scattered(work).items()}
-    noise = draw(work, params)
-    assert not any(leaf.requires_grad for leaf in tree_leaves(noise)), "noise must be detached"
-    surrogate = work.estimator.surrogate(work.problem, params, noise)
-    diagnostics = work.estimator.diagnostics(work.problem, params, noise)
-    for value in (surrogate, *diagnostics.values()):
-        assert (value.shape, value.dtype, value.device.type) == ((REPLICATES,), work.dtype, device)
-    for name, value in gradient(work, params, noise).items():
-        assert (value.shape, value.dtype, value.device.type) == (params[name].shape, work.dtype, device)
-        assert value.isfinite().all()
 
 
 @each_case

@@ -227,12 +227,3 @@ def test_peak_memory_of_a_gradient_grows_with_its_samples() -> None:
     assert small is not None and large is not None
     assert small >= 2 * 64 * 4 * 4
     assert 8 * small < large < 32 * small
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_cuda_the_device_is_waited_for() -> None:
-    workload = prepare(make_problem("gaussian-quadratic:dim=4"), Pathwise(), 64, device="cuda")
-    (found,) = time_gradients([Timed.of(workload)], rounds=3)
-    assert (found.latency > 0).all() and found.peak_memory_bytes
-    assert 0 < found.kernel_seconds < found.seconds_per_gradient.value
-    assert found.device_name == torch.cuda.get_device_name()

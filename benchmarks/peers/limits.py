@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.peers.work import Case
+from benchmarks.peers.networks import problem_of
+from benchmarks.peers.work import NETWORKS, Case
 from estimators.noise import IID
-from estimators.registry import make_estimator, make_problem
+from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 
 __all__ = ["limits"]
@@ -15,7 +16,9 @@ __all__ = ["limits"]
 
 def limits(case: Case) -> dict[str, tuple[Callable[[], object], int]]:
     """The limits by name: the call, and the number of gradients whose noise it draws."""
-    work = prepare(make_problem(case.problem), make_estimator(case.estimator), case.num_samples)
+    if case.name in NETWORKS:  # whose noise is nothing beside their matrix products
+        return {}
+    work = prepare(problem_of(case), make_estimator(case.estimator), case.num_samples)
     source, bulk = IID(0), work.source("limits")
 
     def generator() -> object:

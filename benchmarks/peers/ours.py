@@ -1,11 +1,13 @@
 """gradmark itself: chunks of replicates, eager and compiled."""
 
+from benchmarks.peers.networks import problem_of
 from benchmarks.peers.work import Block, Case, Moments
-from estimators.registry import make_estimator, make_problem
+from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
 from experiments.measuring.moments import Sampling
 
-__all__ = ["block", "blocks"]
+__all__ = ["block", "blocks", "drawing"]
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
@@ -13,9 +15,12 @@ def blocks(case: Case) -> dict[str, tuple[Block, int]]:
 
 
 def block(case: Case, compile: bool) -> tuple[Block, int]:
+    problem, estimator = problem_of(case), make_estimator(case.estimator)
+    return drawing(prepare(problem, estimator, case.num_samples, compile=compile))
+
+
+def drawing(workload: Workload) -> tuple[Block, int]:
     """A block and the number of its gradients: a chunk, or more where that is small."""
-    problem, estimator = make_problem(case.problem), make_estimator(case.estimator)
-    workload = prepare(problem, estimator, case.num_samples, compile=compile)
     size, used = Sampling(workload, None).block, [0]
 
     def draw() -> Moments:

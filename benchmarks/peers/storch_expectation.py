@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.peers.models import model_of
 from benchmarks.peers.torch_loop import loop
-from benchmarks.peers.work import Block, Case
+from benchmarks.peers.work import NETWORKS, Block, Case
 
 __all__ = ["blocks"]
 
@@ -17,7 +17,7 @@ REPLICATES = 10
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
-    if case.estimator == "iwae":
+    if case.estimator == "iwae" or case.name in NETWORKS:
         return {}
     return {"Storchastic": (loop(one_gradient(case), REPLICATES), REPLICATES)}
 
@@ -34,7 +34,7 @@ def one_gradient(case: Case) -> Callable[[], Tensor]:
         else:
             method = ScoreFunction("x", n_samples=case.num_samples, baseline_factory="batch_average")
         x = method(model.q(model.params))
-        storch.add_cost(storch.deterministic(lambda x: model.cost(x, model.params))(x), "cost")
+        storch.add_cost(storch.deterministic(lambda x: model.cost(x, None, model.params))(x), "cost")
         storch.backward()
         found = torch.cat([leaf.grad.flatten() for leaf in leaves if leaf.grad is not None])
         for leaf in leaves:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["CASES", "Block", "Case", "Moments"]
+__all__ = ["CASES", "LEAVE_ONE_OUT", "NETWORKS", "Block", "Case", "Moments"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,13 @@ class Case:
     problem: str
     estimator: str
     num_samples: int
+    compiled: bool = True
+    """The figure of gradmark is that of compiled gradients; else of eager ones, which are as fast there."""
+
+    @property
+    def ours(self) -> str:
+        """The implementation that all others are compared with."""
+        return "gradmark, compiled" if self.compiled else "gradmark"
 
     @property
     def title(self) -> str:
@@ -29,6 +36,14 @@ class Moments(NamedTuple):
     replicates: int
     mean: np.ndarray
     variance: np.ndarray
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Those of both together."""
+        total, shift = self.replicates + other.replicates, other.mean - self.mean
+        mean = self.mean + shift * (other.replicates / total)
+        squares = (self.replicates - 1) * self.variance + (other.replicates - 1) * other.variance
+        between = shift**2 * (self.replicates * other.replicates / total)
+        return Moments(total, mean, (squares + between) / (total - 1))
 
 
 Block = Callable[[], Moments]
@@ -45,4 +60,10 @@ CASES = [
     Case("D", "bernoulli-toy", LEAVE_ONE_OUT, 10),
     Case("E", "gamma-cost:dim=10", "pathwise", 10),
     Case("F", "digits-vae:points=32", "iwae", 10),
+    Case("G", "policy-small", "score-function", 4, compiled=False),
+    Case("H", "policy-large", "score-function", 4, compiled=False),
+    Case("I", "autoencoder-small", "pathwise", 1, compiled=False),
+    Case("J", "autoencoder-large", "pathwise", 1, compiled=False),
 ]
+NETWORKS = {"G", "H", "I", "J"}
+"""The cases of networks, of which the whole of a measurement is timed too."""
