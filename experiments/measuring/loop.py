@@ -87,6 +87,8 @@ def extend(sampling: Sampling, stop: Stop) -> Measurement:
 
 def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
     limit, budget = _limit(sampling.workload, stop)
+    if not sampling.replicates:
+        sampling.bound(limit)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
     wanted = limit if stop.replicates else 0
     while True:
@@ -140,8 +142,7 @@ def _relative_half_width(sampling: Sampling) -> float:
 
 
 def _precise(sampling: Sampling, stop: Stop) -> bool:
-    groups, reference = sampling.groups, sampling.reference
-    assert groups is not None
+    groups, reference = sampling.moments.groups, sampling.reference
     if _relative_half_width(sampling) > stop.rtol:
         return False
     if not stop.detect or reference is None:
