@@ -18,8 +18,8 @@ from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
-from experiments.measuring.running import Running
 from experiments.measuring.rounding import rounding
+from experiments.measuring.running import Running
 from experiments.store import load
 from experiments.sweep import Stop, read_sweep
 from experiments.terminal.progress import narrator

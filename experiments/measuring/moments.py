@@ -15,8 +15,8 @@ from estimators.wrappers.pareto import tail_shape, tail_size
 from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.reference import NoReference, Reference
-from experiments.measuring.running import Running
 from experiments.measuring.rounding import rounding_noise
+from experiments.measuring.running import Running
 from experiments.measuring.scale import cost_varies, size_of_terms
 from experiments.statistics import GROUPS, Groups, Interval
 
