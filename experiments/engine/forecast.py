@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from experiments.engine.executor import Concurrent, Executor, Interrupts, Task
 from experiments.engine.work import Failure, Measured, measure_with_clock
-from experiments.measuring.loop import FIRST_REPLICATES
+from experiments.measuring.pace import FIRST_REPLICATES
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
 from experiments.timing.rounds import BLOCK_SECONDS
@@ -13,6 +13,8 @@ from experiments.timing.rounds import BLOCK_SECONDS
 __all__ = ["forecast"]
 
 PILOTS = 5
+PILOT_SECONDS = 5.0
+"""What a pilot takes at the most: of gradients that take long, fewer replicates tell the same."""
 BLOCKS = 4
 """The blocks that the warm-up of a cell takes before it is timed."""
 
@@ -42,7 +44,8 @@ def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts:
 def _short(cell: Cell) -> Cell:
     if cell.train is not None:
         return replace(cell, train=replace(cell.train, steps=min(cell.train.record, cell.train.steps)))
-    return replace(cell, stop=Stop(replicates=FIRST_REPLICATES, max_elements=cell.stop.max_elements))
+    stop = Stop(replicates=FIRST_REPLICATES, max_elements=cell.stop.max_elements, max_seconds=PILOT_SECONDS)
+    return replace(cell, stop=stop)
 
 
 def _longer(cell: Cell, pilot: Measured) -> float:

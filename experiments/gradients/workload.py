@@ -54,7 +54,7 @@ class Workload:
     compile: Compile = False
     """Whether the step is to be compiled; "auto": once that pays."""
     most: int | None = None
-    """The most replicates in a chunk where more do not fit into the memory, a power of two."""
+    """The most replicates in a chunk where more do not fit into the memory or take long, a power of two."""
     wanted: int | None = None
     """The replicates that are wanted at the most, if that is known."""
     footprint: Footprint = Footprint()
@@ -87,12 +87,16 @@ class Workload:
         """The same for so many replicates at the most, of which hardly more are then drawn."""
         return replace(self, wanted=min(replicates, self.wanted or replicates))
 
+    def smaller(self, most: int) -> "Workload":
+        """The same in chunks of so many replicates at the most, a power of two."""
+        return replace(self, most=min(most, self.most or most))
+
     @property
     def halved(self) -> "Workload":
         """The same in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
         if self.chunk == 1:
             raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
-        smaller = replace(self, most=1 << (self.chunk // 2).bit_length() - 1)
+        smaller = self.smaller(1 << (self.chunk // 2).bit_length() - 1)
         return smaller.compiled if self.is_compiled else smaller  # anew: torch limits the shapes of one function
 
     @property

@@ -52,13 +52,17 @@ class Sampling:
         if self.reference is not None and self.reference.norm > 0:
             unit = torch.from_numpy(self.reference.gradient / self.reference.norm)
             self.direction = unit.to(workload.device, workload.dtype)
-        self._begin(workload)
+        self.begin(workload)
 
-    def _begin(self, workload: Workload) -> None:
-        self.workload = workload
+    @staticmethod
+    def _usual_block(workload: Workload) -> int:
         row = GROUPS * workload.size * workload.dtype.itemsize
         rows = _power_of_two(BLOCK_BYTES // max(row, 1), MOST_ROWS)
-        self.block = workload.chunk * max(GROUPS * rows // workload.chunk, 1)
+        return workload.chunk * max(GROUPS * rows // workload.chunk, 1)
+
+    def begin(self, workload: Workload) -> None:
+        """Forget all replicates, and take others from a workload."""
+        self.workload, self.block = workload, self._usual_block(workload)
         self.chunks_used = 0
         self.moments = Running(workload.size)
         self.cosines = np.zeros(GROUPS)
@@ -77,9 +81,9 @@ class Sampling:
         """The moments so far, which do not change where more replicates are added; None: there are none."""
         return self.moments.snapshot() if self.moments.count else None
 
-    def bound(self, replicates: int) -> None:
-        """Begin anew in chunks that make up so many replicates, if no more will be wanted."""
-        self._begin(self.workload.at_most(replicates))
+    def go_on(self, workload: Workload, block: int | None) -> None:
+        """Take further replicates from a workload with the same chunks, in blocks of a size, or the usual one."""
+        self.workload, self.block = workload, block or self._usual_block(workload)
 
     def compile(self) -> None:
         """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""
@@ -101,7 +105,7 @@ class Sampling:
                 return sample()
             except torch.OutOfMemoryError:
                 before = self.workload.chunk
-                self._begin(self.workload.halved)
+                self.begin(self.workload.halved)
                 warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
             finally:
                 self._room = None
