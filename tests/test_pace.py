@@ -56,7 +56,7 @@ def test_a_slow_cost_is_called_as_often_as_the_precision_takes(monkeypatch: pyte
     sampling = Sampling(workload, None)
     found = extend(sampling, Stop(rtol=0.5))
     assert found.stop_reason == "precision" and found.replicates <= 2048
-    assert sum(calls) == found.replicates and set(calls) == {GROUPS}
+    assert found.replicates <= sum(calls) < found.replicates + GROUPS and max(calls) == GROUPS
     again = estimate(replace(workload, most=GROUPS), None, Stop(replicates=found.replicates))
     assert again.total_variance == pytest.approx(found.total_variance)
 

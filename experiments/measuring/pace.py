@@ -32,8 +32,9 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
 
     A first look at 64 replicates tells whether gradients take so long (a simulator, a loop in NumPy, a large network)
     that a chunk would take more than ten seconds, or than the budget: then chunks and blocks have 64 replicates, of
-    which the first has been computed; where it took less than half a second, it is taken again to be sure. Where the first goal would take that long, it is 256. Otherwise the clock has
-    decided nothing, so that cheap gradients give the same numbers on all machines.
+    which the first has been computed. A look of less than half a second is taken again, to be sure. Where the first
+    goal would take ten seconds, it is 256. Otherwise the clock has decided nothing, so that cheap gradients give the
+    same numbers on all machines.
     """
     full = sampling.workload.at_most(limit)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, max(FIRST_ENTRIES // max(full.size, 1), FEW), limit)
