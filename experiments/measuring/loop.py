@@ -52,7 +52,8 @@ def measure(
 
     Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
     have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
-    same machine, same numbers (times apart).
+    same machine, same numbers (times apart), unless gradients take so long that the clock decides how many are taken at
+    a time (a simulator, a loop in NumPy): `pace.begin`.
 
     Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
     TypeError for specs in place of a problem and an estimator, and for numbers that are not whole.
@@ -76,7 +77,10 @@ def estimate(
 
 
 def extend(sampling: Sampling, stop: Stop, tell: Tell | None = None) -> Measurement:
-    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
+    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now.
+
+    `tell` is told after each block how many replicates there are, and how many seconds are left.
+    """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     with _collected_warnings() as caught:
         stop_reason = sampling.within_memory(partial(_sample, sampling, stop, Clock(began, stop.max_seconds, tell)))
