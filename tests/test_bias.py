@@ -13,9 +13,14 @@ from experiments.statistics import (
     squared_bias,
     total_variance,
 )
-from experiments.statistics.bias import bias_bounds, noise_traces
+from experiments.statistics.bias import bias_bounds
+from experiments.statistics.deviation import noise_traces
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+
+def products(rows: np.ndarray) -> np.ndarray:
+    return rows @ rows.T
 
 
 @pytest.mark.parametrize("scales", [[3, 2, 1, 1, 0.5, 0.1], [2] * 5 + [1] * 20 + [0.1] * 20])
@@ -24,7 +29,7 @@ def test_noise_traces_are_unbiased(scales):
     root = np.linalg.qr(rng.standard_normal((len(scales), len(scales))))[0] * scales
     covariance = root @ root.T / GROUPS
     means = rng.standard_normal((3_000, GROUPS, len(scales))) @ root.T
-    estimates = [noise_traces(x - x.mean(axis=0), np.diag(covariance)) for x in means]
+    estimates = [noise_traces(products(x - x.mean(axis=0)), np.diag(covariance)) for x in means]
     powers = [np.trace(np.linalg.matrix_power(covariance, k)) for k in (1, 2, 3)]
     assert within_errors(np.array(estimates)[:, 1:], powers[1:])
     assert estimates[0].first == pytest.approx(powers[0])
@@ -34,7 +39,7 @@ def test_noise_traces_stay_within_what_the_variances_allow():
     rng = np.random.default_rng(0)
     noise = np.array([4.0, 1.0, 1.0])
     for scale in (0.0, 1e-3, 1.0, 1e3):
-        first, second, third = noise_traces(scale * rng.standard_normal((GROUPS, 3)), noise)
+        first, second, third = noise_traces(products(scale * rng.standard_normal((GROUPS, 3))), noise)
         assert first == 6
         assert (noise**2).sum() <= second <= first**2
         assert max((noise**3).sum(), second**2 / first) <= third <= second**1.5 * (1 + 1e-12)
@@ -51,7 +56,7 @@ def test_squared_bias_is_unbiased_and_may_be_negative(bias):
 
 
 def test_bounds_of_the_squared_bias_solve_the_score_equation():
-    traces = noise_traces(np.random.default_rng(0).standard_normal((GROUPS, 3)), np.full(3, 1 / GROUPS))
+    traces = noise_traces(products(np.random.default_rng(0).standard_normal((GROUPS, 3))), np.full(3, 1 / GROUPS))
     c = traces.third / traces.second
     for bound in bias_bounds(1.3, traces, along=0.0, quantile=2.0):
         assert abs(1.3 - bound) == pytest.approx(2 * np.sqrt(2 * traces.second + 4 * c * bound))

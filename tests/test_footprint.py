@@ -60,7 +60,7 @@ class Regression(Problem):
 def test_a_chunk_is_bounded_whatever_a_replicate_takes(problem: Problem, spec: str) -> None:
     work = prepare(problem, make_estimator(spec), 4)
     assert 1 < work.chunk < workload.MOST_REPLICATES
-    assert peak_memory(lambda: work.gradients(0), work.device) < 2 * GIB
+    assert peak_memory(lambda: work.gradients(0), work.device) < GIB / 4
 
 
 def test_what_is_found_is_what_tensors_take() -> None:
@@ -73,11 +73,30 @@ def test_what_is_found_is_what_tensors_take() -> None:
 
 @pytest.mark.parametrize("spec", PROBLEMS)
 def test_the_chunks_of_small_problems_are_as_large_as_is_fast(spec: str) -> None:
+    """Element-samples decide, unless a replicate takes hundreds of times what its samples do: data, or a network."""
     made = make_problem(spec)
     for num_samples in (1, 4, 64, 1000):
         work = prepare(made, make_estimator("score-function"), num_samples)
-        most = min(workload.CHUNK_ELEMENTS // work.elements, workload.MOST_REPLICATES)
-        assert work.chunk == 1 << most.bit_length() - 1
+        most = 1 << min(workload.CHUNK_ELEMENTS // work.elements, workload.MOST_REPLICATES).bit_length() - 1
+        taken = most * work.footprint.of_replicate(num_samples)
+        assert work.chunk == most or (taken > workload.CHUNK_BYTES >= taken * work.chunk / most)
+    heavy = "digits", "logistic"
+    assert work.chunk == most or spec.startswith(heavy)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chunk"),
+    [(640, 640), (64, 64), (65, 128), (2**15, 2**15), (40_000, 20_032), (10**6, 2**15), (2**15 + 64, 2**14 + 64)],
+)
+def test_hardly_more_is_drawn_than_is_wanted(wanted: int, chunk: int) -> None:
+    work = prepare(make_problem("gaussian-quadratic:dim=2"), make_estimator("pathwise"), 4)
+    bounded = work.at_most(wanted)
+    drawn = -(-wanted // bounded.chunk) * bounded.chunk
+    assert bounded.chunk == chunk <= work.chunk and drawn < wanted + max(64 * drawn / chunk, wanted / 16)
+    assert bounded.at_most(10**9).chunk == chunk and bounded.at_most(64).chunk == 64
+    while (halved := bounded.halved).chunk > 32:
+        assert halved.chunk <= bounded.chunk / 2 and halved.chunk % 64 == 0
+        bounded = halved
 
 
 def test_a_problem_of_other_data_is_looked_at_anew() -> None:

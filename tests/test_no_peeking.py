@@ -9,7 +9,7 @@ from torch import Tensor
 from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
-from experiments.measuring import loop
+from experiments.measuring import loop, pace
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
 from experiments.statistics import GROUPS, Groups
@@ -36,7 +36,7 @@ def test_a_bias_changes_nothing_of_how_long_is_sampled(detect: bool, monkeypatch
     """Nor what is thought to be still wanted, which decides whether to compile."""
     planned: list[float] = []
     monkeypatch.setattr(loop, "pays", lambda elements: bool(planned.append(elements)))
-    monkeypatch.setattr(loop, "FIRST_REPLICATES", 4_096)
+    monkeypatch.setattr(pace, "FIRST_REPLICATES", 4_096)
     stop = Stop(rtol=0.02, detect=detect, max_replicates=400_000)
     seen = []
     for by in (0.0, 0.01, 1.0):

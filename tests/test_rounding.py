@@ -18,8 +18,8 @@ from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
-from experiments.measuring.moments import _safe_moments
 from experiments.measuring.rounding import rounding
+from experiments.measuring.running import Running
 from experiments.store import load
 from experiments.sweep import Stop, read_sweep
 from experiments.terminal.progress import narrator
@@ -97,11 +97,14 @@ def test_moments_of_entries_that_leave_float32_are_those_of_float64() -> None:
     generator = torch.Generator().manual_seed(0)
     gradients = (5 + torch.randn(16, 64, 5, generator=generator)) * scales
     gradients[:, 32:, 1] *= 1e20
-    found = _safe_moments(gradients)
-    exact = gradients.double()
+    running = Running(5)
+    assert running.add(gradients.flatten(0, 1))
+    found, exact = running.groups, gradients.double()
     np.testing.assert_allclose(found.mean, exact.mean(0).numpy(), rtol=1e-6)
     np.testing.assert_allclose(found.deviations, exact.var(0, correction=0).numpy() * 16, rtol=1e-5)
-    single = _safe_moments(gradients[:1])
+    running = Running(5)
+    running.add(gradients[0])
+    single = running.groups
     assert np.array_equal(single.mean, exact[0].numpy()) and not single.deviations.any()
 
 

@@ -107,7 +107,7 @@ def test_the_sum_of_squares_has_the_tail_of_its_law(entries: int, tail: float):
 def test_the_projection_has_as_many_degrees_of_freedom_as_groups_but_one():
     found = Standardised.of(estimates(), GRADIENT, FLOOR)
     value, error = found.along
-    values = found.deviation.spread @ found.direction
+    values = found.deviation.along(found.direction)
     bend = value / error * stats.skew(values) * (values.std() / np.sqrt(GROUPS) / error) ** 3 / np.sqrt(GROUPS)
     assert bend > 0  # skewness would strengthen it: it stands as it is
     assert found.p_along() == pytest.approx(2 * stats.t.sf(abs(value) / error, GROUPS - 1), rel=1e-12)

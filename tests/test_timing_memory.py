@@ -118,6 +118,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
         calls: list[str] = []
         monkeypatch.setattr(timing, "_step", lambda workload, replicates: f"{workload.seed}")
         monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+        monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
         monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
         monkeypatch.setattr(timing, "_seconds", lambda step, calls_in_block: calls.append(step) or 1.0)
         workloads = [replace(work(Pathwise()), seed=index) for index in range(4)]
@@ -135,6 +136,7 @@ def test_each_workload_gets_its_own_rounds(monkeypatch: pytest.MonkeyPatch) -> N
     """Whatever the order, the seconds go to the workload that took them."""
     monkeypatch.setattr(timing, "_step", lambda workload, replicates: (workload.seed, replicates))
     monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+    monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
     monkeypatch.setattr(timing, "peak_memory", lambda step, device: step[0])
     monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 + step[0])
     workloads = [replace(work(Pathwise()), seed=index) for index in range(3)]

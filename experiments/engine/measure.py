@@ -8,8 +8,9 @@ from experiments.engine.experiment import Experiment, Measured, Skipped
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.find_reference import find_reference
-from experiments.measuring.loop import FIRST_REPLICATES, extend
+from experiments.measuring.loop import extend
 from experiments.measuring.moments import Sampling
+from experiments.measuring.pace import FIRST_REPLICATES
 from experiments.measuring.rounding import rounding
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
@@ -18,6 +19,8 @@ from experiments.timing.rounds import Timed
 __all__ = ["Measure"]
 
 LARGEST = 2**63 - 1
+PILOT_SECONDS = 5.0
+"""What a pilot takes at the most: of gradients that take long, fewer replicates tell the same."""
 POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
 
 
@@ -26,7 +29,7 @@ class Measure(Experiment):
     """An error that is to fall by a factor takes its square in replicates, which is what is forecast."""
 
     def pilot(self) -> Cell:
-        stop = Stop(replicates=FIRST_REPLICATES, max_elements=self.cell.stop.max_elements)
+        stop = Stop(replicates=FIRST_REPLICATES, max_elements=self.cell.stop.max_elements, max_seconds=PILOT_SECONDS)
         return replace(self.cell, stop=stop)
 
     def seconds_beyond(self, pilot: Measured) -> float:

@@ -16,6 +16,7 @@ from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
 from experiments.gradients.footprint import Footprint
 from experiments.gradients.steps import Eager, Step
+from experiments.statistics import GROUPS
 
 __all__ = ["Workload", "flatten"]
 
@@ -23,8 +24,14 @@ CHUNK_ELEMENTS = 2**19
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
 MOST_REPLICATES = 2**15
 """The most replicates in a chunk, where no fewer are wanted: many cells want no more."""
-CHUNK_BYTES = 2**30
-"""The most bytes of a chunk by the problem's footprint, in float64; estimators take some times as much."""
+CHUNK_BYTES = 2**26
+"""The most bytes of a chunk by the problem's footprint, in float64; estimators take some times as much.
+
+What a chunk computes should stay in the caches: in the memory alone, networks take up to twice as long."""
+CHUNK_ENTRIES = 2**23
+"""The most entries of the gradients of a chunk, for the same reason."""
+SPARE = 16
+"""A part of the wanted replicates, one in so many, that may be drawn and not used."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,10 @@ class Workload:
     """Seconds of that fit; NaN where nothing was learned."""
     compile: Compile = False
     """Whether the step is to be compiled; "auto": once that pays."""
-    halvings: int = 0
-    """How often the chunk was too large for the memory."""
-    most: int = MOST_REPLICATES
-    """The most replicates in a chunk."""
+    most: int | None = None
+    """The most replicates in a chunk where more do not fit into the memory or take long, a power of two."""
+    wanted: int | None = None
+    """The replicates that are wanted at the most, if that is known."""
     footprint: Footprint = Footprint()
     """What a replicate of the problem takes."""
 
@@ -65,25 +72,31 @@ class Workload:
 
     @cached_property
     def chunk(self) -> int:
-        """Replicates in a chunk: a power of two.
+        """Replicates in a chunk.
 
-        It depends on the problem, num_samples and what was asked for, and where memory is short on how often the chunk
-        was halved.
+        A power of two that depends on the problem and num_samples alone, and where memory is short on how often it was
+        halved. Where fewer are wanted, or most of the last chunk would be left over, chunks of equal size that make up
+        what is wanted.
         """
         by_bytes = int(CHUNK_BYTES / max(self.footprint.of_replicate(self.num_samples), 1.0))
-        most = max(min(CHUNK_ELEMENTS // self.elements, by_bytes, self.most), 1)
-        return max(1 << most.bit_length() - 1 >> self.halvings, 1)
+        sizes = [CHUNK_ELEMENTS // self.elements, by_bytes, CHUNK_ENTRIES // max(self.size, 1), MOST_REPLICATES]
+        fastest = 1 << max(min(*sizes, self.most or MOST_REPLICATES), 1).bit_length() - 1
+        return fastest if self.wanted is None else _divided(self.wanted, fastest)
 
     def at_most(self, replicates: int) -> "Workload":
-        """The same in chunks that are not larger than is needed for so many replicates."""
-        return replace(self, most=min(self.most, 1 << max(replicates - 1, 0).bit_length()))
+        """The same for so many replicates at the most, of which hardly more are then drawn."""
+        return replace(self, wanted=min(replicates, self.wanted or replicates))
+
+    def smaller(self, most: int) -> "Workload":
+        """The same in chunks of so many replicates at the most, a power of two."""
+        return replace(self, most=min(most, self.most or most))
 
     @property
     def halved(self) -> "Workload":
         """The same in chunks of half the size. torch.OutOfMemoryError: they cannot be smaller."""
         if self.chunk == 1:
             raise torch.OutOfMemoryError(f"not enough memory on {self.device} for one replicate")
-        smaller = replace(self, halvings=self.halvings + 1)
+        smaller = self.smaller(1 << (self.chunk // 2).bit_length() - 1)
         return smaller.compiled if self.is_compiled else smaller  # anew: torch limits the shapes of one function
 
     @property
@@ -138,10 +151,10 @@ class Workload:
         """The noise of a chunk, always drawn in full."""
         return self.draw(self.source("chunk", index), self.chunk)
 
-    def gradients(self, index: int) -> Tensor:
-        """The gradient estimates of a chunk, `[chunk, P]`."""
+    def gradients(self, index: int, into: Tensor | None = None) -> Tensor:
+        """The gradient estimates of a chunk, `[chunk, P]`, in a tensor of their own or in one that is there."""
         with without_validation():
-            return flatten(self.step(self.params(self.chunk), self.source("chunk", index)))
+            return flatten(self.step(self.params(self.chunk), self.source("chunk", index)), into)
 
     def one_gradient(self) -> Params:
         """One gradient, at R = 1."""
@@ -149,6 +162,16 @@ class Workload:
             return self.step(self.params(1), self.source("one"))
 
 
-def flatten(params: Params) -> Tensor:
+def flatten(params: Params, into: Tensor | None = None) -> Tensor:
     """Parameters `[R, *shape]` as one matrix `[R, P]`, in the order of the dictionary."""
-    return torch.cat([value.reshape(len(value), -1) for value in params.values()], dim=1)
+    rows = [value.reshape(len(value), -1) for value in params.values()]
+    return torch.cat(rows, dim=1) if into is None else torch.cat(rows, dim=1, out=into)
+
+
+def _divided(wanted: int, fastest: int) -> int:
+    """The size of the chunks that make up what is wanted, none of them larger than is fast."""
+    rows = -(-wanted // GROUPS)
+    chunks = -(-rows * GROUPS // fastest)
+    if fastest <= GROUPS or (chunks * fastest - wanted) * SPARE <= wanted:
+        return fastest
+    return GROUPS * -(-rows // chunks)

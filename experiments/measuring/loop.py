@@ -16,10 +16,12 @@ from experiments.gradients.compiling import Compile, pays
 from experiments.gradients.prepare import prepare
 from experiments.gradients.validation import whole_number
 from experiments.gradients.workload import Workload
+from experiments.measuring.clock import Clock, Tell
 from experiments.measuring.evidence import evidence_bias
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.measurement import Measurement, StopReason
 from experiments.measuring.moments import Sampling
+from experiments.measuring.pace import begin
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
 from experiments.measuring.summary import ABOUT_CODE, diagnostics_of, summarised
@@ -27,9 +29,6 @@ from experiments.statistics import GROUPS
 from experiments.timing.rounds import ROUNDS, Timed, time_gradients
 
 __all__ = ["estimate", "extend", "measure"]
-
-FIRST_REPLICATES = 20_000
-
 
 GROWTH = 1.5
 
@@ -53,7 +52,8 @@ def measure(
 
     Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
     have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
-    same machine, same numbers (times apart).
+    same machine, same numbers (times apart), unless gradients take so long that the clock decides how many are taken at
+    a time (a simulator, a loop in NumPy): `pace.begin`.
 
     Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
     TypeError for specs in place of a problem and an estimator, and for numbers that are not whole.
@@ -69,38 +69,47 @@ def measure(
     return replace(measurement, timing=timing)
 
 
-def estimate(workload: Workload, reference: Reference | NoReference | None, stop: Stop) -> Measurement:
+def estimate(
+    workload: Workload, reference: Reference | NoReference | None, stop: Stop, tell: Tell | None = None
+) -> Measurement:
     """The statistics of a measurement, without its timing."""
-    return extend(Sampling(workload, reference), stop)
+    return extend(Sampling(workload, reference), stop, tell)
 
 
-def extend(sampling: Sampling, stop: Stop) -> Measurement:
-    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now."""
+def extend(sampling: Sampling, stop: Stop, tell: Tell | None = None) -> Measurement:
+    """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now.
+
+    `tell` is told after each block how many replicates there are, and how many seconds are left.
+    """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     with _collected_warnings() as caught:
-        stop_reason = sampling.within_memory(partial(_sample, sampling, stop, began))
+        stop_reason = sampling.within_memory(partial(_sample, sampling, stop, Clock(began, stop.max_seconds, tell)))
         assert sampling.groups is not None
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
     return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
 
 
-def _sample(sampling: Sampling, stop: Stop, began: float) -> StopReason:
+def _sample(sampling: Sampling, stop: Stop, clock: Clock) -> StopReason:
     limit, budget = _limit(sampling.workload, stop)
-    goal = limit if stop.replicates else min(FIRST_REPLICATES, limit)
+    goal = 0 if sampling.replicates else begin(sampling, limit, stop)
+    goal = limit if stop.replicates else goal
     wanted = limit if stop.replicates else 0
     while True:
         _compile(sampling, wanted)
         while sampling.replicates < goal:
-            sampling.grow(limit - sampling.replicates)
-            if stop.max_seconds is not None and time.monotonic() - began > stop.max_seconds:
+            if clock.is_over(sampling.replicates):
                 return "max_seconds"
+            sampling.grow(limit - sampling.replicates)
+            clock.told(sampling.replicates, min(wanted or goal, limit))
         if sampling.nonfinite and not stop.replicates:
             return "nonfinite"
         if sampling.replicates >= limit:
             return budget
         if _precise(sampling, stop):
             return "precision"
+        if clock.is_over(sampling.replicates):
+            return "max_seconds"
         wanted = min(_wanted(sampling, stop), limit)
         goal = min(_round_up(math.ceil(GROWTH * sampling.replicates), sampling.block), limit)
 
@@ -140,8 +149,7 @@ def _relative_half_width(sampling: Sampling) -> float:
 
 
 def _precise(sampling: Sampling, stop: Stop) -> bool:
-    groups, reference = sampling.groups, sampling.reference
-    assert groups is not None
+    groups, reference = sampling.moments.groups, sampling.reference
     if _relative_half_width(sampling) > stop.rtol:
         return False
     if not stop.detect or reference is None:

@@ -32,6 +32,8 @@ WRONG_SCORE = (
 )
 ELEMENTS = 2**22
 """Element-samples (replicates × samples × event size) that the test takes, if that makes enough replicates."""
+ENTRIES = 2**25
+"""Entries of gradients that it takes, with the same exception."""
 FEWEST, MOST = 10 * GROUPS, 64 * GROUPS
 MOST_SAMPLES = 64
 
@@ -90,8 +92,9 @@ def _p_value(workload: Workload) -> float:
     if score.unsupported(problem, num_samples):
         return 1.0
     scores = prepare(problem, score, num_samples, device=str(workload.device), dtype=workload.dtype)
-    replicates = max(FEWEST, min(ELEMENTS // (num_samples * event), MOST)) // GROUPS * GROUPS
-    sampling = Sampling(scores, None)
+    affordable = min(ELEMENTS // (num_samples * event), ENTRIES // max(scores.size, 1))
+    replicates = max(FEWEST, min(affordable, MOST)) // GROUPS * GROUPS
+    sampling = Sampling(scores.at_most(replicates), None)
     sampling.reach(replicates)
     groups = sampling.groups
     assert groups is not None

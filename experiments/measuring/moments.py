@@ -16,6 +16,7 @@ from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.rounding import rounding_noise
+from experiments.measuring.running import Running
 from experiments.measuring.scale import cost_varies, size_of_terms
 from experiments.statistics import GROUPS, Groups, Interval
 
@@ -24,8 +25,8 @@ __all__ = ["Sampling"]
 T = TypeVar("T")
 
 
-ENTRIES = 2**22
-"""Gradient entries that a block has where a chunk has fewer: merging moments costs the same for any number."""
+BLOCK_BYTES = 2**29
+"""Bytes of gradients that a block has where a chunk has fewer: merging moments costs the same for any number."""
 MOST_ROWS = 16
 """The most replicates of each group in such a block."""
 TINY = 1e-6
@@ -51,22 +52,38 @@ class Sampling:
         if self.reference is not None and self.reference.norm > 0:
             unit = torch.from_numpy(self.reference.gradient / self.reference.norm)
             self.direction = unit.to(workload.device, workload.dtype)
-        self._begin(workload)
+        self.begin(workload)
 
-    def _begin(self, workload: Workload) -> None:
-        self.workload = workload
-        self.block = max(workload.chunk, GROUPS * _power_of_two(ENTRIES // (GROUPS * workload.size), MOST_ROWS))
+    @staticmethod
+    def _usual_block(workload: Workload) -> int:
+        row = GROUPS * workload.size * workload.dtype.itemsize
+        rows = _power_of_two(BLOCK_BYTES // max(row, 1), MOST_ROWS)
+        return workload.chunk * max(GROUPS * rows // workload.chunk, 1)
+
+    def begin(self, workload: Workload) -> None:
+        """Forget all replicates, and take others from a workload."""
+        self.workload, self.block = workload, self._usual_block(workload)
         self.chunks_used = 0
-        self.groups: Groups | None = None
+        self.moments = Running(workload.size)
         self.cosines = np.zeros(GROUPS)
         self.tail = torch.empty(0, dtype=torch.float64)
         """Logarithms of the largest squared norms, in descending order."""
         self.nonfinite = 0
         self.compile_seconds = math.nan
+        self._room: Tensor | None = None
 
     @property
     def replicates(self) -> int:
-        return 0 if self.groups is None else self.groups.replicates
+        return GROUPS * self.moments.count
+
+    @property
+    def groups(self) -> Groups | None:
+        """The moments so far, which do not change where more replicates are added; None: there are none."""
+        return self.moments.snapshot() if self.moments.count else None
+
+    def go_on(self, workload: Workload, block: int | None) -> None:
+        """Take further replicates from a workload with the same chunks, in blocks of a size, or the usual one."""
+        self.workload, self.block = workload, block or self._usual_block(workload)
 
     def compile(self) -> None:
         """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""
@@ -88,8 +105,10 @@ class Sampling:
                 return sample()
             except torch.OutOfMemoryError:
                 before = self.workload.chunk
-                self._begin(self.workload.halved)
+                self.begin(self.workload.halved)
                 warnings.warn(f"{before:,} replicates at once do not fit into the memory: halved", stacklevel=2)
+            finally:
+                self._room = None
 
     def reach(self, replicates: int) -> None:
         """Grow to a number of replicates (a multiple of the number of groups), in chunks that fit into the memory."""
@@ -101,20 +120,29 @@ class Sampling:
 
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
-        chunks = range(self.chunks_used, self.chunks_used + self.block // self.workload.chunk)
-        self.chunks_used = chunks.stop
-        gradients = torch.cat([self.workload.gradients(index) for index in chunks])[:replicates]
-        count = len(gradients) // GROUPS
+        gradients = self._block(replicates)
         lengths = _lengths(gradients)
         if self.direction is not None:
             cosines = torch.where(lengths > 0, (gradients @ self.direction).double() / lengths, 0.0)
-            self.cosines += cosines.reshape(count, GROUPS).sum(0).cpu().numpy()
+            self.cosines += cosines.reshape(-1, GROUPS).sum(0).cpu().numpy()
         largest = torch.cat([self.tail, 2 * lengths.nan_to_num(math.inf).log().cpu()])
         self.tail = torch.topk(largest, min(MOST_TAIL + 1, len(largest))).values
-        new = _safe_moments(gradients.reshape(count, GROUPS, -1))
-        if not np.isfinite(new.deviations).all():
+        if not self.moments.add(gradients):
             self.nonfinite += int((~gradients.isfinite().all(1)).sum())
-        self.groups = new if self.groups is None else self.groups.merge(new)
+
+    def _block(self, replicates: int) -> Tensor:
+        """The gradients of the next chunks, `[at most replicates, P]`: no more chunks than it takes."""
+        chunk, first = self.workload.chunk, self.chunks_used
+        count = -(-min(replicates, self.block) // chunk)
+        self.chunks_used += count
+        if count == 1:
+            return self.workload.gradients(first)[:replicates]
+        if self._room is None or len(self._room) < count * chunk:
+            shape = count * chunk, self.workload.size
+            self._room = torch.empty(shape, device=self.workload.device, dtype=self.workload.dtype)
+        for index in range(count):
+            self.workload.gradients(first + index, self._room[index * chunk : (index + 1) * chunk])
+        return self._room[: min(count * chunk, replicates)]
 
     @property
     def parts(self) -> list[slice]:
@@ -129,15 +157,15 @@ class Sampling:
         left of larger terms, those of the largest entry or of all entries: where its variance leaves that open, float64
         decides. An exact gradient is itself a sum of such terms in float64.
         """
-        assert self.groups is not None
-        gradient = self.groups.overall_mean if self.reference is None else self.reference.gradient
+        groups = self.moments.groups
+        gradient = groups.overall_mean if self.reference is None else self.reference.gradient
         terms = self._size_of_terms if np.abs(gradient).max() < TINY else 0.0
         units = statistics.ROUNDING * torch.finfo(self.workload.dtype).eps
         widest = np.full(len(gradient), units * max(np.abs(gradient).max(), terms))
         if self.workload.dtype == torch.float64:
             return widest
         own = np.maximum(units * np.abs(gradient), statistics.ROUNDING * torch.finfo(torch.float64).eps * terms)
-        doubtful = (self.groups.variance > own**2) & (self.groups.variance <= widest**2)
+        doubtful = (groups.variance > own**2) & (groups.variance <= widest**2)
         if doubtful.any():
             own[doubtful] = np.maximum(own, ROUNDING_MARGIN * self._rounding_noise)[doubtful]
         return own
@@ -153,8 +181,7 @@ class Sampling:
     @property
     def unknown_scale(self) -> float:
         """inf where every estimate was 0, which is not the gradient, and no cost differed: all is open. Else 0."""
-        groups, floor = self.groups, self.rounding_floor
-        assert groups is not None
+        groups, floor = self.moments.groups, self.rounding_floor
         if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
             return 0.0
         known = self.reference is not None and (np.abs(self.reference.gradient) <= floor).all()
@@ -169,8 +196,7 @@ class Sampling:
     @property
     def total_variance(self) -> Interval:
         """[0, inf) where anything may have been missed."""
-        assert self.groups is not None
-        found = statistics.total_variance(self.groups, self.rounding_floor)
+        found = statistics.total_variance(self.moments.groups, self.rounding_floor)
         return Interval(0.0, 0.0, math.inf) if found.high == 0 and self.unknown_scale else found
 
 
@@ -182,26 +208,3 @@ def _lengths(gradients: Tensor) -> Tensor:
     if poor.any():
         lengths[poor] = torch.linalg.vector_norm(gradients[poor].double(), dim=1)
     return lengths
-
-
-def _safe_moments(gradients: Tensor) -> Groups:
-    """Moments, in float64 for entries whose squares overflow in the estimates' dtype or become denormal."""
-    found = _moments(gradients)
-    if len(gradients) == 1:
-        return found
-    tiny = torch.finfo(gradients.dtype).tiny / torch.finfo(gradients.dtype).eps
-    deviations = found.deviations
-    poor = ~(np.isfinite(deviations) & (deviations >= len(gradients) * tiny)).all(0)
-    if poor.any():
-        again = _moments(gradients[..., torch.from_numpy(poor).to(gradients.device)].double())
-        found.mean[:, poor], deviations[:, poor] = again.mean, again.deviations
-    return found
-
-
-def _moments(gradients: Tensor) -> Groups:
-    """Means and sums of squared deviations of `[n, 64, P]`, in two passes."""
-    mean = gradients.mean(0)
-    deviation = gradients - mean
-    remainder = deviation.mean(0).double()  # what the mean lost to rounding in the dtype of the estimates
-    squares = deviation.square_().sum(0)
-    return Groups(len(gradients), (mean.double() + remainder).cpu().numpy(), squares.double().cpu().numpy())

@@ -12,8 +12,8 @@ MAX_REPLICATES = 10**12
 class Stop:
     """When a cell has enough replicates. ValueError: out of range.
 
-    They grow by half from 20,000 until the figures are precise enough, or a budget ends it; or there are exactly
-    `replicates` of them (rounded up to a multiple of 64).
+    They grow by half from 20,000 (fewer where gradients are large or take long: `pace.py`) until the figures are precise
+    enough, or a budget ends it; or there are exactly `replicates` of them (rounded up to a multiple of 64).
     """
 
     replicates: int | None = None
@@ -22,7 +22,9 @@ class Stop:
     """Relative half-width of the 95 % interval of the total variance."""
     max_replicates: int = 10_000_000
     max_seconds: float | None = None
-    """A budget that depends on the clock: the one rule under which a repeated run need not give the same numbers."""
+    """A budget that depends on the clock, under which a repeated run need not give the same numbers.
+
+    No block is begun that would not end within it, but for the first."""
     detect: bool = False
     """Go on until a relative bias of 1 % would have been seen."""
     max_elements: int | None = None

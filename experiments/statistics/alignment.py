@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from experiments.statistics.bias import squared_bias
+from experiments.statistics.bias import squared_length
+from experiments.statistics.deviation import Deviation
 from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.standardised import gradient, squared_norm
@@ -49,9 +50,14 @@ def alignment(groups: Groups, reference: np.ndarray) -> Alignment:
     if len(g) == 1:
         return Alignment(scale)
     unit = g / np.linalg.norm(g)
-    rows = groups.mean if reference.ndim == 1 else groups.mean - scale.value * (reference - g)
-    rows = rows - np.outer(rows @ unit, unit)
-    across = squared_bias(Groups(groups.count, rows, np.zeros_like(rows)), np.zeros_like(rows))
+
+    def rows(place: slice) -> np.ndarray:
+        own = groups.mean[:, place]
+        return own if reference.ndim == 1 else own - scale.value * (reference[:, place] - g[place])
+
+    lengths = np.sum([rows(place) @ unit[place] for place in groups.slices], axis=0)
+    off = Deviation.of_rows(lambda place: rows(place) - np.outer(lengths, unit[place]), len(g))
+    across = squared_length(off)
     along = np.array(scale) * np.sqrt(squared)
     corners = [_cosine(length, part) for length in along[1:] for part in across[1:]]
     return Alignment(scale, Interval(_cosine(along[0], across.value), min(corners), max(corners)))

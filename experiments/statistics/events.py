@@ -56,8 +56,7 @@ def relative_skewness(groups: Groups, variance: np.ndarray) -> np.ndarray:
 
     Within a group of n, the covariance of the sum and of the sum of squares is n times the third moment of a replicate.
     """
-    about = groups.mean - groups.overall_mean
-    third = np.einsum("gp,gp->p", about, _squares(groups)) / (len(about) - 1)
+    third = np.concatenate([_third_moment(groups, place) for place in groups.slices])
     return np.divide(third / groups.replicates**2, variance**1.5, out=np.zeros_like(third), where=variance > 0)
 
 
@@ -72,11 +71,19 @@ def straightened(scores: np.ndarray, skewness: np.ndarray) -> np.ndarray:
     return np.divide(bend**3 - 1, skewness, out=np.array(scores, float), where=skewed) + skewness / 6
 
 
+def _third_moment(groups: Groups, place: slice) -> np.ndarray:
+    """The covariance of the mean and the sum of squares of a group, [w]."""
+    about = groups.mean[:, place] - groups.overall_mean[place]
+    return np.einsum("gp,gp->p", about, _squares(groups, place)) / (len(about) - 1)
+
+
 def _fourth_moment(groups: Groups) -> np.ndarray:
     """About the mean, [P], from the spread of the sums of squares of the groups."""
-    return _squares(groups).var(axis=0, ddof=1) / groups.count + groups.variance**2
+    spreads = [_squares(groups, place).var(axis=0, ddof=1) for place in groups.slices]
+    return np.concatenate(spreads) / groups.count + groups.variance**2
 
 
-def _squares(groups: Groups) -> np.ndarray:
-    """Sums of squares about the overall mean, [G, P]."""
-    return groups.deviations + groups.count * (groups.mean - groups.overall_mean) ** 2
+def _squares(groups: Groups, place: slice) -> np.ndarray:
+    """Sums of squares about the overall mean, [G, w]."""
+    about = groups.mean[:, place] - groups.overall_mean[place]
+    return groups.deviations[:, place] + groups.count * about**2

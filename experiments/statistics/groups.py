@@ -5,16 +5,19 @@ from functools import cached_property
 
 import numpy as np
 
-__all__ = ["GROUPS", "Groups", "distinct_pairs", "jackknife_error", "rounding"]
+__all__ = ["GROUPS", "Groups", "distinct_pairs", "jackknife_error", "rounding", "slices"]
 
 GROUPS = 64
+WIDTH = 2**11
+"""Entries whose figures are computed together: 1 MiB for all groups, which stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
     """G groups of equally many replicates of P parameters, in float64.
 
-    Memory does not grow with the number of replicates: a new chunk is summarised in two passes and merged.
+    Memory does not grow with the number of replicates. Figures go over slices of entries: with a million, one
+    more array of this shape is half a GiB.
     """
 
     count: int  # replicates per group
@@ -37,6 +40,11 @@ class Groups:
         return Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
 
     @property
+    def slices(self) -> list[slice]:
+        """Of the entries, as many as are computed together."""
+        return slices(self.mean.shape[1])
+
+    @property
     def replicates(self) -> int:
         return self.count * len(self.mean)
 
@@ -48,16 +56,22 @@ class Groups:
     @cached_property
     def variance(self) -> np.ndarray:
         """Unbiased variance of one replicate, pooled over all of them, [P]."""
-        between = ((self.mean - self.overall_mean) ** 2).sum(axis=0)
-        return (self.deviations.sum(axis=0) + self.count * between) / (self.replicates - 1)
+        return np.concatenate([self._variance(place) for place in self.slices])
 
-    def leave_one_out_variance(self) -> np.ndarray:
-        """The pooled variance without group k, [G, P]; 0 where only group k varies."""
+    def _variance(self, place: slice) -> np.ndarray:
+        between = ((self.mean[:, place] - self.overall_mean[place]) ** 2).sum(axis=0)
+        return (self.deviations[:, place].sum(axis=0) + self.count * between) / (self.replicates - 1)
+
+    def leave_one_out_variance(self, place: slice = slice(None)) -> np.ndarray:
+        """The pooled variance of some entries without group k, [G, w]; 0 where only group k varies."""
         size = len(self.mean)
         # Dropping m_k takes G/(G-1) (m_k - mean)^2 from the sum of squares between groups.
-        own = self.deviations + self.count * size / (size - 1) * (self.mean - self.overall_mean) ** 2
-        total = self.variance * (self.replicates - 1)
-        remaining = total - own
+        own = self.mean[:, place] - self.overall_mean[place]
+        np.square(own, out=own)
+        own *= self.count * size / (size - 1)
+        own += self.deviations[:, place]
+        total = self.variance[place] * (self.replicates - 1)
+        remaining = np.subtract(total, own, out=own)
         remaining[remaining <= rounding(total)] = 0.0
         remaining /= self.replicates - self.count - 1
         return remaining
@@ -65,7 +79,12 @@ class Groups:
     @cached_property
     def leave_one_out_total(self) -> np.ndarray:
         """The total variance without group k, [G]."""
-        return self.leave_one_out_variance().sum(axis=1)
+        return np.sum([self.leave_one_out_variance(place).sum(axis=1) for place in self.slices], axis=0)
+
+
+def slices(size: int) -> list[slice]:
+    """Of so many entries, as many as are computed together."""
+    return [slice(start, min(start + WIDTH, size)) for start in range(0, max(size, 1), WIDTH)]
 
 
 def rounding(magnitude: np.ndarray) -> np.ndarray:

@@ -1,13 +1,14 @@
 """The deviation of an estimate from the gradient in units of its noise, and three tests of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from experiments.statistics.bias import Deviation, noise_traces
+from experiments.statistics.deviation import Deviation, noise_traces
 from experiments.statistics.events import never_varied, relative_skewness, straightened, unseen
 from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error, rounding
 
@@ -15,6 +16,13 @@ __all__ = ["Standardised", "gradient", "squared_norm"]
 
 FAR = 3.0
 """Scores beyond which the skewness of an entry counts among all entries: nearer by, it averages out."""
+
+
+class _Weighed(NamedTuple):
+    along: np.ndarray
+    """The deviation along the gradient, [G]."""
+    squares: float
+    """The mean product of the deviations of different groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +41,8 @@ class Standardised:
     skewness: np.ndarray  # [P], of the overall mean
     shrunk: np.ndarray  # [P], deviation soft-thresholded by the floor
     precision: np.ndarray  # [P], 1 / total^2; 0 for an entry that is always exactly 0
-    others: np.ndarray  # [G, P], the same without group k, or [P] where the reference is measured
+    groups: Groups
+    least: np.ndarray  # [P], what total^2 has beside the variance of the overall mean
 
     @classmethod
     def of(
@@ -54,13 +63,12 @@ class Standardised:
         total = deviation.noise + absent + floors**2
         absent[np.isinf(absent)] = 0.0  # such an entry takes no part: its precision is 0
         precision = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
-        others = precision if deviation.measured else _without_each(groups, deviation.noise, total - deviation.noise)
-        skewness = relative_skewness(groups, total)
-        return cls(groups.replicates, deviation, reference, floors, absent, skewness, shrunk, precision, others)
+        skewness, least = relative_skewness(groups, total), total - deviation.noise
+        return cls(groups.replicates, deviation, reference, floors, absent, skewness, shrunk, precision, groups, least)
 
     @property
     def degrees(self) -> int:
-        return len(self.deviation.spread) - 1
+        return self.deviation.size - 1
 
     @cached_property
     def direction(self) -> np.ndarray:
@@ -70,20 +78,48 @@ class Standardised:
     @cached_property
     def along(self) -> tuple[float, float]:
         """Deviation along u and its standard error."""
-        rows = self.deviation.spread + self.deviation.mean
         if self.deviation.measured:
-            value, leave_one_out = distinct_pairs((self.reference * self.precision) @ rows.T)
+            value, leave_one_out = distinct_pairs(self._products(self.deviation.rows))
             error = jackknife_error(leave_one_out)
         else:
-            values = np.einsum("p,gp,gp->g", self.reference, self.others, rows)
+            values = self._weighed.along
             value, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
         value += self.direction @ (self.shrunk - self.deviation.mean)
         return float(value), float(np.hypot(error, self._rounded_or_unseen))
 
+    def _products(self, rows: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """Of each group of the measured reference with each of the rows, weighed, [G, G]."""
+        weighed = [(self.reference[:, at] * self.precision[at]) @ rows(at).T for at in self.deviation.slices]
+        return np.sum(weighed, axis=0)
+
+    @cached_property
+    def _weighed(self) -> "_Weighed":
+        """Sums in which each group is weighed by the variances of the others, which take [G, P] each."""
+        along, squares = np.zeros(self.deviation.size), 0.0
+        for place in self.deviation.slices:
+            rows, others = self.deviation.rows(place), self._without_each(place)
+            others *= rows
+            along += others @ self.reference[place]
+            rest = self.deviation.mean[place] - rows / len(rows)
+            squares += float(np.vdot(others, rest)) / len(rows)
+        return _Weighed(along, squares)
+
+    def _without_each(self, place: slice) -> np.ndarray:
+        """1 / total^2 without group k, [G, w]; a group without which nearly nothing varies is left in its entry."""
+        total = self.groups.leave_one_out_variance(place) / self.groups.replicates
+        np.maximum(total, self.deviation.noise[place] / 4, out=total)
+        total += self.least[place]
+        return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+
+    @cached_property
+    def _along_direction(self) -> np.ndarray:
+        """The spread of the groups along u, [G]."""
+        return self.deviation.along(self.direction)
+
     @cached_property
     def _skewness_along(self) -> float:
         """Third central moment of the mean along u."""
-        values = self.deviation.spread @ self.direction
+        values = self._along_direction
         return float((values**3).mean() / len(values) ** 2)
 
     @cached_property
@@ -112,7 +148,7 @@ class Standardised:
 
         Two moments give 1.6 % false alarms at a nominal 0.1 %.
         """
-        traces = noise_traces(self.deviation.spread * np.sqrt(self.precision), np.sign(self.precision))
+        traces = noise_traces(self.deviation.products(self.precision), np.sign(self.precision))
         if traces.first == 0:
             return 1.0
         df = traces.second**3 / traces.third**2
@@ -123,13 +159,10 @@ class Standardised:
         """The sum of squared scores; against an exact gradient, from products of different groups, as in `along`."""
         if self.deviation.measured:
             return float((self.scores**2).sum())
-        rows = self.deviation.spread + self.deviation.mean
-        rest = self.deviation.mean - rows / len(rows)
-        products = np.einsum("gp,gp,gp->", rows, self.others, rest) / len(rows)
         rounded = self.shrunk**2 - self.deviation.mean**2 + self.deviation.noise
         far = np.abs(self.scores) > FAR
         skewed = np.minimum(self._straight_scores[far] ** 2 - self.scores[far] ** 2, 0.0)
-        return float(products + self.precision @ rounded + skewed.sum())
+        return float(self._weighed.squares + self.precision @ rounded + skewed.sum())
 
     def p_each(self) -> float:
         """First step of Holm (1979): the largest score, each corrected for its skewness."""
@@ -153,27 +186,19 @@ class Standardised:
         """The noise of `along`, from the spread alone: what decides whether to go on must not see the deviation."""
         if self.deviation.measured:
             return self.along[1]
-        error = np.linalg.norm(self.deviation.spread @ self.direction) / np.sqrt(self.degrees * (self.degrees + 1))
+        error = np.linalg.norm(self._along_direction) / np.sqrt(self.degrees * (self.degrees + 1))
         return float(np.hypot(error, self._rounded_or_unseen))
 
     def _strength(self) -> float:
         """The gradient itself, projected on u."""
         if self.reference.ndim == 1:
             return float(self.direction @ self.reference)
-        return distinct_pairs((self.reference * self.precision) @ self.reference.T)[0]
+        return distinct_pairs(self._products(lambda place: self.reference[:, place]))[0]
 
 
 def _normal(scores: np.ndarray, degrees: int) -> np.ndarray:
     """Student's t as normal scores of the same tail."""
     return np.sign(scores) * stats.norm.isf(stats.t.sf(np.abs(scores), degrees))
-
-
-def _without_each(groups: Groups, noise: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """1 / total^2 without group k, [G, P]; a group without which nearly nothing varies is not left out of its entry."""
-    total = groups.leave_one_out_variance() / groups.replicates
-    np.maximum(total, noise / 4, out=total)
-    total += least
-    return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
 
 def gradient(reference: np.ndarray) -> np.ndarray:

@@ -24,20 +24,25 @@ def total_variance(groups: Groups, floor: np.ndarray | float = 0.0) -> Interval:
     negligible = _negligible(groups, floor)
     if (groups.variance <= negligible).all():
         return Interval(0.0, 0.0, 0.0)
-    remaining = groups.leave_one_out_variance()
-    leave_one_out = np.where((remaining <= negligible).all(axis=1), 0.0, remaining.sum(axis=1))
-    return log_jackknife(float(groups.variance.sum()), leave_one_out)
+    leave_one_out, varies = np.zeros(len(groups.mean)), np.zeros(len(groups.mean), bool)
+    for place in groups.slices:
+        remaining = groups.leave_one_out_variance(place)
+        leave_one_out += remaining.sum(axis=1)
+        varies |= ~(remaining <= negligible[place]).all(axis=1)
+    return log_jackknife(float(groups.variance.sum()), np.where(varies, leave_one_out, 0.0))
 
 
 @np.errstate(all="ignore")
 def parameter_variances(groups: Groups, floor: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`total_variance` for each parameter on its own: value, low, high, each [P]."""
     negligible = _negligible(groups, floor)
-    remaining = groups.leave_one_out_variance()
-    remaining[remaining <= negligible] = 0.0
-    low, high = groups.variance * _factors(remaining)
-    unknown = (remaining == 0.0).any(axis=0)
-    low, high = np.where(unknown, 0.0, low), np.where(unknown, np.inf, high)
+    low, high = np.empty((2, groups.mean.shape[1]))
+    for place in groups.slices:
+        remaining = groups.leave_one_out_variance(place)
+        remaining[remaining <= negligible[place]] = 0.0
+        known = (remaining != 0.0).all(axis=0)
+        factors = _factors(remaining)
+        low[place], high[place] = np.where(known, groups.variance[place] * factors, [[0.0], [np.inf]])
     zero = groups.variance <= negligible
     value, low, high = (np.where(zero, 0.0, x) for x in (groups.variance, low, high))
     return value, low, high
@@ -57,8 +62,8 @@ def kurtosis(groups: Groups) -> float:
     """
     if groups.count < 2:
         return float("nan")
-    within = groups.deviations / (groups.count - 1)
-    spread = within.var(axis=0, ddof=1)
+    spreads = [groups.deviations[:, place].var(axis=0, ddof=1) for place in groups.slices]
+    spread = np.concatenate(spreads) / (groups.count - 1) ** 2
     varies = ~(groups.variance <= rounding(groups.overall_mean) ** 2)
     values = 1 + groups.count * spread[varies] / groups.variance[varies] ** 2
     return float(values.max()) if values.size else float("nan")
@@ -95,7 +100,8 @@ def _factors(leave_one_out: np.ndarray) -> np.ndarray:
 def _skewness(values: np.ndarray) -> np.ndarray:
     """Over axis 0; 0 where nothing varies."""
     about = values - values.mean(axis=0)
-    return np.nan_to_num((about**3).mean(axis=0) / (about**2).mean(axis=0) ** 1.5)
+    squares = about**2
+    return np.nan_to_num((squares * about).mean(axis=0) / squares.mean(axis=0) ** 1.5)
 
 
 def _negligible(groups: Groups, floor: np.ndarray | float) -> np.ndarray:

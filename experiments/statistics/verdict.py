@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from experiments.statistics.bias import Deviation, bias_bounds, noise_traces
+from experiments.statistics.bias import bias_bounds
+from experiments.statistics.deviation import Deviation
 from experiments.statistics.groups import Groups
 from experiments.statistics.standardised import Standardised, gradient, squared_norm
 
@@ -97,14 +98,14 @@ def undecided(
         return True
     deviation = standardised.deviation
     # The squared bias of an unbiased estimator is below this 99 times in 100.
-    unlucky = stats.norm.ppf(0.99) * np.sqrt(2 * noise_traces(deviation.spread, deviation.noise).second)
+    unlucky = stats.norm.ppf(0.99) * np.sqrt(2 * deviation.traces.second)
     return _upper_bound(deviation, float(unlucky), along=0.0) > TOLERANCE**2 * squared_norm(reference)
 
 
 def _upper_bound(deviation: Deviation, estimate: float, along: float) -> float:
     """One-sided 99 % bound of the squared bias."""
-    quantile = float(stats.t.ppf(0.99, len(deviation.spread) - 1))
-    return bias_bounds(estimate, noise_traces(deviation.spread, deviation.noise), along, quantile)[1]
+    quantile = float(stats.t.ppf(0.99, deviation.size - 1))
+    return bias_bounds(estimate, deviation.traces, along, quantile)[1]
 
 
 def _finite(groups: Groups, reference: np.ndarray) -> bool:

@@ -23,6 +23,10 @@ __all__ = ["Timed", "Timing", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
+LONGEST = 1.0
+"""Seconds that a call with many replicates may be expected to take."""
+STEEPEST = 64
+"""The most by which its replicates are multiplied between two tries."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Timing:
     latency: np.ndarray
     """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
     batched: np.ndarray
-    """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed."""
+    """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed.
+
+    Where a gradient takes long, of as many replicates as take no more than about a second together."""
     peak_memory_bytes: int | None
     """Most memory held at once by the eager computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
@@ -82,10 +88,12 @@ class Timed:
     workload: Workload
     one: Callable[[], None]
     many: Callable[[], None] | None
-    """A call that computes a full chunk; None: only the latency is timed."""
+    """A call that computes `replicates` of them; None: only the latency is timed."""
     calls: tuple[int, int]
     peak_memory_bytes: int | None
     kernel_seconds: float = math.nan
+    replicates: int = 0
+    """Those of a full chunk, or fewer where these take long."""
 
     @classmethod
     def of(cls, workload: Workload) -> "Timed":
@@ -93,7 +101,8 @@ class Timed:
         one, device = _step(workload, 1), workload.device
         one_calls, many_calls = _calls_in_a_block(one), 0
         while True:
-            many = _step(workload, workload.chunk)
+            replicates = _affordable(workload)
+            many = _step(workload, replicates)
             with suppress(torch.OutOfMemoryError):
                 many_calls = _calls_in_a_block(many)
             if many_calls:
@@ -101,7 +110,7 @@ class Timed:
             workload = workload.halved
         with without_validation():
             peak = peak_memory(_step(workload.eager, 1), device)  # what a compiled gradient holds inside is not seen
-            return cls(workload, one, many, (one_calls, many_calls), peak, kernel_seconds(one, device))
+            return cls(workload, one, many, (one_calls, many_calls), peak, kernel_seconds(one, device), replicates)
 
     @classmethod
     def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
@@ -132,7 +141,7 @@ def time_gradients(
             this = timed[cell]
             latency[cell, round_index] = _seconds(this.one, this.calls[0])
             if this.many is not None:
-                batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.workload.chunk
+                batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.replicates
             progress()
     rows = zip(latency, batched, timed, strict=True)
     return [
@@ -145,6 +154,21 @@ def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     source = workload.source("timing")
     params = workload.params(replicates)
     return _synchronised(lambda: workload.step(params, source), workload.device)
+
+
+def _affordable(workload: Workload) -> int:
+    """The replicates of a full chunk, or as many as take no more than about a second, found by trying more and more."""
+    replicates, eager = 1, workload.eager
+    while replicates < workload.chunk:
+        try:
+            seconds = _seconds(_step(eager, replicates), 1)
+        except torch.OutOfMemoryError:
+            return replicates
+        factor = min(int(LONGEST / max(seconds, 1e-9)), STEEPEST)
+        if factor < 2:
+            return replicates
+        replicates = min(replicates * (1 << factor.bit_length() - 1), workload.chunk)
+    return workload.chunk
 
 
 def _synchronised(step: Callable[[], object], device: torch.device) -> Callable[[], None]:

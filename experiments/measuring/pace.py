@@ -1,0 +1,72 @@
+"""How a measurement begins: by a count of entries where gradients are cheap, by the clock where they take long."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from experiments.gradients.workload import Workload
+from experiments.measuring.moments import Sampling
+from experiments.measuring.stop import Stop
+from experiments.statistics import GROUPS
+
+__all__ = ["FIRST_REPLICATES", "begin"]
+
+FIRST_REPLICATES = 20_000
+"""The first goal where gradients are cheap and small: rare events show among so many."""
+FIRST_ENTRIES = 2**28
+"""Entries of gradients that a first goal has at the most: of many, the total variance is known sooner."""
+FEW = 4 * GROUPS
+"""The first goal where gradients take long, or have a million entries."""
+LONG = 10.0
+"""Seconds from which on a chunk, or a first goal, takes long: ten times what cheap gradients take."""
+SHORT = 1.0
+"""The same for a chunk, where the budget is no longer than this."""
+SURE = 0.5
+"""Seconds of 64 replicates that are not what torch takes for any call, nor what another process has taken away."""
+LOOKS = 3
+
+
+def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
+    """Begin to sample no more than `limit` replicates; the first goal.
+
+    A first look at 64 replicates tells whether gradients take so long (a simulator, a loop in NumPy, a large network)
+    that a chunk would take more than ten seconds, or than the budget: then chunks and blocks have 64 replicates, of
+    which the first has been computed. A look of less than half a second is taken again, to be sure. Where the first
+    goal would take ten seconds, it is 256. Otherwise the clock has decided nothing, so that cheap gradients give the
+    same numbers on all machines.
+    """
+    full = sampling.workload.at_most(limit)
+    goal = limit if stop.replicates else min(FIRST_REPLICATES, max(FIRST_ENTRIES // max(full.size, 1), FEW), limit)
+    look = full.smaller(GROUPS)
+    sampling.begin(look.eager)
+    try:
+        seconds = _seconds(lambda: sampling.grow(GROUPS))
+    except torch.OutOfMemoryError:  # those of full size will tell what fits
+        sampling.begin(full)
+        return goal
+    allowed = min(LONG, max(stop.max_seconds or LONG, SHORT))
+    pace = seconds / GROUPS
+    if (pace * full.chunk >= allowed or pace * goal >= LONG) and seconds < SURE:
+        pace = _pace(look.eager)
+    slow, far = pace * full.chunk >= allowed, pace * goal >= LONG
+    if not slow and look.chunk < full.chunk:
+        sampling.begin(full)
+    else:
+        sampling.go_on(look if slow else full, GROUPS if slow or far else None)
+    return min(FEW, goal) if far and not stop.replicates else goal
+
+
+def _pace(workload: Workload) -> float:
+    """The seconds that a replicate adds to a call, without those that any call takes."""
+    many = min(_seconds(lambda: workload.gradients(0)) for _ in range(LOOKS))
+    if workload.chunk == 1:
+        return many
+    one = min(_seconds(workload.one_gradient) for _ in range(LOOKS))
+    return max(many - one, 0.0) / (workload.chunk - 1)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
