@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from experiments.measuring.loop import measure as measure
     from experiments.measuring.measurement import Measurement as Measurement
+    from experiments.problems.state_file import started_from as started_from
+    from experiments.problems.trained_start import started_after as started_after
     from experiments.store import load as load
     from experiments.training.loop import Trained as Trained
     from experiments.training.loop import train as train
@@ -17,6 +19,8 @@ HOMES = {
     "Trained": "experiments.training.loop",
     "load": "experiments.store",
     "measure": "experiments.measuring.loop",
+    "started_after": "experiments.problems.trained_start",
+    "started_from": "experiments.problems.state_file",
     "train": "experiments.training.loop",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

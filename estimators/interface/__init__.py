@@ -7,7 +7,8 @@ from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.params import Params, attached, derivative, distinct, replicated, scaled
 from estimators.interface.per_sample import PerSample
-from estimators.interface.problem import Problem, constant_cost, start
+from estimators.interface.problem import Problem, constant_cost, mean_cost, start
+from estimators.interface.starting import started_at
 from estimators.interface.traits import Traits
 from estimators.interface.wrapper import Wrapper
 
@@ -33,7 +34,9 @@ __all__ = [
     "derivative",
     "distinct",
     "learned",
+    "mean_cost",
     "replicated",
     "scaled",
     "start",
+    "started_at",
 ]

@@ -16,13 +16,15 @@ from estimators.interface.params import Params, derivative, replicated
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Problem", "constant_cost", "start"]
+__all__ = ["Problem", "constant_cost", "mean_cost", "start"]
 
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
 
 
 EVALUATION_SAMPLES = 1_000
+EVALUATED = 2**20
+"""Element-samples that are evaluated at a time."""
 
 
 class Problem(Component, ABC):
@@ -37,6 +39,13 @@ class Problem(Component, ABC):
     cost_depends_on_params: ClassVar[bool] = False
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
+    begins: ClassVar[str] = ""
+    """Where it begins, if not at its own initial parameters: `started_at`."""
+
+    @property
+    def spec(self) -> str:
+        """The canonical spec, followed by where the problem begins, if that is elsewhere."""
+        return f"{super().spec}, {self.begins}" if self.begins else super().spec
 
     @abstractmethod
     def initial_params(self) -> Params:
@@ -142,9 +151,7 @@ class Problem(Component, ABC):
         """
         expected = self.exact_cost(params)
         if expected is None:
-            q = self.distribution(params)
-            x = families.values(q, families.noise(q, EVALUATION_SAMPLES, source))
-            expected = self.cost(x, params).mean(0)
+            expected = mean_cost(self, params, EVALUATION_SAMPLES, source)
         return {"objective": expected}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
@@ -168,6 +175,16 @@ def constant_cost(problem: Problem, x: Tensor, params: Params) -> Float[Tensor, 
     constant = {name: value.detach() for name, value in params.items()}
     with torch.enable_grad():
         return problem.cost(x.detach(), constant).detach()
+
+
+def mean_cost(problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Float[Tensor, " R"]:
+    """The mean cost of fresh samples, in blocks: memory does not grow with their number."""
+    q = problem.distribution(params)
+    block, total = max(EVALUATED // (q.batch_shape.numel() * q.event_shape.numel()), 1), 0.0
+    for first in range(0, num_samples, block):
+        x = families.values(q, families.noise(q, min(block, num_samples - first), source))
+        total = total + problem.cost(x, params).sum(0)
+    return total / num_samples  # type: ignore[return-value]
 
 
 def start(problem: Problem) -> Params:

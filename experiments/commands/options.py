@@ -20,6 +20,7 @@ __all__ = [
     "samples_option",
     "seconds_option",
     "seed_option",
+    "start_options",
 ]
 
 SEED = click.IntRange(0, 2**63 - 1)
@@ -51,6 +52,17 @@ def samples_option(default: int) -> Callable:
 
 def seconds_option(default: float, text: str) -> Callable:
     return click.option("--seconds", type=Seconds(), default=default, show_default=True, help=text)
+
+
+def start_options(command: Callable) -> Callable:
+    """--after and --state: where the problem begins; `arguments.begun` reads them."""
+    after = click.option(
+        "--after", type=click.IntRange(min=1), metavar="STEPS", help="Begin after so many steps of training, by Adam."
+    )
+    state = click.option(
+        "--state", metavar="FILE.pt", shell_complete=complete_file, help="Begin at parameters that torch.save wrote."
+    )
+    return after(state(command))
 
 
 device_option = click.option("--device", default="cpu", show_default=True)

@@ -9,6 +9,7 @@ from experiments.statistics.derived import (
     ratio,
     relative_bias,
     relative_half_width,
+    sample_mean,
     work_normalized,
 )
 from experiments.statistics.events import never_varied
@@ -60,6 +61,7 @@ __all__ = [
     "relative_half_width",
     "resemblance",
     "rounding_floor",
+    "sample_mean",
     "signal_to_noise",
     "squared_bias",
     "total_variance",
