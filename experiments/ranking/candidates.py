@@ -30,7 +30,7 @@ def candidates(problem: Problem, num_samples: int) -> Candidates:
     for spec in dict.fromkeys(specs):
         try:
             estimator = make_estimator(spec)
-            why = estimator.unsupported(problem, num_samples)
+            why = estimator.refusal(problem, num_samples)
         except Exception as error:
             found.failed[spec] = reason(error)
             continue
