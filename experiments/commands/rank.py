@@ -55,8 +55,10 @@ def command(
     from experiments.gradients.problem_checks import check_initial_point
     from experiments.measuring.reference_files import forget
     from experiments.ranking.answer import Answer
+    from experiments.ranking.budget import Budget
     from experiments.ranking.candidates import candidates
     from experiments.ranking.contest import Contest
+    from experiments.ranking.entries import Entry
     from experiments.terminal.progress import narrator
 
     load_plugins(plugins)
@@ -68,7 +70,9 @@ def command(
         forget(frozenset({made.spec}))
     able = candidates(made.to("cpu", getattr(torch, dtype)), num_samples)
     with narrator() as progress:
-        found, failed = Contest(made, num_samples, device, seed, seconds, dtype).measure(able.supported, progress)
+        entries = [Entry(spec, num_samples) for spec in able.supported]
+        outcome = Contest(made, device, seed, Budget(seconds), dtype).measure(entries, progress)
+    found, failed = outcome.measurements, {entry.spec: why for entry, why in outcome.failed.items()}
     answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed, able.same)
     answer.tell_failures()
     if not found and not answer.failed:

@@ -2,15 +2,30 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, final
 
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.order import Ranked
 from experiments.statistics import Interval
 
-__all__ = ["Quantity", "measured", "quantity"]
+__all__ = ["Entry", "Quantity", "measured", "quantity"]
 
 Quantity = Literal["MSE", "variance"]
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """Who takes part in a contest: an estimator with a number of samples."""
+
+    spec: str
+    num_samples: int
+
+    @classmethod
+    def of(cls, one: Measurement) -> "Entry":
+        """Whose measurement this is."""
+        return cls(one.estimator, one.num_samples)
 
 
 def quantity(mse_known: Iterable[bool]) -> Quantity:
