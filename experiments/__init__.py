@@ -1,4 +1,4 @@
-"""Measuring gradient estimators: `measure` for one, sweeps and their store for many."""
+"""Measuring gradient estimators: `measure` for one, `rank` for those of a problem, sweeps and their store for many."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from experiments.measuring.loop import measure as measure
     from experiments.measuring.measurement import Measurement as Measurement
+    from experiments.ranking.answer import Answer as Answer
+    from experiments.ranking.rank import rank as rank
     from experiments.store import load as load
     from experiments.training.loop import Trained as Trained
     from experiments.training.loop import train as train
     from experiments.training.settings import Train as Train
 
 HOMES = {
+    "Answer": "experiments.ranking.answer",
     "Measurement": "experiments.measuring.measurement",
     "Train": "experiments.training.settings",
     "Trained": "experiments.training.loop",
     "load": "experiments.store",
     "measure": "experiments.measuring.loop",
+    "rank": "experiments.ranking.rank",
     "train": "experiments.training.loop",
 }
 __all__ = list(HOMES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,4 +1,4 @@
-"""`gradmark rank`: which estimator to use on a problem, best first by MSE × s."""
+"""`gradmark rank`: which estimator to use on a problem, and with how many samples, best first by MSE × s."""
 
 import json
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import click
 
 from experiments.commands.arguments import given, load_plugins, registered_by
-from experiments.commands.exits import FAILED, NOTHING, WELL
+from experiments.commands.exits import FAILED, INTERRUPTED, NOTHING, WELL
 from experiments.commands.options import (
+    Numbers,
+    Seconds,
     device_option,
     dtype_option,
     fresh_option,
     plugin_option,
-    samples_option,
-    seconds_option,
     seed_option,
 )
 from experiments.terminal.completion import complete_component
@@ -21,8 +21,24 @@ from experiments.terminal.completion import complete_component
 
 @click.command("rank")
 @click.argument("problem", metavar="MODEL.py|PROBLEM", shell_complete=complete_component("problem", files=True))
-@samples_option(10)
-@seconds_option(60.0, "Budget of all estimators together.")
+@click.option(
+    "-n",
+    "num_samples",
+    type=Numbers(),
+    default="10",
+    show_default=True,
+    metavar="N,N…",
+    help="Samples of a gradient; with several, say 4,16,64, each estimator takes part with each.",
+)
+@click.option("--seconds", type=Seconds(), help="Budget of all estimators together: 60, unless --evaluations is given.")
+@click.option("--evaluations", type=click.IntRange(min=1), metavar="N", help="The same in evaluations of the cost.")
+@click.option(
+    "--by",
+    type=click.Choice(["seconds", "evaluations"]),
+    default="seconds",
+    show_default=True,
+    help="What an error is multiplied by; evaluations, where the cost takes longer than the estimator around it.",
+)
 @device_option
 @dtype_option
 @seed_option
@@ -32,8 +48,10 @@ from experiments.terminal.completion import complete_component
 @plugin_option
 def command(
     problem: str,
-    num_samples: int,
-    seconds: float,
+    num_samples: Sequence[int],
+    seconds: float | None,
+    evaluations: int | None,
+    by: str,
     device: str,
     dtype: str,
     seed: int,
@@ -47,46 +65,53 @@ def command(
     Half of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
     these are told apart. Whatever the budget, each finishes learning, and has one block of replicates and a few
     gradients timed. Where the problem does not know its gradient, that is measured first, once, outside the budget.
-    """
-    import torch
 
+    Ctrl-C prints what is known by then.
+    """
     from estimators.registry import make_problem
-    from experiments.gradients.prepare import find_device
-    from experiments.gradients.problem_checks import check_initial_point
-    from experiments.measuring.reference_files import forget
-    from experiments.ranking.answer import Answer
-    from experiments.ranking.budget import Budget
-    from experiments.ranking.candidates import candidates
-    from experiments.ranking.contest import Contest
-    from experiments.ranking.entries import Entry
-    from experiments.terminal.progress import narrator
+    from experiments.ranking.rank import rank
 
     load_plugins(plugins)
-    find_device(device)
     made = make_problem(_problem(problem))
-    check_initial_point(made, getattr(torch, dtype))
-    torch.set_num_threads(1)
-    if fresh:
-        forget(frozenset({made.spec}))
-    able = candidates(made.to("cpu", getattr(torch, dtype)), num_samples)
-    with narrator() as progress:
-        entries = [Entry(spec, num_samples) for spec in able.supported]
-        outcome = Contest(made, device, seed, Budget(seconds), dtype).measure(entries, progress)
-    found, failed = outcome.measurements, {entry.spec: why for entry, why in outcome.failed.items()}
-    answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed, able.same)
-    answer.tell_failures()
-    if not found and not answer.failed:
-        click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)
-        return NOTHING
-    if all(one.aside == "not finite" for one in answer.ranking):
-        if found:
-            click.echo(f"gradmark: no gradient estimate on {made.spec} is finite: choose other parameters", err=True)
-        return FAILED
-    if as_json:
+    try:
+        answer = rank(
+            made,
+            num_samples,
+            seconds=seconds,
+            evaluations=evaluations,
+            by=by,  # pyright: ignore[reportArgumentType]
+            device=device,
+            dtype=dtype,
+            seed=seed,
+            fresh=fresh,
+        )
+    except KeyboardInterrupt:
+        click.echo("gradmark: interrupted before anything was measured", err=True)
+        return INTERRUPTED
+    _tell_failures(answer.failed, made.spec)
+    if answer.useless:
+        if not answer.failed or answer.found:
+            click.echo(f"gradmark: {answer.useless}", err=True)
+    elif as_json:
         click.echo(json.dumps(answer.document(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        answer.tell(reasons)
-    return FAILED if answer.failed else WELL
+        click.echo(answer.text(reasons=reasons))
+        if answer.unsupported and not reasons:
+            hint = "estimators do not support this problem; --reasons says why."
+            click.echo(f"{len(answer.unsupported)} {hint}", err=True)
+    if answer.interrupted:
+        return INTERRUPTED
+    if answer.useless and not answer.found and not answer.failed:
+        return NOTHING
+    return FAILED if answer.failed or answer.useless else WELL
+
+
+def _tell_failures(failed: dict[str, str], problem: str) -> None:
+    """A line a reason on stderr."""
+    for why in dict.fromkeys(failed.values()):
+        first, *others = [name for name, other in failed.items() if other == why]
+        who = f"{first} and {len(others)} more" if others else first
+        click.echo(f"gradmark: {who} failed on {problem}: {why}", err=True)
 
 
 def _problem(argument: str) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from estimators.interface import Problem
-from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.machine.errors import reason
 from experiments.measuring.find_reference import References
@@ -19,7 +18,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.stop import MAX_REPLICATES, Stop
 from experiments.ranking.budget import Budget
 from experiments.ranking.entries import Entry, measured
-from experiments.ranking.order import undecided
+from experiments.ranking.order import By, undecided
 from experiments.terminal.progress import Narrator
 from experiments.timing.rounds import ROUNDS, Timed, Timing, time_gradients
 
@@ -92,13 +91,15 @@ class Contest:
     seed: int
     budget: Budget
     dtype: str = "float32"
+    by: By = "seconds"
+    """What errors are multiplied by."""
 
     def measure(self, entries: Sequence[Entry], progress: Narrator) -> Outcome:
         """The measurements, and why others have none. After Ctrl-C it is what was found by then."""
         failed: dict[Entry, str] = {}
         deadline, field = self._enter(entries, failed, progress)
         for phase in range(PHASES):
-            contenders = _undecided(field)
+            contenders = _undecided(field, self.by)
             left = deadline - time.monotonic()
             if len(contenders) < 2 or left <= 0:
                 break
@@ -129,7 +130,7 @@ class Contest:
         for index, entry in enumerate(entries):
             try:
                 place = {"seed": self.seed, "device": self.device, "dtype": self.dtype}
-                workload = prepare(self.problem, make_estimator(entry.spec), entry.num_samples, **place)
+                workload = prepare(self.problem, entry.estimator, entry.num_samples, **place)
                 before = time.monotonic()
                 sampling = Sampling(workload, references.find(workload))
                 began += time.monotonic() - before
@@ -146,10 +147,10 @@ class Contest:
         return began + seconds, field | _timed(field, 0, progress)
 
 
-def _undecided(field: Mapping[Entry, Contestant]) -> list[Entry]:
+def _undecided(field: Mapping[Entry, Contestant], by: By) -> list[Entry]:
     """Who may still be the best; empty: that is decided."""
     entries = list(field)
-    ranked = measured([one.measurement for one in field.values()])
+    ranked = measured([one.measurement for one in field.values()], by)
     numbered = [replace(one, estimator=str(place)) for place, one in enumerate(ranked)]
     return [entries[int(place)] for place in undecided(numbered, PRECISE)]
 
