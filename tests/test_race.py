@@ -1,12 +1,11 @@
 """A race: who takes part, that all train alike for the same seconds, and who is told apart from the best."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from races import steps_alone_take_time
 from rich.console import Console
 
 from estimators import make_estimator, make_problem
@@ -15,7 +14,7 @@ from experiments.gradients.prepare import prepare, prepare_unlearned
 from experiments.measuring.loop import estimate
 from experiments.measuring.reference import NoReference
 from experiments.measuring.stop import Stop
-from experiments.ranking import laps, racers, racing
+from experiments.ranking import racing
 from experiments.ranking.entries import measured
 from experiments.ranking.laps import Run
 from experiments.ranking.order import in_order
@@ -24,10 +23,8 @@ from experiments.ranking.racers import the_best_few
 from experiments.ranking.racing import RATES, run_race
 from experiments.statistics import Interval
 from experiments.terminal.progress import Narrator
-from experiments.timing.rounds import Timed, Timing
-from experiments.training import objective
+from experiments.timing.rounds import Timing
 from experiments.training.objective import MOST, Evaluation
-from experiments.training.optimisation import Optimisation
 
 QUADRATIC, SBN = "gaussian-quadratic:dim=2", "digits-sbn:latent=3,points=8"
 QUIET = Narrator(Console(quiet=True), None)
@@ -37,21 +34,7 @@ STEPS = {"pathwise": 1e-3, "score-function": 2e-3, "gumbel-softmax": 1e-3}
 
 @pytest.fixture(autouse=True)
 def clocked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps alone take time, and what `STEPS` says, whatever the machine does."""
-    clock, advance = [0.0], Optimisation.advance
-
-    def step(self: Optimisation) -> None:
-        clock[0] += STEPS[self.workload.estimator.name]
-        advance(self)
-
-    def time_gradients(steps: Sequence[Timed], rounds: int) -> list[Timing]:
-        seconds = [np.full(rounds, STEPS[step.workload.estimator.name]) for step in steps]
-        return [Timing(latency, latency, None, "no machine") for latency in seconds]
-
-    monkeypatch.setattr(Optimisation, "advance", step)
-    monkeypatch.setattr(racers, "time_gradients", time_gradients)
-    for module in (racing, laps, racers, objective):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], perf_counter=lambda: clock[0]))
+    steps_alone_take_time(monkeypatch, STEPS)
 
 
 def found(problem: str, *estimators: str) -> list[Measurement]:

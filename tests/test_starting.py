@@ -7,7 +7,8 @@ import pytest
 import torch
 from test_check import PROBLEM, plugin
 from test_reference import Square
-from torch import nn
+from torch import Tensor, nn
+from torch.distributions import Independent
 
 from estimators import Problem, Unsupported, make_estimator, make_problem, replicated, started_at
 from estimators.modules import ReplicatedModule
@@ -34,9 +35,15 @@ def test_gradients_are_measured_where_it_begins() -> None:
         assert ((torch.from_numpy(found.mean[name]) - value[0]).abs() < 4.5 * error + 1e-9).all()
 
 
+def posterior_mean(problem: Problem) -> Tensor:
+    found = problem.initial_distribution
+    assert isinstance(found, Independent)
+    return found.base_dist.mean
+
+
 def test_it_says_so_and_stays_there_when_it_is_moved() -> None:
     own = make_problem(VAE)
-    own.initial_distribution, own.refusals  # noqa: B018 (what is kept of the start before)
+    before = posterior_mean(own)
     point = {name: value + 1 for name, value in own.initial_params().items()}
     begun = started_at(own, point, "at one more")
     assert (begun.spec, own.spec) == (f"{VAE}, at one more", VAE)
@@ -46,7 +53,7 @@ def test_it_says_so_and_stays_there_when_it_is_moved() -> None:
         assert all(torch.equal(value, point[name]) for name, value in problem.initial_params().items())
     begun.initial_params().clear()
     assert begun.initial_params().keys() == point.keys()
-    assert begun.initial_distribution.base_dist.mean.ne(own.initial_distribution.base_dist.mean).all()
+    assert posterior_mean(begun).ne(before).all()
 
 
 def test_references_of_two_points_are_kept_apart() -> None:

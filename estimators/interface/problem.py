@@ -37,6 +37,10 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
+    sampled_only: ClassVar[bool] = False
+    """The cost can be evaluated at what q draws at the current parameters and nowhere else: an environment, a user.
+
+    Estimators that ask for other points (`Traits.elsewhere`) are refused, and no sum goes over `support`."""
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
     begins: ClassVar[str] = ""
@@ -99,8 +103,11 @@ class Problem(Component, ABC):
         """`expected_cost`, or else the sum over `support`; None: unknown."""
         if (value := self.expected_cost(params)) is not None:
             return value
-        states = self.support(params)
+        states = self._summed_states(params)
         return None if states is None else self._sum_over(states, params)
+
+    def _summed_states(self, params: Params) -> Tensor | None:
+        return None if self.sampled_only else self.support(params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         return (families.probability(self.distribution(params), states) * self.cost(states, params)).sum(0)
@@ -124,7 +131,7 @@ class Problem(Component, ABC):
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
         """The gradient of the sum over `support`, by blocks of states: memory does not grow with their number."""
-        states = self.support(params)
+        states = self._summed_states(params)
         if states is None:
             return None
         blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]

@@ -10,6 +10,7 @@ from experiments.terminal.completion import complete_component, complete_file, c
 
 __all__ = [
     "SEED",
+    "Numbers",
     "Seconds",
     "components_option",
     "device_option",
@@ -35,6 +36,16 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = super().convert(value, param, ctx)
         return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
+
+
+class Numbers(click.ParamType):
+    """One whole number above 0, or several with commas between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        whole = click.IntRange(min=1)
+        return [whole.convert(one.strip(), param, ctx) for one in str(value).split(",")]
 
 
 def components_option(kind: str, text: str, *, files: bool = False) -> Callable:

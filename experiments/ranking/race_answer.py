@@ -4,35 +4,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import click
 from pandas import DataFrame
 
+from experiments.ranking.answer import Answer
 from experiments.ranking.raced import Race, Raced
 from experiments.ranking.racing import RATES
 from experiments.ranking.recipe import GIVEN
 from experiments.statistics import Interval, sample_mean
 from experiments.terminal.numbers import number, plus_minus, seconds
-from experiments.terminal.tables import print_table
+from experiments.terminal.tables import folded, table_for_terminal
 
-__all__ = ["RaceAnswer"]
+__all__ = ["RaceAnswer", "as_entry"]
 
 COLUMNS = ["place", "estimator", "samples", "", "objective", "above the first", "steps", "time of a step", "rate"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RaceAnswer:
-    """What a race has found, to be told."""
+    """What a race has found, and the ranking that chose who took part. Printed, it is a table with advice."""
 
     race: Race
+    ranking: Answer
+    interrupted: bool = False
+
+    def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
 
     @property
     def advice(self) -> str:
         """What to train with, in a sentence or two."""
         race = self.race
         if not race.finished:
-            return "No advice: " + ("every racer diverged." if race.raced else "nobody could race; see why below.")
+            return f"No advice on training: {self._no_advice}."
         best, ties = race.finished[0], race.tied[1:]
-        sentence = f"Train with {best.estimator}"
+        sentence = f"{'So far: train' if self.interrupted else 'Train'} with {best.estimator}"
         if ties:
             more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
             sentence += f" (or {ties[0].estimator}{more}, which it is not told apart from)"
@@ -41,6 +48,14 @@ class RaceAnswer:
         if following is not None:
             sentence += f", the next, {following.estimator}, {_reached(following.objective)}"
         return f"{sentence}.{self._of_errors(best)}"
+
+    @property
+    def _no_advice(self) -> str:
+        if self.race.raced:
+            return "every racer diverged"
+        if self.interrupted:
+            return "interrupted before the race"
+        return "nobody could race" + (", and why is said above" if self.race.left_out else "")
 
     def _of_errors(self, best: Raced) -> str:
         """What no ranking by errors would have said."""
@@ -54,23 +69,26 @@ class RaceAnswer:
         return f" By error × time at the start, {foremost.estimator} comes first."
 
     @property
-    def code(self) -> list[str]:
-        """How to train with the best, in lines of Python."""
+    def code(self) -> str:
+        """How to train with the best, in lines of Python; '' where there is none."""
         if not self.race.finished:
-            return []
+            return ""
         best, batch = self.race.finished[0], self.race.batch
         call = f"({'part' if batch else 'problem'}, params, num_samples={best.num_samples})"
         part = [f"part = problem.batch(torch.randint(problem.num_data, (1, {batch})))"] if batch else []
         step = f"loss, estimator = estimator.step{call}" if best.learns else f"loss = estimator.loss{call}"
-        return [
+        own = self.ranking.own.get(best.estimator)
+        made = f'make_estimator("{best.estimator}")' if own is None else own
+        lines = [
             GIVEN,
             "import torch",
-            "from estimators import make_estimator",
-            f'estimator = make_estimator("{best.estimator}")  # once',
+            *(["from estimators import make_estimator"] if own is None else []),
+            f"estimator = {made}  # once",
             f"optimiser = torch.optim.Adam(params.values(), lr={best.learning_rate})  # once",
             *(f"{line}  # every step" for line in [*part, step, "optimiser.zero_grad()", "loss.backward()"]),
             "optimiser.step()  # every step",
         ]
+        return "\n".join(lines)
 
     @property
     def remarks(self) -> list[str]:
@@ -103,28 +121,28 @@ class RaceAnswer:
         return {
             "problem": self.race.problem,
             "by": "training",
+            "interrupted": self.interrupted,
             "seconds": self.race.seconds,
             "batch": self.race.batch,
             "advice": self.advice,
             "remarks": self.remarks,
-            "code": self.code,
-            "race": [_entry(one, self.race) for one in self.race.raced],
+            "code": self.code.splitlines(),
+            "race": [as_entry(one, self.race) for one in self.race.raced],
             "clock": self.race.clock.tolist(),
             "left_out": dict(self.race.left_out),
+            "ranking": self.ranking.document(),
         }
 
-    def tell(self) -> None:
-        """Print the table, the advice and the code."""
-        race = self.race
-        if race.raced:
-            title = f"{race.problem}, after {seconds(race.seconds)} of training; ≈: not told apart from the first"
-            rows = [_row(place, one, race) for place, one in enumerate(race.raced, start=1)]
-            print_table(COLUMNS, rows, title=title, right=COLUMNS[4:])
-        click.echo("\n".join([self.advice, *(f"  {remark}" for remark in self.remarks)]))
-        for label, why in race.left_out.items():
-            click.echo(f"{label}: {why}")
-        if self.code:
-            click.echo("\n".join(["", *self.code]))
+    def text(self, *, reasons: bool = False) -> str:
+        """The table, the advice and the code; the ranking where nobody raced, `reasons` as there."""
+        race, left_out = self.race, [f"{label} did not race: {why}" for label, why in self.race.left_out.items()]
+        if not race.raced:
+            return "\n".join([self.ranking.text(reasons=reasons), "", *map(folded, [*left_out, self.advice])])
+        title = f"{race.problem}, after {seconds(race.seconds)} of training; ≈: not told apart from the first"
+        rows = [_row(place, one, race) for place, one in enumerate(race.raced, start=1)]
+        table = table_for_terminal(COLUMNS, rows, title=title, right=COLUMNS[4:])
+        told = [table, *map(folded, [*left_out, self.advice]), *(folded(remark, "  ") for remark in self.remarks)]
+        return "\n".join([*told, "", self.code] if self.code else told)
 
     def frames(self) -> tuple[DataFrame, DataFrame]:
         """The curves as cells and traces of a run of training, to be drawn as these are."""
@@ -154,7 +172,7 @@ def _row(place: int, one: Raced, race: Race) -> list[str]:
     return [mark, one.estimator, number(one.num_samples), how, *figures]
 
 
-def _entry(one: Raced, race: Race) -> dict[str, Any]:
+def as_entry(one: Raced, race: Race) -> dict[str, Any]:
     known = not one.diverged
     return {
         "estimator": one.estimator,

@@ -64,6 +64,13 @@ class Race:
     raced: Sequence[Raced]
     left_out: Mapping[str, str]
     """Who did not race, or not to the end, and why."""
+    interrupted: bool = False
+    """Ctrl-C ended it at its last record."""
+
+    @classmethod
+    def of_nobody(cls, problem: str, left_out: Mapping[str, str] | None = None) -> "Race":
+        """One that was not run."""
+        return cls(problem, 0.0, np.zeros(0), 0, [], left_out or {})
 
     @cached_property
     def finished(self) -> list[Raced]:

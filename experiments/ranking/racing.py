@@ -55,7 +55,7 @@ def run_race(
     left_out: dict[str, str] = {}
     racers = _entered(problem, the_best_few(found), seconds, own or {}, left_out)
     if not racers:
-        return Race(problem.spec, 0.0, np.zeros(0), 0, [], left_out)
+        return Race.of_nobody(problem.spec, left_out)
     racers = timed(racers, TIMING * seconds)
     seeds = _seeds(racers, seconds)
     evaluations = len(racers) * (RECORDS + len(RATES) * PILOT_SEEDS / seeds)
@@ -122,7 +122,7 @@ def _raced(spec: str, runs: list[Run], evaluate: Evaluation, seconds: float, lef
     everyone = len(runs) * evaluate.seconds
     clock, spent, began = [0.0], 0.0, time.monotonic()
     _record(runs, evaluate)
-    now = 0.0
+    now, interrupted = 0.0, False
     try:
         for now in laps(runs, seconds - 2 * everyone, left_out):
             elapsed = time.monotonic() - began
@@ -132,14 +132,14 @@ def _raced(spec: str, runs: list[Run], evaluate: Evaluation, seconds: float, lef
                 clock.append(now)
                 spent += time.monotonic() - before
     except KeyboardInterrupt:
-        now = clock[-1]
+        now, interrupted = clock[-1], True
     if now > clock[-1]:
         _record(runs, evaluate)
         clock.append(now)
     found = [_result(run, len(clock)) for run in runs]
     batch = runs[0].racer.batch if runs else 0
     found.sort(key=lambda one: (one.diverged, one.objective.value))
-    return Race(spec, clock[-1], np.array(clock), batch, found, left_out)
+    return Race(spec, clock[-1], np.array(clock), batch, found, left_out, interrupted)
 
 
 def _record(runs: Sequence[Run], evaluate: Evaluation) -> None:

@@ -1,6 +1,6 @@
 """From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
 
-from experiments.statistics.alignment import Alignment, alignment, relative_error, resemblance
+from experiments.statistics.alignment import Alignment, alignment, relative_distance, relative_error, resemblance
 from experiments.statistics.bias import leave_one_out_error, mean_squared_error, signal_to_noise, squared_bias
 from experiments.statistics.derived import (
     cosine,
@@ -57,6 +57,7 @@ __all__ = [
     "parameter_variances",
     "ratio",
     "relative_bias",
+    "relative_distance",
     "relative_error",
     "relative_half_width",
     "resemblance",
