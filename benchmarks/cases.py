@@ -41,7 +41,7 @@ def registered() -> dict[str, list[str]]:
     problems = {name: make_problem(name) for name in PROBLEMS}
 
     def supported(estimator: Estimator, names: list[str]) -> list[str]:
-        return [name for name in names if not estimator.unsupported(problems[name], NUM_SAMPLES)]
+        return [name for name in names if not estimator.refusal(problems[name], NUM_SAMPLES)]
 
     kinds = [cls for cls in components("estimator").values() if issubclass(cls, Estimator)]
     variants = [make_estimator(spec) for cls in kinds for spec in cls.variants()]

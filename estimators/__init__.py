@@ -14,6 +14,7 @@ from estimators.interface import (
     Unsupported,
     learned,
     replicated,
+    started_at,
 )
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
@@ -59,5 +60,6 @@ __all__ = [
     "register_scheme",
     "replicated",
     "sample",
+    "started_at",
     "values",
 ]

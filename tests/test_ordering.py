@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from experiments.ranking.order import Ranked, advice, in_order
+from experiments.ranking.advice import advice
+from experiments.ranking.order import Ranked, in_order
 from experiments.statistics import Interval
 
 

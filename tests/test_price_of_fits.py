@@ -1,6 +1,7 @@
 """What a fit costs: measured where it happens, stored, and told beside the winner."""
 
 import math
+import re
 import time
 from dataclasses import dataclass, replace
 
@@ -13,10 +14,10 @@ from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.measuring.loop import measure
-from experiments.ranking.entries import measured
+from experiments.ranking.entries import ranked
 from experiments.ranking.fits import pays_after, price_of_the_fit, time_and_fit
-from experiments.ranking.order import in_order
-from experiments.ranking.standings import standings
+from experiments.ranking.standings import as_rows
+from experiments.statistics import Interval
 
 QUADRATIC = make_problem("gaussian-quadratic:dim=2")
 SLEEP = 0.2
@@ -59,13 +60,24 @@ def test_a_fit_is_paid_where_the_errors_of_the_same_time_are_equal(ratio: float,
 
 def test_the_price_is_told_of_a_winner_that_was_fitted() -> None:
     both = [measure(QUADRATIC, one, 4, replicates=2_048) for one in (Slow(), make_estimator("score-function"))]
-    ranking = in_order(measured(both))
-    by_spec = {one.estimator: one for one in both}
-    assert [one.estimator for one in ranking] == ["slow", "score-function"]
-    said = price_of_the_fit(ranking, by_spec)
-    assert said.startswith("Its fit takes 20") and "against score-function, which needs none" in said
+    standings = ranked(both)
+    assert [standing.one.estimator for standing in standings] == ["slow", "score-function"]
+    said = price_of_the_fit(standings)
+    assert re.match(r"Its fit takes 2\d\d ms", said) and "against score-function, which needs none" in said
     assert "pays after" in said and said.endswith(".") and "\n" not in said
-    rows = standings(ranking, by_spec)
+    rows = as_rows(standings)
     assert rows[0]["fit_seconds"] >= SLEEP and rows[1]["fit_seconds"] is None
-    assert ", fit 20" in time_and_fit(both[0]) and "fit" not in time_and_fit(both[1])
-    assert price_of_the_fit(ranking[1:], by_spec) == ""
+    assert ", fit 2" in time_and_fit(both[0]) and "fit" not in time_and_fit(both[1])
+    assert price_of_the_fit(standings[1:]) == ""
+
+
+def test_the_price_of_no_error_at_all_is_told() -> None:
+    """An estimator without any variance comes first; a fit is then paid at once, or never against another such."""
+    slow, other = (measure(QUADRATIC, one, 4, replicates=640) for one in (Slow(), make_estimator("score-function")))
+    zero = Interval(0.0, 0.0, 0.0)
+    still = replace(slow, total_variance=zero, mse=zero, leave_one_out={})
+    assert ", and pays after 1 steps against score-function" in price_of_the_fit(ranked([still, other]))
+    timing = slow.timing
+    assert timing is not None
+    as_good = replace(other, mse=zero, total_variance=zero, timing=replace(timing, latency=2 * timing.latency))
+    assert ", and does not pay against score-function" in price_of_the_fit(ranked([still, as_good]))

@@ -76,7 +76,7 @@ def test_a_line_under_the_table_says_what_was_not_measured(gradmark, only_pathwi
     timeless(monkeypatch)
     arguments = ("rank", "gaussian-quadratic:dim=2", "--seconds", "1")
     code, out, _ = gradmark(*arguments)
-    told = f"pathwise: not measured, since they give the same estimates (in other times): {INVERSE}, {IMPLICIT}"
+    told = f"not measured, since they give the same estimates as pathwise (in other times): {INVERSE}, {IMPLICIT}"
     assert code == 0 and told in out.splitlines() and "Use pathwise." in out
     document = json.loads(gradmark(*arguments, "--json")[1])
     assert document["same_estimates"] == {INVERSE: "pathwise", IMPLICIT: "pathwise"}

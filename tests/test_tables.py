@@ -51,9 +51,30 @@ def test_a_wide_terminal_has_a_line_a_row() -> None:
 
 
 def test_a_folded_spec_breaks_at_its_separators() -> None:
-    lines = text_table(COLUMNS, ROWS, right=COLUMNS[3:], width=100).splitlines()
-    spec = "".join(line[3:22].strip() for line in lines[4:9])
+    lines = text_table(COLUMNS, ROWS, right=COLUMNS[3:], width=110).splitlines()
+    spec = "".join(line[3:22].strip() for line in lines[3:7])
     assert spec.startswith(SPEC)
+
+
+def test_where_specs_take_many_lines_they_stand_above_their_rows() -> None:
+    rows = [[str(place), SPEC, "unbiased", "2.05", "840 %", "1.2 ms", "1.1 [1, 1.2]", "5"] for place in range(3)]
+    lines = text_table(COLUMNS, rows, right=COLUMNS[3:], width=90).splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "estimator",
+        *(f"{place} {SPEC}" for place in range(3)),
+    ]
+    assert len(lines) == 8 and lines[3].split() == [
+        "unbiased",
+        "2.05",
+        "840",
+        "%",
+        "1.2",
+        "ms",
+        "1.1",
+        "[1,",
+        "1.2]",
+        "5",
+    ]
 
 
 def test_a_narrow_terminal_has_a_paragraph_a_row() -> None:

@@ -22,12 +22,12 @@ from experiments.gradients.workload import Workload
 from experiments.measuring import find_reference
 from experiments.measuring.reference import NoReference
 
-DERIVED = {"gradient", "loss", "require_support", "step"}
+DERIVED = {"gradient", "loss", "refusal", "require_support", "step"}
 """The members of an estimator that follow from the others, and cannot be defined anew."""
 OWN: dict[type[Wrapper], set[str]] = {
     Stratified: {"unsupported", "claim", "draw"},
     PerDataPoint: {"unsupported", "surrogate", "diagnostics"},
-    ImportanceWeighted: {"unsupported", "claim", "draw", "surrogate", "diagnostics"},
+    ImportanceWeighted: {"traits", "unsupported", "claim", "draw", "surrogate", "diagnostics"},
 }
 """What each wrapper defines itself."""
 MEMBERS = sorted(name for name in vars(Estimator) if not name.startswith("_") and name not in DERIVED)

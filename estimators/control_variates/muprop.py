@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.control_variates.expansions import without_mean
-from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.interface import ControlVariate, Problem, ScoredSamples, Traits
 from estimators.registry import register_control_variate
 from estimators.sampling.events import event_sum
 
@@ -27,6 +27,10 @@ class MuProp(ControlVariate):
     Subtracts $h(x) \nabla \log q(x)$ and adds the gradient of its mean. Unbiased, also for discrete x; needs a q whose
     mean is known and a cost that is differentiable there. One more evaluation of the cost. Gu et al. 2016.
     """
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="at the mean of x")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return without_mean(problem, "muprop")

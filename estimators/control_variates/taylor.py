@@ -8,7 +8,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Problem, ScoredSamples
+from estimators.interface import ControlVariate, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import differentiable
 from estimators.registry import register_control_variate
 from estimators.sampling.events import as_vectors
@@ -32,6 +32,10 @@ class Taylor(ControlVariate):
     \nabla_\theta \Sigma)$. Unbiased; needs a Gaussian q and a cost that is twice differentiable in x. The Hessian costs
     one evaluation a dimension. Paisley, Blei & Jordan 2012; Mohamed et al. 2020, sec. 7.4.
     """
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="at the mean of x")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution

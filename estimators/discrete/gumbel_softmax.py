@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
-from estimators.interface import Claim, Estimator, Noise, Params, Problem
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -42,6 +42,10 @@ class GumbelSoftmax(Estimator):
     @classmethod
     def variants(cls) -> list[str]:
         return ["gumbel-softmax", "gumbel-softmax:hard=true"]
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="" if self.hard else "at relaxed samples")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return unrelaxed(problem)

@@ -8,7 +8,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached, constant_cost
+from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached, constant_cost
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import unwrap
@@ -34,6 +34,10 @@ class RaoBlackwellized(Estimator):
     (variables that share one may be correlated to its advantage). The state that $x_i$ has already is not
     evaluated again: $1 + \sum_i (K_i - 1)$ evaluations a sample. Titsias & Lázaro-Gredilla 2015.
     """
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="in every state of each variable")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = unwrap(problem.initial_distribution)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
-from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, learned
+from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, Traits, learned
 from estimators.interface.refusals import score
 from estimators.learning.adam import Moments
 from estimators.learning.coefficients import Coefficients, for_each_cost, for_each_replicate
@@ -46,6 +46,10 @@ class RelaxedControl(Estimator, ABC):
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="at relaxed samples")
 
     @abstractmethod
     def initial(self, problem: Problem, params: Params, source: NoiseSource, num_samples: int) -> Coefficients:

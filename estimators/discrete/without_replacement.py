@@ -21,6 +21,7 @@ from estimators.sampling.events import as_vectors, beside
 __all__ = ["ReinforceWithoutReplacement", "SumAndSample", "UnorderedSet"]
 
 
+DISTINCT = "at states that all differ, as draws of q do not"
 FINITE = 4
 """The fewest samples for which the variance of REINFORCE without replacement is finite."""
 
@@ -56,7 +57,7 @@ class UnorderedSet(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits("score function", structured=False)
+        return Traits("score function", structured=False, elsewhere=DISTINCT)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)
@@ -88,7 +89,7 @@ class SumAndSample(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits("score function", structured=False)
+        return Traits("score function", structured=False, elsewhere=DISTINCT)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return too_few_states(problem, num_samples)
@@ -130,7 +131,7 @@ class ReinforceWithoutReplacement(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits("score function", structured=False)
+        return Traits("score function", structured=False, elsewhere=DISTINCT)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name) or too_few_states(problem, num_samples)

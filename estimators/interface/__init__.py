@@ -9,7 +9,8 @@ from estimators.interface.once import computed_once, once
 from estimators.interface.params import Params, attached, derivative, distinct, in_range, replicated, scaled
 from estimators.interface.parts import Part
 from estimators.interface.per_sample import PerSample
-from estimators.interface.problem import Problem, constant_cost, start
+from estimators.interface.problem import Problem, constant_cost, mean_cost, start
+from estimators.interface.starting import started_at
 from estimators.interface.traits import Traits
 from estimators.interface.wrapper import Wrapper
 
@@ -38,8 +39,10 @@ __all__ = [
     "distinct",
     "in_range",
     "learned",
+    "mean_cost",
     "once",
     "replicated",
     "scaled",
     "start",
+    "started_at",
 ]

@@ -48,6 +48,15 @@ class Estimator(Component, ABC):
         """Why the estimator cannot be used here, as a sentence; None: it can."""
         return None
 
+    @final
+    def refusal(self, problem: Problem, num_samples: int) -> str | None:
+        """Why the estimator cannot be used here: what its traits forbid, or `unsupported`; None: it can."""
+        if problem.sampled_only and (elsewhere := self.traits.elsewhere):
+            return (
+                f"{self.spec} evaluates the cost {elsewhere}, and here it is known at samples of q alone (sampled_only)"
+            )
+        return self.unsupported(problem, num_samples)
+
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         """Whether E[estimate] is the gradient. Tested, not trusted."""
         return "unbiased"
@@ -101,7 +110,7 @@ class Estimator(Component, ABC):
             raise Unsupported(f"num_samples must be at least 1, not {num_samples}")
         asked = (type(self), self.spec, num_samples, problem.measured_in)
         if asked not in problem.refusals:
-            problem.refusals[asked] = self.unsupported(problem, num_samples)
+            problem.refusals[asked] = self.refusal(problem, num_samples)
         if (reason := problem.refusals[asked]) is not None:
             raise Unsupported(reason)
 

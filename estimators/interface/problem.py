@@ -17,13 +17,15 @@ from estimators.interface.parts import gathered
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Problem", "constant_cost", "start"]
+__all__ = ["Problem", "constant_cost", "mean_cost", "start"]
 
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
 
 
 EVALUATION_SAMPLES = 1_000
+EVALUATED = 2**20
+"""Element-samples that are evaluated at a time."""
 
 
 class Problem(Component, ABC):
@@ -36,8 +38,19 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
+    sampled_only: ClassVar[bool] = False
+    """The cost can be evaluated at what q draws at the current parameters and nowhere else: an environment, a user.
+
+    Estimators that ask for other points (`Traits.elsewhere`) are refused, and no sum goes over `support`."""
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
+    begins: ClassVar[str] = ""
+    """Where it begins, if not at its own initial parameters: `started_at`."""
+
+    @property
+    def spec(self) -> str:
+        """The canonical spec, followed by where the problem begins, if that is elsewhere."""
+        return f"{super().spec}, {self.begins}" if self.begins else super().spec
 
     def initial_params(self) -> Params:
         """The point where gradients are measured: named tensors without the replicate axis.
@@ -100,8 +113,11 @@ class Problem(Component, ABC):
         """`expected_cost`, or else the sum over `support`; None: unknown."""
         if (value := self.expected_cost(params)) is not None:
             return value
-        states = self.support(params)
+        states = self._summed_states(params)
         return None if states is None else self._sum_over(states, params)
+
+    def _summed_states(self, params: Params) -> Tensor | None:
+        return None if self.sampled_only else self.support(params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         return (families.probability(self.distribution(params), states) * self.cost(states, params)).sum(0)
@@ -125,7 +141,7 @@ class Problem(Component, ABC):
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
         """The gradient of the sum over `support`, by blocks of states: memory does not grow with their number."""
-        states = self.support(params)
+        states = self._summed_states(params)
         if states is None:
             return None
         blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]
@@ -152,9 +168,7 @@ class Problem(Component, ABC):
         """
         expected = self.exact_cost(params)
         if expected is None:
-            q = self.distribution(params)
-            x = families.values(q, families.noise(q, EVALUATION_SAMPLES, source))
-            expected = self.cost(x, params).mean(0)
+            expected = mean_cost(self, params, EVALUATION_SAMPLES, source)
         return {"objective": expected}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Problem":
@@ -178,6 +192,16 @@ def constant_cost(problem: Problem, x: Tensor, params: Params) -> Float[Tensor, 
     constant = {name: value.detach() for name, value in params.items()}
     with torch.enable_grad():
         return problem.cost(x.detach(), constant).detach()
+
+
+def mean_cost(problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Float[Tensor, " R"]:
+    """The mean cost of fresh samples, in blocks: memory does not grow with their number."""
+    q = problem.distribution(params)
+    block, total = max(EVALUATED // (q.batch_shape.numel() * q.event_shape.numel()), 1), 0.0
+    for first in range(0, num_samples, block):
+        x = families.values(q, families.noise(q, min(block, num_samples - first), source))
+        total = total + problem.cost(x, params).sum(0)
+    return total / num_samples  # type: ignore[return-value]
 
 
 def start(problem: Problem) -> Params:

@@ -23,5 +23,8 @@ class Traits:
     """The samples have to be differentiable functions of the parameters."""
     own_parameters: bool = False
     """Every cost needs parameters of its own: they are moved, or figures are kept for each of them."""
+    elsewhere: str = ""
+    """Where the cost is evaluated beside draws of q at the given parameters, to follow "evaluates the cost": `at the
+    mean of x`. Taken together, the points of an estimator that says nothing here are distributed as q."""
     log_weights: bool = False
     """Log-weights of a latent-variable problem are combined data point by data point."""

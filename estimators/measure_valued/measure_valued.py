@@ -9,7 +9,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Estimator, Noise, Params, Problem, attached, start
+from estimators.interface import Estimator, Noise, Params, Problem, Traits, attached, start
 from estimators.measure_valued.coordinates import costs_at
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
@@ -41,6 +41,10 @@ class MeasureValued(Estimator):
     """
 
     coupled: bool = True
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(elsewhere="at samples with one coordinate replaced")
 
     @classmethod
     def variants(cls) -> list[str]:

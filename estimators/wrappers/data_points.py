@@ -33,6 +33,10 @@ class DataPoints(Observed):
     def differentiable(self) -> bool:  # pyright: ignore
         return self.whole.differentiable
 
+    @property
+    def sampled_only(self) -> bool:  # pyright: ignore
+        return self.whole.sampled_only
+
     def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
         return each.flatten()
 

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 import torch
@@ -10,7 +10,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, PerSample, Problem, Wrapper
+from estimators.interface import Claim, Estimator, Noise, Params, PerSample, Problem, Traits, Wrapper
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -52,6 +52,10 @@ class ImportanceWeighted(Wrapper):
             raise ValueError(f"importance weights go on score-function or pathwise, not on {self.base.spec}")
         if self.scale <= 0:
             raise ValueError(f"scale must be positive, not {self.scale}")
+
+    @property
+    def traits(self) -> Traits:
+        return replace(self.base.traits, elsewhere="at samples of a proposal")
 
     @classmethod
     def variants(cls) -> list[str]:

@@ -55,7 +55,7 @@ class FiniteDifferences(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits(own_parameters=True)
+        return Traits(own_parameters=True, elsewhere="at parameters that have moved")
 
     @classmethod
     def variants(cls) -> list[str]:

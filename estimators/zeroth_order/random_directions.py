@@ -47,7 +47,7 @@ class RandomDirections(Estimator, ABC):
 
     @property
     def traits(self) -> Traits:
-        return Traits(structured=False, own_parameters=True)
+        return Traits(structured=False, own_parameters=True, elsewhere="at parameters that have moved")
 
     @classmethod
     def variants(cls) -> list[str]:

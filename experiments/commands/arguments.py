@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from estimators.interface import Problem
     from estimators.registry import Kind
     from experiments.store import Run
 
-__all__ = ["REASONS", "given", "load_plugins", "locate", "open_run", "registered_by"]
+__all__ = ["REASONS", "begun", "given", "load_plugins", "locate", "open_run", "registered_by"]
 
 REASONS = "estimator,problem,status,timing_status,error"
 """The columns of a run that say why something is missing."""
@@ -38,6 +39,18 @@ def given(kind: "Kind", spec: str) -> str:
             article = "an" if other == "estimator" else "a"
             raise ValueError(f"'{name}' is no {kind} but {article} {other}: {use.format(name=name)}")
     return spec
+
+
+def begun(problem: "Problem", after: int | None, state: str | None) -> "Problem":
+    """The problem where --after or --state say that it begins. ValueError: it cannot begin there, or both are given."""
+    from experiments.problems.state_file import started_from
+    from experiments.problems.trained_start import started_after
+
+    if after is not None and state is not None:
+        raise ValueError("--after and --state are two places to begin at: give one of them")
+    if state is not None:
+        return started_from(problem, state)
+    return problem if after is None else started_after(problem, after)
 
 
 def registered_by(file: str, kind: "Kind") -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.commands.arguments import given, load_plugins, registered_by
+from experiments.commands.arguments import begun, given, load_plugins, registered_by
 from experiments.commands.exits import FAILED, NOTHING, REFUTED, WELL
 from experiments.commands.options import (
     components_option,
@@ -18,11 +18,13 @@ from experiments.commands.options import (
     samples_option,
     seconds_option,
     seed_option,
+    start_options,
 )
 from experiments.terminal.completion import complete_component
 from experiments.terminal.numbers import percent
 
 if TYPE_CHECKING:
+    from estimators.interface import Problem
     from estimators.registry import Kind
     from experiments.measuring.measurement import Measurement
     from experiments.measuring.stop import Stop
@@ -35,6 +37,7 @@ COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would
 @click.command("check")
 @click.argument("estimator", metavar="ESTIMATOR|FILE.py", shell_complete=complete_component("estimator", files=True))
 @components_option("problem", "A problem, or those in a file, to check on; default: all that are shipped.", files=True)
+@start_options
 @samples_option(16)
 @device_option
 @dtype_option
@@ -46,6 +49,8 @@ COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would
 def command(
     estimator: str,
     problems: Sequence[str],
+    after: int | None,
+    state: str | None,
     num_samples: int,
     device: str,
     dtype: str,
@@ -73,16 +78,17 @@ def command(
     chosen = [spec for argument in problems for spec in _specs("problem", argument)]
     chosen = chosen or [spec for cls in components("problem").values() for spec in cls.variants()]
     find_device(device)
-    for spec in chosen:
-        check_initial_point(make_problem(spec), getattr(torch, dtype))
-    if fresh:
-        forget(frozenset(make_problem(spec).spec for spec in chosen))
     torch.set_num_threads(1)
+    made = [begun(make_problem(spec), after, state) for spec in chosen]
+    for problem in made:
+        check_initial_point(problem, getattr(torch, dtype))
+    if fresh:
+        forget(frozenset(problem.spec for problem in made))
     stop = Stop(detect=True, max_seconds=seconds, max_replicates=MAX_REPLICATES)
     checks: list[Check] = []
     with narrator() as progress:
-        progress.start("checking", len(estimators) * len(chosen))
-        for check in _checks(estimators, chosen, num_samples, stop, seed=seed, device=device, dtype=dtype):
+        progress.start("checking", len(estimators) * len(made))
+        for check in _checks(estimators, made, num_samples, stop, seed=seed, device=device, dtype=dtype):
             checks.append(check)
             progress.advance(f"{check.problem} · {check.estimator}")
     _print(checks, num_samples)
@@ -167,10 +173,10 @@ class Check:
 
 
 def _checks(
-    estimators: Sequence[str], problems: Sequence[str], num_samples: int, stop: "Stop", **place: Any
+    estimators: Sequence[str], problems: Sequence["Problem"], num_samples: int, stop: "Stop", **place: Any
 ) -> Iterator[Check]:
     from estimators.interface import Unsupported
-    from estimators.registry import make_estimator, make_problem
+    from estimators.registry import make_estimator
     from experiments.gradients.prepare import prepare
     from experiments.machine.errors import reason
     from experiments.measuring.find_reference import References
@@ -180,13 +186,12 @@ def _checks(
     for spec in estimators:
         for problem in problems:
             try:
-                made = make_problem(problem), make_estimator(spec)
-                workload = prepare(*made, num_samples, **place)
-                yield Check(spec, problem, estimate(workload, references.find(workload), stop))
+                workload = prepare(problem, make_estimator(spec), num_samples, **place)
+                yield Check(spec, problem.spec, estimate(workload, references.find(workload), stop))
             except Unsupported as unsupported:
-                yield Check(spec, problem, None, str(unsupported))
+                yield Check(spec, problem.spec, None, str(unsupported))
             except Exception as error:
-                yield Check(spec, problem, None, reason(error), failed=True)
+                yield Check(spec, problem.spec, None, reason(error), failed=True)
 
 
 def _print(checks: Sequence[Check], num_samples: int) -> None:

@@ -10,6 +10,7 @@ from experiments.terminal.completion import complete_component, complete_file, c
 
 __all__ = [
     "SEED",
+    "Numbers",
     "Seconds",
     "components_option",
     "device_option",
@@ -20,6 +21,7 @@ __all__ = [
     "samples_option",
     "seconds_option",
     "seed_option",
+    "start_options",
 ]
 
 SEED = click.IntRange(0, 2**63 - 1)
@@ -34,6 +36,16 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = super().convert(value, param, ctx)
         return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
+
+
+class Numbers(click.ParamType):
+    """One whole number above 0, or several with commas between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        whole = click.IntRange(min=1)
+        return [whole.convert(one.strip(), param, ctx) for one in str(value).split(",")]
 
 
 def components_option(kind: str, text: str, *, files: bool = False) -> Callable:
@@ -51,6 +63,17 @@ def samples_option(default: int) -> Callable:
 
 def seconds_option(default: float, text: str) -> Callable:
     return click.option("--seconds", type=Seconds(), default=default, show_default=True, help=text)
+
+
+def start_options(command: Callable) -> Callable:
+    """--after and --state: where the problem begins; `arguments.begun` reads them."""
+    after = click.option(
+        "--after", type=click.IntRange(min=1), metavar="STEPS", help="Begin after so many steps of training, by Adam."
+    )
+    state = click.option(
+        "--state", metavar="FILE.pt", shell_complete=complete_file, help="Begin at parameters that torch.save wrote."
+    )
+    return after(state(command))
 
 
 device_option = click.option("--device", default="cpu", show_default=True)

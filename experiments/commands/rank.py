@@ -1,28 +1,57 @@
-"""`gradmark rank`: which estimator to use on a problem, best first by MSE × s."""
+"""`gradmark rank`: which estimator to use on a problem, and with how many samples, best first by MSE × s."""
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from experiments.commands.arguments import given, load_plugins, registered_by
-from experiments.commands.exits import FAILED, NOTHING, WELL
+from experiments.commands.arguments import begun, given, load_plugins, registered_by
+from experiments.commands.exits import FAILED, INTERRUPTED, NOTHING, WELL
 from experiments.commands.options import (
+    Numbers,
+    Seconds,
     device_option,
     dtype_option,
     fresh_option,
     plugin_option,
-    samples_option,
-    seconds_option,
     seed_option,
+    start_options,
 )
 from experiments.terminal.completion import complete_component
+
+if TYPE_CHECKING:
+    from estimators.interface import Problem
+    from experiments.ranking.answer import Answer
+    from experiments.ranking.race_answer import RaceAnswer
 
 
 @click.command("rank")
 @click.argument("problem", metavar="MODEL.py|PROBLEM", shell_complete=complete_component("problem", files=True))
-@samples_option(10)
-@seconds_option(60.0, "Budget of all estimators together.")
+@click.option(
+    "-n",
+    "num_samples",
+    type=Numbers(),
+    default="10",
+    show_default=True,
+    metavar="N,N…",
+    help="Samples of a gradient; with several, say 4,16,64, each estimator takes part with each.",
+)
+@click.option("--seconds", type=Seconds(), help="Budget of all estimators together: 60, unless --evaluations is given.")
+@click.option("--evaluations", type=click.IntRange(min=1), metavar="N", help="The same in evaluations of the cost.")
+@click.option(
+    "--by",
+    type=click.Choice(["seconds", "evaluations", "training"]),
+    default="seconds",
+    show_default=True,
+    help="What an error is multiplied by (evaluations, where the cost takes longer than the estimator around it); "
+    "training: the objective that the best few reach, biased ones too, when they train the problem itself.",
+)
+@click.option(
+    "--figure", type=click.Path(dir_okay=False), metavar="FILE", help="Curves of --by training: .png, .svg or .pdf."
+)
+@start_options
 @device_option
 @dtype_option
 @seed_option
@@ -32,8 +61,13 @@ from experiments.terminal.completion import complete_component
 @plugin_option
 def command(
     problem: str,
-    num_samples: int,
-    seconds: float,
+    num_samples: Sequence[int],
+    seconds: float | None,
+    evaluations: int | None,
+    by: str,
+    figure: str | None,
+    after: int | None,
+    state: str | None,
     device: str,
     dtype: str,
     seed: int,
@@ -47,42 +81,91 @@ def command(
     Half of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
     these are told apart. Whatever the budget, each finishes learning, and has one block of replicates and a few
     gradients timed. Where the problem does not know its gradient, that is measured first, once, outside the budget.
-    """
-    import torch
 
+    --by training lets the best three unbiased and the best two biased estimators train the problem for the same
+    seconds, which takes two thirds of the budget, and says which reaches the lowest objective.
+
+    Ctrl-C prints what is known by then.
+    """
     from estimators.registry import make_problem
-    from experiments.gradients.prepare import find_device
-    from experiments.gradients.problem_checks import check_initial_point
-    from experiments.measuring.reference_files import forget
-    from experiments.ranking.answer import Answer
-    from experiments.ranking.candidates import candidates
-    from experiments.ranking.contest import Contest
-    from experiments.terminal.progress import narrator
 
     load_plugins(plugins)
-    find_device(device)
-    made = make_problem(_problem(problem))
-    check_initial_point(made, getattr(torch, dtype))
-    torch.set_num_threads(1)
-    if fresh:
-        forget(frozenset({made.spec}))
-    able = candidates(made.to("cpu", getattr(torch, dtype)), num_samples)
-    with narrator() as progress:
-        found, failed = Contest(made, num_samples, device, seed, seconds, dtype).measure(able.supported, progress)
-    answer = Answer(made, num_samples, found, able.unsupported, able.failed | failed, able.same)
-    answer.tell_failures()
-    if not found and not answer.failed:
-        click.echo(f"gradmark: no estimator supports {made.spec} with num_samples = {num_samples}", err=True)
-        return NOTHING
-    if all(one.aside == "not finite" for one in answer.ranking):
-        if found:
-            click.echo(f"gradmark: no gradient estimate on {made.spec} is finite: choose other parameters", err=True)
-        return FAILED
-    if as_json:
-        click.echo(json.dumps(answer.document(), indent=2, ensure_ascii=False, allow_nan=False))
+    _check_race(by, evaluations, figure)
+    made = begun(make_problem(_problem(problem)), after, state)
+    place = {"device": device, "dtype": dtype, "seed": seed, "fresh": fresh}
+    try:
+        answer, told = _asked(made, num_samples, seconds, evaluations, by, place)
+    except KeyboardInterrupt:
+        click.echo("gradmark: interrupted before anything was measured", err=True)
+        return INTERRUPTED
+    _tell_failures(answer.failed, made.spec)
+    if answer.useless:
+        if not answer.failed or answer.found:
+            click.echo(f"gradmark: {answer.useless}", err=True)
+    elif as_json:
+        click.echo(json.dumps(told.document(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        answer.tell(reasons)
-    return FAILED if answer.failed else WELL
+        click.echo(told.text(reasons=reasons))
+        if answer.unsupported and not reasons:
+            hint = "estimators do not support this problem; --reasons says why."
+            click.echo(f"{len(answer.unsupported)} {hint}", err=True)
+    if figure is not None:
+        _draw(told, figure)
+    if told.interrupted:
+        return INTERRUPTED
+    if answer.useless and not answer.found and not answer.failed:
+        return NOTHING
+    return FAILED if answer.failed or answer.useless else WELL
+
+
+def _check_race(by: str, evaluations: int | None, figure: str | None) -> None:
+    """ValueError: an option that does not go with a race, or that goes with nothing else."""
+    if by == "training" and evaluations is not None:
+        raise ValueError("--by training takes --seconds: a race has no budget of --evaluations")
+    if figure is None:
+        return
+    if by != "training":
+        raise ValueError("--figure draws the curves of --by training")
+    if not figure.endswith((".png", ".svg", ".pdf")):
+        raise ValueError(f"--figure must end in .png, .svg or .pdf, not {figure}")
+
+
+def _asked(
+    problem: "Problem",
+    num_samples: Sequence[int],
+    seconds: float | None,
+    evaluations: int | None,
+    by: str,
+    place: dict[str, Any],
+) -> "tuple[Answer, Answer | RaceAnswer]":
+    """The ranking, and what is to be told: itself, or the race that it was for."""
+    from experiments.ranking.race import race
+    from experiments.ranking.rank import SECONDS, rank
+
+    if by == "training":
+        raced = race(problem, num_samples, seconds=seconds or SECONDS, **place)
+        return raced.ranking, raced
+    answer = rank(problem, num_samples, seconds=seconds, evaluations=evaluations, by=by, **place)  # pyright: ignore
+    return answer, answer
+
+
+def _draw(answer: "Answer | RaceAnswer", file: str) -> None:
+    """Write the curves of a race, if there was one."""
+    from experiments.plots.drawing.files import save
+    from experiments.plots.drawing.training_curves import training_page
+    from experiments.ranking.race_answer import RaceAnswer
+
+    if isinstance(answer, RaceAnswer) and answer.race.raced:
+        save(training_page(*answer.frames(), "seconds", "seconds of training one model", None), Path(file))
+        click.echo(f"wrote {file}", err=True)
+
+
+def _tell_failures(failed: dict[str, str], problem: str) -> None:
+    """A line a reason on stderr."""
+    for why in dict.fromkeys(failed.values()):
+        first, *others = [name for name, other in failed.items() if other == why]
+        who = f"{first} and {len(others)} more" if others else first
+        click.echo(f"gradmark: {who} failed on {problem}: {why}", err=True)
 
 
 def _problem(argument: str) -> str:

@@ -12,7 +12,7 @@ from estimators.registry import defined_at, message, raised_at
 from estimators.sampling import families
 from experiments.gradients.validation import REPLICATES, check_parameters, check_shape
 
-__all__ = ["check_batch", "check_initial_point", "check_problem"]
+__all__ = ["check_batch", "check_initial_point", "check_problem", "usable_batch"]
 
 SAMPLES = 3
 ROUNDED = 1e-3
@@ -159,3 +159,13 @@ def check_batch(problem: Problem, point: Params, size: int) -> None:
                 f"the {name} of {problem.spec}{circumstances} depends on the data of other replicates: "
                 f"row r of what `batch` is given belongs to replicate r alone; {HINTS[True]}"
             )
+
+
+def usable_batch(problem: Problem, point: Params, size: int) -> int:
+    """The size, at most all data, where mini-batches of it keep to the interface; 0 where not, or there are no data."""
+    try:
+        if problem.num_data:
+            check_batch(problem, point, size)
+    except ValueError:
+        return 0
+    return min(size, problem.num_data)

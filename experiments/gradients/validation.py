@@ -54,7 +54,7 @@ def check_estimator(problem: Problem, estimator: Estimator, num_samples: int, po
         where = defined_at(estimator.claim)
         raise ValueError(f"the claim of {estimator.spec} must be 'unbiased' or 'biased', not {claim!r}{where}")
     fewer = [] if fitted else [few for few in FEW_SAMPLES if few < num_samples]
-    samples = next((few for few in fewer if estimator.unsupported(problem, few) is None), num_samples)
+    samples = next((few for few in fewer if estimator.refusal(problem, few) is None), num_samples)
     replicates = REPLICATES if samples != REPLICATES else REPLICATES + 1  # [S] is no [R]
     params = replicated(point, replicates)
     some = next(iter(point.values()))

@@ -89,7 +89,12 @@ def _seen(size: int) -> float:
 
 
 def applicable(workload: Workload) -> bool:
-    """Whether the noise of x can be used again at other parameters, and the estimator's value is its objective."""
+    """Whether the noise of x can be used again at other parameters, and the estimator's value is its objective.
+
+    The cost has to be known there, too.
+    """
+    if workload.problem.sampled_only:
+        return False
     q = workload.problem.initial_distribution
     transform = families.find(q, families.path_form(q))
     return transform.fixed_noise and workload.estimator.estimates_cost(workload.problem)

@@ -19,7 +19,7 @@ from estimators.sampling import families
 from estimators.sampling.events import as_vectors
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.workload import Workload
-from experiments.measuring.fingerprint import fingerprint
+from experiments.gradients.fingerprint import fingerprint
 from experiments.terminal.numbers import percent
 
 __all__ = ["Lost", "lost_samples"]

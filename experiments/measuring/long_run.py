@@ -127,7 +127,7 @@ def _enter(race: Race, workload: Workload, spec: str) -> None:
     """Let an estimator take part, unless it does not claim to be fit for that."""
     try:
         estimator = make_estimator(spec)
-        if estimator.unsupported(workload.problem, race.num_samples):
+        if estimator.refusal(workload.problem, race.num_samples):
             return
         if estimator.claim(workload.problem, race.num_samples) == "biased":
             return

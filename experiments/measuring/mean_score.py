@@ -15,10 +15,10 @@ from torch.distributions import Distribution
 from estimators.interface import Params, Problem
 from estimators.score_function import ScoreFunction
 from experiments import statistics
+from experiments.gradients.fingerprint import fingerprint
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring.edges import lost_samples
-from experiments.measuring.fingerprint import fingerprint
 from experiments.measuring.moments import Sampling
 from experiments.statistics import GROUPS
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
-from experiments.statistics import Groups, Interval, Work
-from experiments.timing.rounds import Timing
+from experiments.statistics import Groups, Interval, Work, relative_distance
+from experiments.timing.rounds import ROUNDS, Timing
 
 __all__ = ["Measurement", "Signal", "StopReason"]
 
@@ -98,6 +98,13 @@ class Measurement:
     leave_one_out: dict[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
     """Logarithms of `total_variance` and `mse` without group k, [G], for paired comparisons; where all are finite."""
     timing: Timing | None = None
+    reference_groups: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
+    """The reference with its noise: `Reference.groups`."""
+
+    @property
+    def reference_error(self) -> float | None:
+        """How far the reference may be from the gradient, relative to that: 0 of an exact one; None without one."""
+        return None if self.reference_groups is None else relative_distance(self.reference_groups)
 
     @property
     def seconds_per_gradient(self) -> Interval | None:
@@ -119,6 +126,12 @@ class Measurement:
         if self.timing is None or value is None:
             return None
         return Work(value, self.leave_one_out.get(quantity), self.timing.latency, turns)
+
+    def work_in_evaluations(self, quantity: Literal["total_variance", "mse"]) -> Work | None:
+        """The quantity times the evaluations of a gradient, whatever it takes; None: the quantity is unknown."""
+        value = getattr(self, quantity)
+        price = np.full(ROUNDS, float(self.evaluations))
+        return None if value is None else Work(value, self.leave_one_out.get(quantity), price, "evaluations")
 
     @property
     def work_normalized_variance(self) -> Interval | None:

@@ -180,11 +180,15 @@ class Sampling:
 
     @property
     def unknown_scale(self) -> float:
-        """inf where every estimate was 0, which is not the gradient, and no cost differed: all is open. Else 0."""
+        """inf where every estimate was 0, which is not the exact gradient, and no cost differed: all is open. Else 0.
+
+        That a long run has measured 0 as well says that it did not see the event either.
+        """
         groups, floor = self.moments.groups, self.rounding_floor
         if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
             return 0.0
-        known = self.reference is not None and (np.abs(self.reference.gradient) <= floor).all()
+        exact = self.reference is not None and self.reference.kind == "exact"
+        known = exact and (np.abs(self.reference.gradient) <= floor).all()
         return 0.0 if known or cost_varies(self.workload, groups.replicates) else math.inf
 
     @property

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from estimators.registry import source_digest
+from experiments.gradients.fingerprint import fingerprint
 from experiments.gradients.workload import Workload
 from experiments.machine.caching import cache_folder
 from experiments.machine.files import replacing
 from experiments.machine.provenance import version
-from experiments.measuring.fingerprint import fingerprint
 from experiments.measuring.reference import NoReference, Reference
 from experiments.statistics import GROUPS
 

@@ -105,6 +105,7 @@ def summarised(
         compile_seconds=sampling.compile_seconds,
         groups=groups,
         leave_one_out=_leave_one_out(groups, against, total_variance),
+        reference_groups=against,
     )
 
 

@@ -1,21 +1,25 @@
-"""The answer to which estimator is the best on a problem, as text and as JSON."""
+"""The answer to which estimator is the best on a problem, and with how many samples: as text, a frame and JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import click
+from pandas import DataFrame
 
-from estimators.interface import Problem
+from estimators.interface import EXPECTED_COST, Problem
+from estimators.interface.specs import canonical
 from experiments.measuring.measurement import Measurement
-from experiments.ranking.entries import measured, quantity
+from experiments.ranking.advice import advice
+from experiments.ranking.entries import Standing, quantity, ranked
 from experiments.ranking.fits import price_of_the_fit
-from experiments.ranking.order import Ranked, advice, in_order
+from experiments.ranking.order import By, Ranked
 from experiments.ranking.recipe import recipe
 from experiments.ranking.remarks import lines
-from experiments.ranking.standings import print_standings, standings
-from experiments.terminal.tables import print_table
+from experiments.ranking.standings import as_frame, as_rows, as_text
+from experiments.terminal.numbers import percent
+from experiments.terminal.tables import folded, table_for_terminal
 from experiments.terminal.words import rescaled
 
 __all__ = ["Answer"]
@@ -24,108 +28,173 @@ NO_REFERENCE = (
     "By variance, which does not see a bias: the exact gradient is unknown, and none was measured that two mechanisms "
     "agree on."
 )
+INTERRUPTED = "Interrupted: this is what was known by then."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
-    """What was measured on a problem, and what was not and why."""
+    """What was measured on a problem, and what was not and why. Printed, it is what `gradmark rank` prints."""
 
     problem: Problem
-    num_samples: int
+    num_samples: Sequence[int]
     found: Sequence[Measurement]
     unsupported: Mapping[str, str]
+    """Why the other estimators cannot be used here."""
     failed: Mapping[str, str]
     same: Mapping[str, str] = field(default_factory=dict)
     """What was not measured since it gives the same estimates as another, and as which."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What did not fit into the budget, and what it would take."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """How to make the estimators that no spec makes, in Python."""
+    by: By = "seconds"
+    interrupted: bool = False
 
     @cached_property
+    def standings(self) -> list[Standing]:
+        return ranked(self.found, self.by)
+
+    @property
     def ranking(self) -> list[Ranked]:
-        return in_order(measured(self.found))
+        """Who is better, best first."""
+        return [standing.ranked for standing in self.standings]
 
-    @cached_property
-    def by_spec(self) -> dict[str, Measurement]:
-        return {one.estimator: one for one in self.found}
+    @property
+    def measurements(self) -> list[Measurement]:
+        """In the order of the ranking."""
+        return [standing.one for standing in self.standings]
+
+    @property
+    def table(self) -> DataFrame:
+        """A row for each estimator and number of samples, best first."""
+        return as_frame(self.standings)
 
     @property
     def quantity(self) -> str:
         return quantity(one.mse is not None for one in self.found)
 
     @property
-    def advice(self) -> str:
-        price = price_of_the_fit(self.ranking, self.by_spec)
-        return f"{advice(self.ranking, self.quantity)} {price}".rstrip()
+    def useless(self) -> str:
+        """Why nothing can be shown, in a sentence; '' where something can."""
+        where = f"{self.problem.spec} with num_samples = {self._samples}"
+        if self.found:
+            unknown = all(one.aside == "not finite" for one in self.ranking)
+            return f"no gradient estimate on {self.problem.spec} is finite: choose other parameters" if unknown else ""
+        if self.interrupted:
+            return "interrupted before anything was measured"
+        if self.failed:
+            return f"every estimator that supports {where} failed"
+        if self.left_out:
+            return f"the budget is too small for any estimator that supports {where}"
+        return f"no estimator supports {where}"
 
     @property
-    def code(self) -> list[str]:
-        """How to use the best one, in lines of Python."""
-        first = self.ranking[0]
-        fitted = self.by_spec[first.estimator].fitted
-        return recipe(first.estimator, self.num_samples, fitted) if first.usable and not first.vague else []
+    def advice(self) -> str:
+        """Which to use, in a sentence or two."""
+        if self.useless:
+            return f"No advice: {self.useless}."
+        so_far = "So far: " if self.interrupted else ""
+        said = advice(self.ranking, self.quantity, self.by)
+        return f"{so_far}{said} {price_of_the_fit(self.standings, self.by)}".rstrip()
+
+    @property
+    def code(self) -> str:
+        """How to use the best one, in lines of Python; '' where none is recommended."""
+        if self.useless or not self.ranking[0].usable or self.ranking[0].vague:
+            return ""
+        first, best = self.standings[0]
+        return "\n".join(recipe(first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator)))
 
     @property
     def remarks(self) -> list[str]:
         """What to know of the best and of those tied with it: their warnings, and whether a bias could hide."""
         found = lines(self._warnings(tied=True))
-        if self.ranking[0].usable and self.by_spec[self.ranking[0].estimator].verdict == "undetermined":
-            best = self.ranking[0].estimator
-            named = f"-p '{self.problem.spec}' -n {self.num_samples}"
-            found.append(f"{best}: a bias of 1 % is not excluded: gradmark check '{best}' {named} looks closer")
+        if self.standings and self.ranking[0].usable and self.measurements[0].verdict == "undetermined":
+            first, best = self.standings[0]
+            named = f"{_as_options(self.problem)} -n {best.num_samples}"
+            found.append(
+                f"{first.name}: a bias of 1 % is not excluded: gradmark check '{first.estimator}' {named} looks closer"
+            )
         return found
 
     @property
     def others(self) -> list[str]:
         """What was not measured; warnings of the others, in short; whose mean is a multiple of the gradient."""
-        alike = [(one.estimator, rescaled(one.verdict, one.scale, one.mean_cosine)) for one in self.found]
+        alike = [(one.name, rescaled(of.verdict, of.scale, of.mean_cosine)) for one, of in self.standings]
+        known = list(dict.fromkeys(one.estimator for one in self.ranking))
         return [
-            *(self._alike(one.estimator) for one in self.found if one.estimator in self.same.values()),
+            *(self._alike(estimator) for estimator in known if estimator in self.same.values()),
+            *lines((name, f"not measured, as the budget is too small: {why}") for name, why in self.left_out.items()),
             *lines(self._warnings(tied=False), short=True),
             *(f"{name}: {text}" for name, text in alike if text),
         ]
 
+    @property
+    def reference(self) -> str:
+        """What errors are against, in a sentence; '' where there is no reference."""
+        known = [one for one in self.found if one.target == EXPECTED_COST.name and one.reference != "none"]
+        if not known:
+            return ""
+        if known[0].reference == "exact":
+            return "Errors are against the exact gradient."
+        error = percent(known[0].reference_error)
+        return f"Errors are against a measured gradient{f', known to {error}' if error else ''}."
+
+    @property
+    def _samples(self) -> str:
+        return ", ".join(map(str, self.num_samples))
+
     def _alike(self, spec: str) -> str:
         """Which others have the errors of this one."""
         others = ", ".join(other for other, like in self.same.items() if like == spec)
-        return f"{spec}: not measured, since they give the same estimates (in other times): {others}"
+        return f"not measured, since they give the same estimates as {spec} (in other times): {others}"
 
     def _warnings(self, *, tied: bool) -> list[tuple[str, str]]:
-        chosen = [one.estimator for one in self.ranking if one.tied == tied]
-        return [(spec, warning) for spec in chosen for warning in self.by_spec[spec].warnings]
+        return [(one.name, warning) for one, of in self.standings if one.tied == tied for warning in of.warnings]
 
     def document(self) -> dict[str, Any]:
         """The answer for JSON."""
+        best = self.measurements[0]
         return {
             "problem": self.problem.spec,
-            "num_samples": self.num_samples,
-            "reference": self.by_spec[self.ranking[0].estimator].reference,
+            "num_samples": self.num_samples[0] if len(self.num_samples) == 1 else list(self.num_samples),
+            "by": self.by,
+            "interrupted": self.interrupted,
+            "reference": best.reference,
+            "reference_error": best.reference_error,
             "advice": self.advice,
             "remarks": self.remarks,
-            "code": self.code,
-            "ranking": standings(self.ranking, self.by_spec),
+            "code": self.code.splitlines(),
+            "ranking": as_rows(self.standings),
             "same_estimates": self.same,
+            "left_out": self.left_out,
             "unsupported": self.unsupported,
             "failed": self.failed,
         }
 
-    def tell(self, reasons: bool) -> None:
-        """Print the table, the advice and the code; with `reasons` why the other estimators are not in it."""
-        title = f"{self.problem.spec}, num_samples = {self.num_samples}; ≈: not told apart from the first"
-        print_standings(self.ranking, self.by_spec, title)
-        if self.others:
-            click.echo("\n".join(["", *self.others, ""]))
-        click.echo("\n".join([self.advice, *(f"  {remark}" for remark in self.remarks)]))
-        if self.quantity == "variance":
-            click.echo(NO_REFERENCE)
-        if self.code:
-            click.echo("\n".join(["", *self.code]))
-        if reasons:
-            print_table(["not supported", "reason"], list(self.unsupported.items()))
-        elif self.unsupported:
-            hint = "estimators do not support this problem; --reasons says why."
-            click.echo(f"{len(self.unsupported)} {hint}", err=True)
+    def __str__(self) -> str:
+        return self.text()
 
-    def tell_failures(self) -> None:
-        """Print a line a reason to stderr."""
-        for why in dict.fromkeys(self.failed.values()):
-            first, *others = [spec for spec, other in self.failed.items() if other == why]
-            who = f"{first} and {len(others)} more" if others else first
-            click.echo(f"gradmark: {who} failed on {self.problem.spec}: {why}", err=True)
+    __repr__ = __str__
+
+    def text(self, *, reasons: bool = False) -> str:
+        """The table, the advice and the code; with `reasons` why the other estimators are not in it."""
+        if self.useless:
+            return folded(self.advice)
+        title = f"{self.problem.spec}, num_samples = {self._samples}; ≈: not told apart from the first"
+        head = [INTERRUPTED if self.interrupted else "", title, self.reference]
+        parts = [as_text(self.standings, "\n".join(folded(line) for line in head if line), self.by)]
+        parts += ["\n".join(["", *map(folded, self.others), ""])] if self.others else []
+        parts += [folded(self.advice), *(folded(remark, "  ") for remark in self.remarks)]
+        parts += [folded(NO_REFERENCE)] if self.quantity == "variance" else []
+        parts += ["", self.code] if self.code else []
+        parts += [table_for_terminal(["not supported", "reason"], list(self.unsupported.items()))] if reasons else []
+        return "\n".join(parts)
+
+
+def _as_options(problem: Problem) -> str:
+    """A problem, and where it begins, on a command line."""
+    named, after = f"-p '{canonical(problem)}'", re.fullmatch(r"after (\d+) steps", problem.begins)
+    if after is not None:
+        return f"{named} --after {after[1]}"
+    return f"{named} --state FILE" if problem.begins else named

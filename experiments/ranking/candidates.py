@@ -1,15 +1,16 @@
 """The estimators that can be ranked on a problem."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from estimators.interface import Estimator, Problem
 from estimators.pathwise import Pathwise
 from estimators.registry import components, make_estimator
 from experiments.machine.errors import reason
+from experiments.ranking.order import named
 from experiments.ranking.same_estimates import same_estimates
 
-__all__ = ["Candidates", "candidates"]
+__all__ = ["Candidates", "across", "candidates", "chosen"]
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,37 @@ def candidates(problem: Problem, num_samples: int) -> Candidates:
     for spec in dict.fromkeys(specs):
         try:
             estimator = make_estimator(spec)
-            why = estimator.unsupported(problem, num_samples)
         except Exception as error:
             found.failed[spec] = reason(error)
             continue
-        if why is not None:
-            found.unsupported[estimator.spec] = why
-        elif (like := _like(problem, estimator, found.supported)) is not None:
+        if not _asked(found, problem, estimator, num_samples):
+            continue
+        if (like := _like(problem, estimator, found.supported)) is not None:
             found.same[estimator.spec] = like
         else:
             found.supported.append(estimator.spec)
     return found
+
+
+def chosen(problem: Problem, num_samples: int, estimators: Sequence[Estimator]) -> Candidates:
+    """The same of given estimators, whether or not they are alike."""
+    found = Candidates()
+    for estimator in estimators:
+        if _asked(found, problem, estimator, num_samples):
+            found.supported.append(estimator.spec)
+    return found
+
+
+def _asked(found: Candidates, problem: Problem, estimator: Estimator, num_samples: int) -> bool:
+    """Whether it supports the problem; if not, why is noted."""
+    try:
+        why = estimator.refusal(problem, num_samples)
+    except Exception as error:
+        found.failed[estimator.spec] = reason(error)
+        return False
+    if why is not None:
+        found.unsupported[estimator.spec] = why
+    return why is None
 
 
 def _like(problem: Problem, estimator: Estimator, others: Sequence[str]) -> str | None:
@@ -49,3 +70,13 @@ def _like(problem: Problem, estimator: Estimator, others: Sequence[str]) -> str 
         return None
     forms = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
     return next((other.spec for other in forms if same_estimates(problem, other, estimator)), None)
+
+
+def across(reasons: Mapping[int, Mapping[str, str]]) -> dict[str, str]:
+    """What is said of estimators with each number of samples, once where it is the same with all of them."""
+    told: dict[str, str] = {}
+    for num_samples, of in reasons.items():
+        for spec, why in of.items():
+            always = all(other.get(spec) == why for other in reasons.values())
+            told[spec if always else named(spec, num_samples)] = why
+    return told

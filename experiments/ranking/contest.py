@@ -1,13 +1,14 @@
-"""Estimators measured against each other on one problem, within a budget of seconds."""
+"""Estimators measured against each other on one problem, within a budget."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from estimators.interface import Problem
-from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.machine.errors import reason
 from experiments.measuring.find_reference import References
@@ -15,12 +16,13 @@ from experiments.measuring.loop import extend
 from experiments.measuring.measurement import Measurement
 from experiments.measuring.moments import Sampling
 from experiments.measuring.stop import MAX_REPLICATES, Stop
-from experiments.ranking.entries import measured
-from experiments.ranking.order import undecided
+from experiments.ranking.budget import Budget
+from experiments.ranking.entries import Entry, measured
+from experiments.ranking.order import By, undecided
 from experiments.terminal.progress import Narrator
 from experiments.timing.rounds import ROUNDS, Timed, Timing, time_gradients
 
-__all__ = ["Contest", "affordable", "at_the_pace_of"]
+__all__ = ["Contest", "Outcome", "affordable", "at_the_pace_of"]
 
 ENTRY = 0.5
 """The share of the budget for a first look at all estimators, before the contest goes on among the best."""
@@ -34,6 +36,19 @@ ROUGH, PRECISE = 0.25, 0.02
 """Relative half-widths: of a variance for a first look, and of the ratio to the best, for a tie to be a tie."""
 FINEST = 1e-6
 """A relative half-width of a variance that nobody reaches: replicates alone end a phase."""
+
+
+class Outcome(NamedTuple):
+    """What a contest has found."""
+
+    measurements: list[Measurement]
+    """Each carries its estimator and its num_samples: `Entry.of`."""
+    failed: dict[Entry, str]
+    """Who raised, and what."""
+    left_out: dict[Entry, str]
+    """Who did not fit into the budget, and what it would take."""
+    interrupted: bool = False
+    """Ctrl-C ended it: this is what was known by then."""
 
 
 @dataclass(frozen=True)
@@ -72,62 +87,72 @@ class Contest:
     """
 
     problem: Problem
-    num_samples: int
     device: str
     seed: int
-    seconds: float
+    budget: Budget
     dtype: str = "float32"
+    by: By = "seconds"
+    """What errors are multiplied by."""
 
-    def measure(self, specs: Sequence[str], progress: Narrator) -> tuple[list[Measurement], dict[str, str]]:
-        """The measurements, and why the other estimators have none."""
-        failed: dict[str, str] = {}
-        deadline, field = self._enter(specs, failed, progress)
+    def measure(self, entries: Sequence[Entry], progress: Narrator) -> Outcome:
+        """The measurements, and why others have none. After Ctrl-C it is what was found by then."""
+        failed: dict[Entry, str] = {}
+        deadline, field = self._enter(entries, failed, progress)
         for phase in range(PHASES):
-            contenders = undecided(measured([one.measurement for one in field.values()]), PRECISE)
+            contenders = _undecided(field, self.by)
             left = deadline - time.monotonic()
             if len(contenders) < 2 or left <= 0:
                 break
             progress.say(f"{len(contenders)} estimators may be the best: {left:.0f} s left to tell them apart")
             share = left / (PHASES - phase) * (1 - TIMING_SHARE)
-            replicates = affordable([field[spec] for spec in contenders], share)
-            for spec in contenders:
+            replicates = affordable([field[entry] for entry in contenders], share)
+            for entry in contenders:
                 try:
-                    field[spec] = field[spec].sampled(replicates, share)
+                    field[entry] = field[entry].sampled(replicates, share)
                 except Exception as error:
-                    failed[spec] = reason(error)
-                    del field[spec]
-            still = [spec for spec in contenders if spec in field]
-            field |= _timed({spec: field[spec] for spec in still}, seed=phase + 1)
-        return [one.measurement for one in field.values()], failed
+                    failed[entry] = reason(error)
+                    del field[entry]
+            still = [entry for entry in contenders if entry in field]
+            field |= _timed({entry: field[entry] for entry in still}, seed=phase + 1)
+        return Outcome([one.measurement for one in field.values()], failed, {})
 
     def _enter(
-        self, specs: Sequence[str], failed: dict[str, str], progress: Narrator
-    ) -> tuple[float, dict[str, Contestant]]:
+        self, entries: Sequence[Entry], failed: dict[Entry, str], progress: Narrator
+    ) -> tuple[float, dict[Entry, Contestant]]:
         """When the budget ends, and every estimator with a rough measurement."""
         references = References()
-        field: dict[str, Contestant] = {}
+        field: dict[Entry, Contestant] = {}
         began = time.monotonic()
-        entry = ENTRY * self.seconds
-        block = entry * TIMING_SHARE / max(len(specs) * (ROUNDS + CALIBRATION), 1)
-        progress.start("measuring", len(specs))
-        for index, spec in enumerate(specs):
+        seconds = self.budget.seconds or math.inf
+        first = ENTRY * seconds
+        block = first * TIMING_SHARE / max(len(entries) * (ROUNDS + CALIBRATION), 1)
+        progress.start("measuring", len(entries))
+        for index, entry in enumerate(entries):
             try:
                 place = {"seed": self.seed, "device": self.device, "dtype": self.dtype}
-                workload = prepare(self.problem, make_estimator(spec), self.num_samples, **place)
+                workload = prepare(self.problem, entry.estimator, entry.num_samples, **place)
                 before = time.monotonic()
                 sampling = Sampling(workload, references.find(workload))
                 began += time.monotonic() - before
-                share = (began + entry * (1 - TIMING_SHARE) - time.monotonic()) / (len(specs) - index)
+                share = (began + first * (1 - TIMING_SHARE) - time.monotonic()) / (len(entries) - index)
                 stop = Stop(rtol=ROUGH, max_seconds=max(share, 1e-3))
                 started = time.monotonic()
                 measurement = extend(sampling, stop)
                 spent = time.monotonic() - started
-                field[spec] = Contestant(sampling, Timed.latency(workload, block), measurement, spent)
+                field[entry] = Contestant(sampling, Timed.latency(workload, block), measurement, spent)
             except Exception as error:
-                failed[spec] = reason(error)
-            progress.advance(spec)
+                failed[entry] = reason(error)
+            progress.advance(entry.spec)
         progress.start("timing", len(field) * ROUNDS)
-        return began + self.seconds, field | _timed(field, 0, progress)
+        return began + seconds, field | _timed(field, 0, progress)
+
+
+def _undecided(field: Mapping[Entry, Contestant], by: By) -> list[Entry]:
+    """Who may still be the best; empty: that is decided."""
+    entries = list(field)
+    ranked = measured([one.measurement for one in field.values()], by)
+    numbered = [replace(one, estimator=str(place)) for place, one in enumerate(ranked)]
+    return [entries[int(place)] for place in undecided(numbered, PRECISE)]
 
 
 def affordable(contestants: Sequence[Contestant], seconds: float) -> int:
@@ -143,7 +168,7 @@ def affordable(contestants: Sequence[Contestant], seconds: float) -> int:
     return min(reached + int(seconds / max(pace, 1e-12)) + 1, MAX_REPLICATES)
 
 
-def _timed(field: Mapping[str, Contestant], seed: int, progress: Narrator | None = None) -> dict[str, Contestant]:
+def _timed(field: Mapping[Entry, Contestant], seed: int, progress: Narrator | None = None) -> dict[Entry, Contestant]:
     """After more rounds of timing, all in turn."""
     advance = (lambda: None) if progress is None else (lambda: progress.advance("all estimators in turn"))
     found = time_gradients([one.timed for one in field.values()], ROUNDS, seed, advance)

@@ -1,16 +1,46 @@
-"""What is ranked: estimators as they were measured just now, or as a run has stored them."""
+"""What is ranked: estimators with a number of samples, as they were measured just now."""
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, final
 
+from estimators.interface import Estimator
+from estimators.registry import make_estimator
 from experiments.measuring.measurement import Measurement
-from experiments.ranking.order import Ranked
+from experiments.ranking.order import By, Ranked, places
 from experiments.statistics import Interval
 
-__all__ = ["Quantity", "measured", "quantity"]
+__all__ = ["Entry", "Quantity", "Standing", "measured", "quantity", "ranked"]
 
 Quantity = Literal["MSE", "variance"]
+
+
+@final
+@dataclass(frozen=True)
+class Entry:
+    """Who takes part in a contest: an estimator with a number of samples."""
+
+    spec: str
+    num_samples: int
+    given: Estimator | None = field(default=None, repr=False, compare=False)
+    """The estimator itself, where no spec makes it: one of a class that is not registered."""
+
+    @classmethod
+    def of(cls, one: Measurement) -> "Entry":
+        """Whose measurement this is."""
+        return cls(one.estimator, one.num_samples)
+
+    @property
+    def estimator(self) -> Estimator:
+        return make_estimator(self.spec) if self.given is None else self.given
+
+
+class Standing(NamedTuple):
+    """A measurement and its place."""
+
+    ranked: Ranked
+    one: Measurement
 
 
 def quantity(mse_known: Iterable[bool]) -> Quantity:
@@ -18,16 +48,32 @@ def quantity(mse_known: Iterable[bool]) -> Quantity:
     return "MSE" if any(mse_known) else "variance"
 
 
-def measured(found: Sequence[Measurement]) -> list[Ranked]:
+def ranked(found: Sequence[Measurement], by: By = "seconds") -> list[Standing]:
+    """Measurements of one problem in the order of their places."""
+    return [Standing(one, found[index]) for index, one in places(measured(found, by))]
+
+
+def measured(found: Sequence[Measurement], by: By = "seconds") -> list[Ranked]:
     """Entries of measurements of one problem that are timed in turn; of as many rounds, in the same turns."""
     column = "mse" if quantity(one.mse is not None for one in found) == "MSE" else "total_variance"
-    return [_entry(one, column) for one in found]
+    several = len({one.num_samples for one in found}) > 1
+    return [_entry(one, column, by, several) for one in found]
 
 
-def _entry(one: Measurement, column: Literal["mse", "total_variance"]) -> Ranked:
-    assert one.timing is not None
-    work = one.work(column, turns=len(one.timing.latency))
-    figure = Interval(math.nan, math.nan, math.nan) if work is None else work.interval
-    biased = "biased" in (one.verdict, one.claim)
-    seen, still = one.verdict == "biased", one.total_variance.value == 0
-    return Ranked(one.estimator, figure, biased, one.target, work, seen=seen, still=still)
+def _entry(one: Measurement, column: Literal["mse", "total_variance"], by: By, several: bool) -> Ranked:
+    if by == "evaluations":
+        work = one.work_in_evaluations(column)
+    else:
+        assert one.timing is not None
+        work = one.work(column, turns=len(one.timing.latency))
+    return Ranked(
+        one.estimator,
+        Interval(math.nan, math.nan, math.nan) if work is None else work.interval,
+        biased="biased" in (one.verdict, one.claim),
+        target=one.target,
+        work=work,
+        seen=one.verdict == "biased",
+        still=one.total_variance.value == 0,
+        blind=one.total_variance.value == 0 and math.isinf(one.total_variance.high),
+        num_samples=one.num_samples if several else None,
+    )

@@ -1,10 +1,11 @@
 """What the fit of an estimator costs beside its gradients: the figure that is ranked by leaves it out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from experiments.measuring.measurement import Measurement
-from experiments.ranking.order import Ranked
+from experiments.ranking.entries import Standing
+from experiments.ranking.order import By, Ranked
 from experiments.terminal.numbers import number, seconds
 
 __all__ = ["pays_after", "price_of_the_fit", "time_and_fit"]
@@ -12,26 +13,32 @@ __all__ = ["pays_after", "price_of_the_fit", "time_and_fit"]
 
 def time_and_fit(one: Measurement) -> str:
     """The time of a gradient and, where the estimator was fitted, that of its fit."""
-    assert one.seconds_per_gradient is not None
-    time = seconds(one.seconds_per_gradient.value)
+    time = "" if one.seconds_per_gradient is None else seconds(one.seconds_per_gradient.value)
     return f"{time}, fit {seconds(one.fit_seconds)}" if one.fitted else time
 
 
-def price_of_the_fit(ranking: Sequence[Ranked], measured: Mapping[str, Measurement]) -> str:
-    """What the fit of the first costs, in a sentence; '' where it was not fitted. The ranking is in order."""
-    usable = [one for one in ranking if one.usable]
-    if not usable or not measured[usable[0].estimator].fitted:
+def price_of_the_fit(standings: Sequence[Standing], by: By = "seconds") -> str:
+    """What the fit of the first costs, in a sentence; '' where it was not fitted. The standings are in order."""
+    usable = [standing for standing in standings if standing.ranked.usable]
+    if not usable or not usable[0].one.fitted:
         return ""
-    best = measured[usable[0].estimator]
-    rival = next((one for one in usable if not measured[one.estimator].fitted), None)
+    first, best = usable[0]
+    rival = next((standing.ranked for standing in usable if not standing.one.fitted), None)
     assert best.seconds_per_gradient is not None
     time = best.seconds_per_gradient.value
     sentence = f"Its fit takes {seconds(best.fit_seconds)}, as long as {number(_steps(best.fit_seconds / time))} steps"
-    if rival is not None:
-        steps = pays_after(best.fit_seconds, time, rival.figure.value / usable[0].figure.value)
-        after = f"pays after {number(steps)} steps" if math.isfinite(steps) else "does not pay"
-        sentence += f", and {after} against {rival.estimator}, which needs none"
+    if rival is not None and by == "seconds":
+        steps = pays_after(best.fit_seconds, time, _ratio(rival, first))
+        after = f"pays after {number(max(steps, 1))} steps" if math.isfinite(steps) else "does not pay"
+        sentence += f", and {after} against {rival.name}, which needs none"
     return f"{sentence}; without it, `step` teaches the estimator as training goes."
+
+
+def _ratio(rival: Ranked, first: Ranked) -> float:
+    """By how much the error of the rival is larger: by any factor than one of 0, unless it is 0 itself."""
+    if first.figure.value > 0:
+        return rival.figure.value / first.figure.value
+    return math.inf if rival.figure.value > 0 else 1.0
 
 
 def pays_after(fit: float, time: float, ratio: float) -> float:

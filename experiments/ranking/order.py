@@ -4,15 +4,19 @@
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Literal
 
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
-from experiments.terminal.numbers import number
 
-__all__ = ["YARDSTICK", "Ranked", "advice", "in_order", "places", "undecided"]
+__all__ = ["UNITS", "YARDSTICK", "By", "Ranked", "in_order", "named", "places", "undecided"]
+
+By = Literal["seconds", "evaluations"]
+"""What an error is multiplied by."""
+UNITS: dict[By, str] = {"seconds": "s", "evaluations": "evaluations"}
 
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
@@ -29,7 +33,7 @@ class Ranked:
 
     estimator: str
     figure: Interval
-    """MSE times seconds, or variance times seconds where no estimator of the problem has a reference."""
+    """MSE times seconds or evaluations, or variance times them where no estimator of the problem has a reference."""
     biased: bool = False
     """It is biased by its own claim, or was found to be."""
     target: str = EXPECTED_COST.name
@@ -42,6 +46,15 @@ class Ranked:
     """Where it is biased: the bias was found, and is not only claimed."""
     still: bool = False
     """Nothing varies: what error it has is that of rounding, whose interval says nothing."""
+    blind: bool = False
+    """Every estimate was 0 and every cost the same: what error it has depends on an event that was not seen."""
+    num_samples: int | None = None
+    """None where all have the same."""
+
+    @property
+    def name(self) -> str:
+        """Whom to use: the estimator, and with how many samples where that differs."""
+        return self.estimator if self.num_samples is None else named(self.estimator, self.num_samples)
 
     @property
     def aside(self) -> str:
@@ -56,9 +69,9 @@ class Ranked:
 
     @property
     def rank(self) -> tuple[int, float, float]:
-        """What entries are sorted by: those that have a place first, the smallest figure, and of equals the fastest."""
-        seconds = 0.0 if self.work is None else float(median(self.work.seconds))
-        return ASIDE[self.aside], self.figure.value if math.isfinite(self.figure.value) else 0.0, seconds
+        """What entries are sorted by: who has a place first, then the smallest figure, and of equals the cheapest."""
+        price = 0.0 if self.work is None else float(median(self.work.price))
+        return ASIDE[self.aside], self.figure.value if math.isfinite(self.figure.value) else 0.0, price
 
     @property
     def usable(self) -> bool:
@@ -73,7 +86,7 @@ class Ranked:
     def vague(self) -> bool:
         """The interval of its error spans a decade; times that are noisy for all cancel in ratios."""
         error = self.figure if self.work is None else self.work.quantity
-        return not self.still and error.high > VAGUE * max(error.low, 0.0)
+        return self.blind or (not self.still and error.high > VAGUE * max(error.low, 0.0))
 
     @property
     def tied(self) -> bool:
@@ -85,6 +98,11 @@ class Ranked:
         if self.work is not None and best.work is not None:
             return self.work.over(best.work)
         return self.figure.over(best.figure)
+
+
+def named(estimator: str, num_samples: int) -> str:
+    """An estimator with a number of samples, in words."""
+    return f"{estimator} with {'1 sample' if num_samples == 1 else f'{num_samples:,} samples'}"
 
 
 def places(entries: Iterable[Ranked]) -> list[tuple[int, Ranked]]:
@@ -103,34 +121,3 @@ def undecided(entries: Iterable[Ranked], precise: float) -> list[str]:
     tied = [one for one in in_order(entries) if one.tied]
     settled = all(relative_half_width(one.ratio) <= precise for one in tied[1:] if one.ratio is not None)
     return [] if settled else [one.estimator for one in tied]
-
-
-def advice(ranking: Sequence[Ranked], quantity: str) -> str:
-    """What to use, in a sentence; the ranking is in order, by `quantity` × time."""
-    usable = [one for one in ranking if one.usable]
-    if not usable:
-        return "Every estimator of this problem's gradient is biased or not finite here: none can be recommended."
-    if usable[0].vague:
-        return _no_advice(usable, quantity)
-    best, ties = usable[0], [one.estimator for one in usable[1:] if one.tied]
-    clear = next((one for one in usable[1:] if not one.tied), None)
-    sentence = f"Use {best.estimator}"
-    if ties:
-        more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
-        sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
-    if clear is not None and best.figure.value > 0:
-        times = clear.figure.value / best.figure.value
-        sentence += f": {times:.3g} times less {quantity} for the time than {clear.estimator}"
-    return f"{sentence}."
-
-
-def _no_advice(usable: Sequence[Ranked], quantity: str) -> str:
-    """Why there is none, and the best of those that are known better."""
-    best = usable[0]
-    ends = f"{number(best.figure.low)} to {number(best.figure.high)}"
-    sentence = (
-        f"No advice: {best.estimator} comes first, but its {quantity} × s may be anything from {ends}. More --seconds "
-        "narrow that, unless a warning says why they do not"
-    )
-    known = next((one for one in usable[1:] if not one.vague), None)
-    return f"{sentence}. Of those that are known better, {known.estimator} comes first." if known else f"{sentence}."

@@ -1,38 +1,64 @@
-"""A ranking as a table and as JSON."""
+"""A ranking as a table of text, as rows for JSON and as a pandas frame."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from pandas import DataFrame
+
 from experiments.measuring.measurement import Measurement
-from experiments.ranking.entries import quantity
+from experiments.ranking.entries import Standing, quantity
 from experiments.ranking.fits import time_and_fit
-from experiments.ranking.order import Ranked
+from experiments.ranking.order import UNITS, By, Ranked
 from experiments.statistics import Interval, relative_bias
 from experiments.terminal.numbers import interval, number
-from experiments.terminal.tables import print_table
+from experiments.terminal.tables import table_for_terminal
 from experiments.terminal.words import bias, rescaled, verdict
 
-__all__ = ["print_standings", "standings"]
+__all__ = ["as_frame", "as_rows", "as_text"]
+
+FIGURE = "figure"
+"""The column of what is ranked by."""
 
 
-def print_standings(ranking: Sequence[Ranked], measured: Mapping[str, Measurement], title: str) -> None:
-    """A table on stdout; `measured` is by spec."""
-    name = f"{quantity(one.mse is not None for one in measured.values())} × s [95 %]"
-    columns = ["place", "estimator", "claim", "verdict", "total variance", "bias/‖g‖", "time", name, "ratio"]
-    rows = [_row(place, one, measured[one.estimator], ranking[0]) for place, one in enumerate(ranking, start=1)]
-    print_table(columns, rows, title=title, right=columns[4:])
+def as_text(standings: Sequence[Standing], title: str, by: By) -> str:
+    """The table, folded to the width of a terminal."""
+    found = [standing.one for standing in standings]
+    samples = {one.num_samples for one in found}
+    elsewhere = by == "evaluations" or any(one.evaluations != one.num_samples for one in found)
+    columns = ["place", "estimator", *(["S"] if len(samples) > 1 else []), "verdict", "total variance"]
+    columns += ["bias/‖g‖", *(["time"] if by == "seconds" else []), *(["evaluations"] if elsewhere else [])]
+    columns += [f"{quantity(one.mse is not None for one in found)} × {UNITS[by]} [95 %]", "ratio"]
+    rows = [_row(place, standing, standings[0].ranked) for place, standing in enumerate(standings, start=1)]
+    shown = [[row.get(column, row[FIGURE]) for column in columns] for row in rows]
+    words = ("place", "estimator", "verdict")
+    return table_for_terminal(columns, shown, title=title, right=[one for one in columns if one not in words])
 
 
-def _row(place: int, ranked: Ranked, one: Measurement, best: Ranked) -> list[str]:
-    assert one.seconds_per_gradient is not None
+def _row(place: int, standing: Standing, best: Ranked) -> dict[str, str]:
+    ranked, one = standing
     mark = f"{place} ≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ranked.aside
-    shown = [mark, ranked.estimator, one.claim, verdict(one.verdict), number(one.total_variance.value)]
-    shown += [_bias(one), time_and_fit(one)]
-    if ranked.aside == "other objective":
-        return [*shown, "", ""]
+    other = ranked.aside == "other objective"
     ratio = _ratio(ranked, best)
-    return [*shown, interval(*ranked.figure), "" if ratio is None else number(ratio)]
+    return {
+        "place": mark,
+        "estimator": ranked.estimator,
+        "S": number(one.num_samples),
+        "verdict": _verdict(one),
+        "total variance": number(one.total_variance.value),
+        "bias/‖g‖": _bias(one),
+        "time": time_and_fit(one),
+        "evaluations": number(one.evaluations),
+        FIGURE: "" if other else interval(*ranked.figure),
+        "ratio": "" if other or ratio is None else number(ratio),
+    }
+
+
+def _verdict(one: Measurement) -> str:
+    """What was found, and of a bias whether it is claimed; that one is claimed and not found, the place says."""
+    if one.verdict != "biased":
+        return verdict(one.verdict)
+    return "biased, as claimed" if one.claim == "biased" else "biased, against its claim"
 
 
 def _bias(one: Measurement) -> str:
@@ -46,14 +72,26 @@ def _ratio(ranked: Ranked, best: Ranked) -> float | None:
     return ranked.figure.value / best.figure.value if known else None
 
 
-def standings(ranking: Sequence[Ranked], measured: Mapping[str, Measurement]) -> list[dict[str, Any]]:
+def as_rows(standings: Sequence[Standing]) -> list[dict[str, Any]]:
     """The ranking for JSON."""
-    return [_entry(ranked, measured[ranked.estimator], ranking[0]) for ranked in ranking]
+    best = standings[0].ranked
+    return [_facts(*one, best) | {name: _numbers(value) for name, value in _figures(*one).items()} for one in standings]
 
 
-def _entry(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
+def as_frame(standings: Sequence[Standing]) -> DataFrame:
+    """The ranking as a frame; an interval is three columns: its value, `_low` and `_high`."""
+    rows = []
+    for place, one in enumerate(standings, start=1):
+        rows.append({"place": place if one.ranked.usable else None} | _facts(*one, standings[0].ranked))
+        for name, value in _figures(*one).items():
+            rows[-1] |= Interval.entries(name, value)
+    return DataFrame(rows)
+
+
+def _facts(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
     return {
         "estimator": ranked.estimator,
+        "num_samples": one.num_samples,
         "usable": ranked.usable,
         "verdict": one.verdict,
         "claim": one.claim,
@@ -61,20 +99,27 @@ def _entry(ranked: Ranked, one: Measurement, best: Ranked) -> dict[str, Any]:
         "aside": ranked.aside,
         "tied_with_best": ranked.tied,
         "ratio_to_best": _ratio(ranked, best),
-        "ratio_interval": _numbers(ranked.ratio),
         "replicates": one.replicates,
         "nonfinite": one.nonfinite,
-        "total_variance": _numbers(one.total_variance),
-        "squared_bias": _numbers(one.squared_bias),
-        "scale": _numbers(one.scale),
-        "mean_cosine": _numbers(one.mean_cosine),
         "rescaled": rescaled(one.verdict, one.scale, one.mean_cosine),
-        "seconds_per_gradient": _numbers(one.seconds_per_gradient),
         "fit_seconds": one.fit_seconds if one.fitted else None,
-        "work_normalized_mse": _numbers(one.work_normalized_mse),
-        "work_normalized_variance": _numbers(one.work_normalized_variance),
         "evaluations": one.evaluations,
         "warnings": one.warnings,
+    }
+
+
+def _figures(ranked: Ranked, one: Measurement) -> dict[str, Interval | None]:
+    return {
+        "figure": ranked.figure,
+        "ratio_interval": ranked.ratio,
+        "total_variance": one.total_variance,
+        "mse": one.mse,
+        "squared_bias": one.squared_bias,
+        "scale": one.scale,
+        "mean_cosine": one.mean_cosine,
+        "seconds_per_gradient": one.seconds_per_gradient,
+        "work_normalized_mse": one.work_normalized_mse,
+        "work_normalized_variance": one.work_normalized_variance,
     }
 
 

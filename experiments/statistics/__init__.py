@@ -1,6 +1,6 @@
 """From replicates of a gradient estimate to variances, biases, intervals and verdicts (numpy and scipy.stats only)."""
 
-from experiments.statistics.alignment import Alignment, alignment, relative_error, resemblance
+from experiments.statistics.alignment import Alignment, alignment, relative_distance, relative_error, resemblance
 from experiments.statistics.bias import leave_one_out_error, mean_squared_error, signal_to_noise, squared_bias
 from experiments.statistics.derived import (
     cosine,
@@ -9,6 +9,7 @@ from experiments.statistics.derived import (
     ratio,
     relative_bias,
     relative_half_width,
+    sample_mean,
     work_normalized,
 )
 from experiments.statistics.events import never_varied
@@ -56,10 +57,12 @@ __all__ = [
     "parameter_variances",
     "ratio",
     "relative_bias",
+    "relative_distance",
     "relative_error",
     "relative_half_width",
     "resemblance",
     "rounding_floor",
+    "sample_mean",
     "signal_to_noise",
     "squared_bias",
     "total_variance",

@@ -12,7 +12,7 @@ from experiments.statistics.groups import Groups, distinct_pairs, jackknife_erro
 from experiments.statistics.interval import Interval
 from experiments.statistics.standardised import gradient, squared_norm
 
-__all__ = ["Alignment", "alignment", "relative_error", "resemblance"]
+__all__ = ["Alignment", "alignment", "relative_distance", "relative_error", "resemblance"]
 
 PARALLEL = 0.99
 """The cosine from which on a biased mean is held against a multiple of the gradient."""
@@ -69,6 +69,15 @@ def relative_error(reference: np.ndarray) -> float:
         return 0.0
     g = gradient(reference)
     return float((reference @ g).std(ddof=1) / np.sqrt(len(reference)) / (g @ g)) if g.any() else 0.0
+
+
+def relative_distance(reference: np.ndarray) -> float:
+    """The root mean squared error of a measured gradient, relative to its norm; 0 of an exact, NaN of a zero one."""
+    if reference.ndim == 1:
+        return 0.0
+    norm = float(np.linalg.norm(gradient(reference)))
+    squared = float(reference.var(0, ddof=1).sum()) / len(reference)
+    return float(np.sqrt(squared)) / norm if norm else float("nan")
 
 
 def _scale(groups: Groups, reference: np.ndarray, squared: float) -> Interval:

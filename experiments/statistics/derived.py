@@ -1,5 +1,7 @@
 """Figures made from others: precision of an interval, cosine, work-normalized variance, ratios of estimators."""
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -13,6 +15,7 @@ __all__ = [
     "ratio",
     "relative_bias",
     "relative_half_width",
+    "sample_mean",
     "work_normalized",
 ]
 
@@ -106,3 +109,13 @@ def ratio(log_values_a: np.ndarray, log_values_b: np.ndarray) -> Interval:
     half = stats.t.ppf(0.975, len(logs) - 1) * jackknife_error(logs)
     value, low, high = np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])
     return Interval(float(value), float(low), float(high))
+
+
+def sample_mean(values: np.ndarray) -> Interval:
+    """The mean of independent values, with its interval of Student's t; NaN unless there are some, all finite."""
+    if not len(values) or not np.isfinite(values).all():
+        return Interval(math.nan, math.nan, math.nan)
+    mean, half = float(np.mean(values)), math.inf
+    if len(values) > 1:
+        half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
+    return Interval(mean, mean - half, mean + half)

@@ -1,4 +1,4 @@
-"""Error times seconds, and the ratio of two of them from the groups and rounds that they share."""
+"""Error times what a gradient costs, and the ratio of two of them from the groups and rounds that they share."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ __all__ = ["Work"]
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """A variance or mean squared error times the seconds of one gradient (Glynn & Whitt 1992)."""
+    """A variance or mean squared error times what one gradient costs: seconds, or evaluations (Glynn & Whitt 1992)."""
 
     quantity: Interval
     logs: np.ndarray | None
     """Logarithms of the quantity without group k, [G]; None: not known, or not all positive."""
-    seconds: np.ndarray
-    """Seconds of one gradient, one figure a timing round."""
+    price: np.ndarray
+    """Seconds of one gradient, one figure a timing round; or its evaluations of the cost, the same in each."""
     turns: Hashable | None = None
     """Rounds that were timed in turn with those of another have the same `turns`; None: with no other's."""
 
     @cached_property
     def interval(self) -> Interval:
-        return work_normalized(self.quantity, self.seconds)
+        return work_normalized(self.quantity, self.price)
 
     @np.errstate(all="ignore")
     def over(self, other: "Work") -> Interval:
@@ -40,11 +40,11 @@ class Work:
         if other.interval.value == 0:
             return self.interval.over(other.interval)
         value = self.interval.value / other.interval.value
-        rounds = min(len(self.seconds), len(other.seconds))
-        error, seconds = self._error(other), self._seconds_error(other)
-        if not (0 < value < np.inf and np.isfinite(error) and np.isfinite(seconds)):
+        rounds = min(len(self.price), len(other.price))
+        error, of_price = self._error(other), self._price_error(other)
+        if not (0 < value < np.inf and np.isfinite(error) and np.isfinite(of_price)):
             return self.interval.over(other.interval)
-        half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * error, stats.t.ppf(0.975, rounds - 1) * seconds)
+        half = np.hypot(stats.t.ppf(0.975, GROUPS - 1) * error, stats.t.ppf(0.975, rounds - 1) * of_price)
         return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
 
     def _error(self, other: "Work") -> float:
@@ -52,7 +52,7 @@ class Work:
             return float(np.hypot(log_standard_error(self.quantity), log_standard_error(other.quantity)))
         return float(jackknife_error(self.logs - other.logs))
 
-    def _seconds_error(self, other: "Work") -> float:
+    def _price_error(self, other: "Work") -> float:
         if self.turns is not None and self.turns == other.turns:
-            return log_median_standard_error(self.seconds / other.seconds)
-        return float(np.hypot(log_median_standard_error(self.seconds), log_median_standard_error(other.seconds)))
+            return log_median_standard_error(self.price / other.price)
+        return float(np.hypot(log_median_standard_error(self.price), log_median_standard_error(other.price)))

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["duration", "interval", "megabytes", "multiple", "number", "percent", "seconds", "tick"]
+__all__ = ["duration", "interval", "megabytes", "multiple", "number", "percent", "plus_minus", "seconds", "tick"]
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -21,6 +21,17 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     """`value [low, high]`, or the value alone where it has no bounds."""
     ends = number(low), number(high)
     return f"{number(value)} [{ends[0]}, {ends[1]}]" if number(value) and all(ends) else number(value)
+
+
+def plus_minus(value: float, half: float) -> str:
+    """`152.3 ± 1.2`: the half-width with two digits, and the value as far as these reach; '' where it is missing."""
+    if math.isnan(value) or math.isinf(half) or math.isnan(half):
+        return number(value)
+    if half == 0:
+        return f"{value:,.6g} ± 0"
+    decimals = 1 - math.floor(math.log10(half))
+    shown = [round(one, decimals) for one in (value, half)]
+    return " ± ".join(f"{one:,.{min(max(decimals, 0), 12)}f}" for one in shown)
 
 
 def percent(value: float | None) -> str:

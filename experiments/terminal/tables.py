@@ -1,13 +1,14 @@
 """Tables of text: aligned, folded where a terminal is too narrow, one paragraph per row where it is much too narrow."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
 
-__all__ = ["markdown_table", "print_table", "text_table"]
+__all__ = ["folded", "markdown_table", "print_table", "table_for_terminal", "text_table"]
 
 FOLDED_ROWS = 500
 GAP = "  "
@@ -16,29 +17,80 @@ Cells = Sequence[str]
 
 
 def print_table(columns: Cells, rows: Sequence[Cells], *, title: str = "", right: Cells = ()) -> None:
-    """A table on stdout; on a terminal it is folded to its width, unless it has very many rows."""
+    """A table on stdout."""
+    click.echo(table_for_terminal(columns, rows, title=title, right=right))
+
+
+def table_for_terminal(columns: Cells, rows: Sequence[Cells], *, title: str = "", right: Cells = ()) -> str:
+    """A table for stdout: on a terminal it is folded to its width, unless it has very many rows."""
     console = Console()
     width = console.width if console.is_terminal and len(rows) <= FOLDED_ROWS else None
-    click.echo(text_table(columns, rows, title=title, right=right, width=width))
+    return text_table(columns, rows, title=title, right=right, width=width)
 
 
 def text_table(
     columns: Cells, rows: Sequence[Cells], *, title: str = "", right: Cells = (), width: int | None = None
 ) -> str:
-    """A table in lines of at most `width` characters, where that is not None; `right` names columns of numbers."""
+    """A table in lines of at most `width` characters, where that is not None; `right` names columns of numbers.
+
+    Where folded cells make it long, the first two cells of a row have a line of their own above the others; and where
+    it cannot be as narrow even then, a row is a paragraph.
+    """
+    layouts = [_aligned(columns, rows, right, width)]
+    if width is not None and len(columns) > 2:
+        layouts.append(_under_heads(columns, rows, right, width))
+    found = [lines for lines in layouts if lines is not None]
+    if not found:
+        assert width is not None
+        found = [[_paragraph(columns, row, width) for row in rows]]
+    return "\n".join([*([title] if title else []), *min(found, key=len)])
+
+
+def _under_heads(columns: Cells, rows: Sequence[Cells], right: Cells, width: int) -> list[str] | None:
+    """The lines of a table in which the first two cells of a row stand above the others; None: it is too wide."""
+    rest = _folded_rows(columns[2:], [row[2:] for row in rows], right, width - 2 * len(GAP))
+    if rest is None:
+        return None
+    pairs = zip((columns, *rows), rest, strict=True)
+    return [line for row, below in pairs for line in (_head(row), *(2 * GAP + part for part in below))]
+
+
+def _aligned(columns: Cells, rows: Sequence[Cells], right: Cells, width: int | None) -> list[str] | None:
+    """The lines of a table; None: it is too wide."""
+    found = _folded_rows(columns, rows, right, width)
+    return None if found is None else [line for lines in found for line in lines]
+
+
+def _folded_rows(columns: Cells, rows: Sequence[Cells], right: Cells, width: int | None) -> list[list[str]] | None:
+    """The lines of the headings and of each row; None: they cannot be as narrow as that."""
     widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
     gaps = len(GAP) * (len(columns) - 1)
     if width is not None and sum(widths) + gaps > width:
         columnwise = zip(columns, *rows, strict=True)
         least = [max(cell_len(piece.strip()) for text in column for piece in _pieces(text)) for column in columnwise]
         if sum(least) + gaps > width:
-            return "\n".join([*([title] if title else []), *(_paragraph(columns, row, width) for row in rows)])
+            return None
         while sum(widths) + gaps > width:
             slack = [one - other for one, other in zip(widths, least, strict=True)]
             widths[slack.index(max(slack))] -= 1
     flush = [column in right for column in columns]
-    lines = [line for row in (columns, *rows) for line in _lines(row, widths, flush)]
-    return "\n".join([*([title] if title else []), *lines])
+    return [list(_lines(row, widths, flush)) for row in (columns, *rows)]
+
+
+def folded(text: str, indent: str = "") -> str:
+    """A paragraph, indented; on a terminal in lines of its width."""
+    console = Console()
+    if not console.is_terminal:
+        return indent + text
+    lines = textwrap.wrap(
+        text,
+        console.width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
 
 
 def markdown_table(columns: Cells, rows: Sequence[Cells]) -> str:
@@ -74,16 +126,20 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Where a cell may be folded: between words, but not between a number and its unit; a spec at its separators."""
+    """Where a cell may be folded: between words, but not between a number and its unit, nor in an interval; a spec at
+    its separators."""
     found = []
-    for word in re.split(r"(?<=\S )(?!(?<=\d )(?:%|[a-zµ]{1,2}\b))", text):
+    for word in re.split(r"(?<=\S )(?!(?<=\d )(?:%|[a-zµ]{1,2}\b)|[^\[\]]*\])", text):
         found += re.split(r"(?<=[,:(=_-])(?=.)", word) if re.match(r"[A-Za-z]\S{11}", word) else [word]
     return found
 
 
+def _head(row: Cells) -> str:
+    return " ".join(cell for cell in row[:2] if cell)
+
+
 def _paragraph(columns: Cells, row: Cells, width: int) -> str:
     """A row as two lines or more: its first two cells, and then every other with its heading."""
-    head = " ".join(cell for cell in row[:2] if cell)
     rest = ", ".join(f"{column} {cell}" for column, cell in zip(columns[2:], row[2:], strict=True) if cell)
     lines = _fold(rest, width - 2 * len(GAP)) if rest else []
-    return "\n".join([head, *(2 * GAP + line for line in lines)])
+    return "\n".join([_head(row), *(2 * GAP + line for line in lines)])

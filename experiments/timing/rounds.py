@@ -19,7 +19,7 @@ from experiments.machine.provenance import cpu_name
 from experiments.statistics import Interval, work_normalized
 from experiments.timing.kernels import kernel_seconds
 
-__all__ = ["Timed", "Timing", "time_gradients"]
+__all__ = ["BLOCK_SECONDS", "ROUNDS", "Timed", "Timing", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02

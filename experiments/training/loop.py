@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from estimators.interface import Estimator, Params, Problem
 from experiments.gradients.prepare import prepare_unlearned
 from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
-from experiments.statistics import Interval
+from experiments.statistics import Interval, sample_mean
 from experiments.timing.rounds import Timed
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
@@ -38,12 +37,7 @@ class Trained:
     def objective(self) -> Interval:
         """The last mean over the seeds, with its 95 % interval of Student's t; NaN where one of them diverged."""
         last = [row["value"] for row in self.curves if row["quantity"] == "objective" and row["step"] == self.steps]
-        if self.diverged or not last:
-            return Interval(math.nan, math.nan, math.nan)
-        mean, error = float(np.mean(last)), math.inf
-        if len(last) > 1:
-            error = float(stats.t.ppf(0.975, len(last) - 1) * np.std(last, ddof=1) / len(last) ** 0.5)
-        return Interval(mean, mean - error, mean + error)
+        return sample_mean(np.array([math.nan] if self.diverged else last))
 
     def row(self) -> dict[str, Any]:
         """The columns of the training in the store's `cells` table."""

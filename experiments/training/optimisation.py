@@ -10,18 +10,23 @@ from estimators.interface import Problem, Unsupported
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
 from estimators.sampling.unchecked import without_validation
-from experiments.gradients.problem_checks import check_batch
+from experiments.gradients.problem_checks import check_batch, usable_batch
 from experiments.gradients.steps import Eager
 from experiments.gradients.workload import Workload, flatten
 from experiments.training.settings import Train
 
-__all__ = ["Optimisation"]
+__all__ = ["Optimisation", "stays"]
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 DRAWS = 16
 """The number of gradients at a recorded point, whose variance is that of the estimator there."""
 FAR = 10.0
 """A seed has diverged where its objective is not finite, or above its first value by this many times (1 + its size)."""
+
+
+def stays(objective: Tensor, first: Tensor) -> Tensor:
+    """Which seeds have not diverged, by their objectives now and at the start."""
+    return objective.isfinite() & (objective <= first + FAR * (1 + first.abs()))
 
 
 class Optimisation:
@@ -35,9 +40,7 @@ class Optimisation:
         self.workload, self.settings, self.step = workload, settings, 0
         if settings.batch and not workload.problem.num_data:
             raise Unsupported(f"{workload.problem.name} has no data to draw mini-batches from: leave batch out")
-        if workload.problem.num_data:
-            with without_validation():
-                check_batch(workload.problem, workload.point, settings.batch or workload.problem.num_data)
+        self.in_batches = self._in_batches()
         self.estimator = workload.estimator
         self.params = {
             name: value.expand(settings.seeds, *value.shape).clone().requires_grad_()
@@ -67,8 +70,7 @@ class Optimisation:
             objective = found["objective"]
             if self.first is None:
                 self.first = objective
-            limit = self.first + FAR * (1 + self.first.abs())
-            alive = self.alive & objective.isfinite() & (objective <= limit)
+            alive = self.alive & stays(objective, self.first)
             found["gradient_variance"] = self._gradient_variance()
         rows = self._rows("diverged", torch.ones_like(objective), self.alive & ~alive)
         self.alive = alive
@@ -117,10 +119,21 @@ class Optimisation:
         """The gradient of this step, on its mini-batch, by the estimator as it has learned so far."""
         return Eager(self._batch(), self.estimator, self.workload.num_samples)
 
+    def _in_batches(self) -> bool:
+        """Whether steps are on batches; all data need not come as one.
+
+        ValueError: mini-batches are wanted, and do not keep to the interface.
+        """
+        problem, size = self.workload.problem, self.settings.batch
+        with without_validation():
+            if size:
+                check_batch(problem, self.workload.point, size)
+            return bool(size or usable_batch(problem, self.workload.point, problem.num_data))
+
     def _batch(self) -> Problem:
         """The problem on the data of this step: for each seed data points of its own, none of them twice."""
         problem, size = self.workload.problem, self.settings.batch
-        if not problem.num_data:
+        if not self.in_batches:
             return problem
         keys = self._source("batch").uniform((self.settings.seeds, problem.num_data))
         return problem.batch(keys.topk(min(size or problem.num_data, problem.num_data), dim=1).indices)

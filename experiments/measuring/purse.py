@@ -1,0 +1,57 @@
+"""What may still be spent, in seconds and in evaluations of the cost, and shares of it."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import final
+
+__all__ = ["Purse"]
+
+
+@final
+@dataclass
+class Purse:
+    """Seconds and evaluations that are left; math.inf: they are not counted.
+
+    The clock runs from the moment that the purse is opened, whoever uses the time. Evaluations are paid by `pay`, from
+    a share also out of the purse that the share was taken from.
+    """
+
+    seconds: float = math.inf
+    evaluations: float = math.inf
+    whole: "Purse | None" = None
+    """What this is a share of."""
+    spent: float = 0.0
+    """Evaluations."""
+    began: float = field(default_factory=lambda: time.monotonic())
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def seconds_left(self) -> float:
+        own = self.seconds - self.elapsed
+        return own if self.whole is None else min(own, self.whole.seconds_left)
+
+    @property
+    def evaluations_left(self) -> float:
+        own = self.evaluations - self.spent
+        return own if self.whole is None else min(own, self.whole.evaluations_left)
+
+    @property
+    def empty(self) -> bool:
+        return self.seconds_left <= 0 or self.evaluations_left <= 0
+
+    def allows(self, seconds: float, evaluations: float) -> bool:
+        """Whether so much can still be spent."""
+        return seconds <= self.seconds_left and evaluations <= self.evaluations_left
+
+    def share(self, part: float) -> "Purse":
+        """A part of what is left now, as a purse whose clock starts now."""
+        return Purse(max(part * self.seconds_left, 0.0), max(part * self.evaluations_left, 0.0), self)
+
+    def pay(self, evaluations: float) -> None:
+        self.spent += evaluations
+        if self.whole is not None:
+            self.whole.pay(evaluations)

@@ -1,0 +1,47 @@
+"""What to use, in a sentence or two."""
+
+from collections.abc import Sequence
+
+from experiments.ranking.order import UNITS, By, Ranked
+from experiments.terminal.numbers import number
+
+__all__ = ["advice"]
+
+FOR = {"seconds": "for the time", "evaluations": "for the evaluations"}
+
+
+def advice(ranking: Sequence[Ranked], quantity: str, by: By = "seconds") -> str:
+    """What to use; the ranking is in order, by `quantity` × time or evaluations."""
+    usable = [one for one in ranking if one.usable]
+    if not usable:
+        return "Every estimator of this problem's gradient is biased or not finite here: none can be recommended."
+    if usable[0].vague:
+        return _no_advice(usable, quantity, by)
+    best, ties = usable[0], [one.name for one in usable[1:] if one.tied]
+    clear = next((one for one in usable[1:] if not one.tied), None)
+    sentence = f"Use {best.name}"
+    if ties:
+        more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
+        sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
+    if clear is not None and best.figure.value > 0:
+        times = clear.figure.value / best.figure.value
+        sentence += f": {times:.3g} times less {quantity} {FOR[by]} than {clear.name}"
+    return f"{sentence}."
+
+
+def _no_advice(usable: Sequence[Ranked], quantity: str, by: By) -> str:
+    """Why there is none, and the best of those that are known better."""
+    best = usable[0]
+    known = next((one for one in usable[1:] if not one.vague), None)
+    better = f" Of those that are known better, {known.name} comes first." if known else ""
+    if best.blind:
+        return (
+            f"No advice: every estimate of {best.name} was 0 and every cost the same. Either the cost does not depend "
+            "on x, or through an event too rare to be seen, which a larger budget would hardly change: start from "
+            f"parameters where it happens.{better}"
+        )
+    ends = f"{number(best.figure.low)} to {number(best.figure.high)}"
+    return (
+        f"No advice: {best.name} comes first, but its {quantity} × {UNITS[by]} may be anything from {ends}. A larger "
+        f"budget narrows that, unless a warning says why it does not.{better}"
+    )
