@@ -24,10 +24,17 @@ class Purse:
     spent: float = 0.0
     """Evaluations."""
     began: float = field(default_factory=lambda: time.monotonic())
+    stopped: float | None = None
+    """When the clock was stopped."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds and evaluations that were in it."""
+        return self.seconds, self.evaluations
 
     @property
     def elapsed(self) -> float:
-        return time.monotonic() - self.began
+        return (time.monotonic() if self.stopped is None else self.stopped) - self.began
 
     @property
     def seconds_left(self) -> float:
@@ -55,3 +62,13 @@ class Purse:
         self.spent += evaluations
         if self.whole is not None:
             self.whole.pay(evaluations)
+
+    def stop(self) -> None:
+        """Stop the clock of this share, while its whole goes on."""
+        if self.stopped is None:
+            self.stopped = time.monotonic()
+
+    def go_on(self) -> None:
+        if self.stopped is not None:
+            self.began += time.monotonic() - self.stopped
+            self.stopped = None
