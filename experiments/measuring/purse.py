@@ -58,6 +58,16 @@ class Purse:
         """A part of what is left now, as a purse whose clock starts now."""
         return Purse(max(part * self.seconds_left, 0.0), max(part * self.evaluations_left, 0.0), self)
 
+    def portion(self, part: float) -> "Purse":
+        """A part of all that was in it, as far as it is left, as a purse whose clock starts now."""
+        return Purse(part * self.seconds, part * self.evaluations, self)
+
+    @property
+    def part_spent(self) -> float:
+        """Of what was in it, the part that is gone."""
+        seconds = self.elapsed / self.seconds if self.seconds else 1.0
+        return max(seconds, self.spent / self.evaluations if self.evaluations else 1.0)
+
     def pay(self, evaluations: float) -> None:
         self.spent += evaluations
         if self.whole is not None:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
+from estimators.interface import Estimator
+from estimators.registry import make_estimator
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.order import Ranked
 from experiments.statistics import Interval
@@ -21,11 +23,17 @@ class Entry:
 
     spec: str
     num_samples: int
+    given: Estimator | None = field(default=None, repr=False, compare=False)
+    """The estimator itself, where no spec makes it: one of a class that is not registered."""
 
     @classmethod
     def of(cls, one: Measurement) -> "Entry":
         """Whose measurement this is."""
         return cls(one.estimator, one.num_samples)
+
+    @property
+    def estimator(self) -> Estimator:
+        return make_estimator(self.spec) if self.given is None else self.given
 
 
 def quantity(mse_known: Iterable[bool]) -> Quantity:

@@ -1,5 +1,6 @@
 """What gradients will cost, from a few calls."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import final
@@ -11,6 +12,8 @@ __all__ = ["Price"]
 
 FEW = 4
 """Replicates of the call that tells what further ones add to the first."""
+MOST_GRADIENTS = 2 + FEW
+"""Gradients that it may take to find out."""
 
 
 @final
@@ -23,20 +26,28 @@ class Price:
     """
 
     calls: tuple[float, ...]
-    """Seconds of one gradient at R = 1, each time that it was called when warm."""
+    """Seconds of one gradient at R = 1, each time that it was called."""
     further: float
     evaluations: int
 
     @classmethod
-    def of(cls, workload: Workload) -> "Price":
-        """Five calls in all: one that warms up, two of one gradient, two of few replicates. Raises what it raises."""
-        seconds(workload, 1)
-        calls = seconds(workload, 1), seconds(workload, 1)
-        several = seconds(workload, FEW)
-        if several > 2 * min(calls):  # the first call in another shape may do what later ones need not
-            several = min(several, seconds(workload, FEW))
+    def of(cls, workload: Workload, allowed: float = math.inf) -> "Price":
+        """By two calls of one gradient, of which the first warms up, and one of few. Raises what the workload raises.
+
+        Where the first call shows that these take more seconds than are allowed, it says all: then a further replicate
+        is taken to cost as much as the first.
+        """
         evaluations = workload.estimator.evaluations(workload.problem, workload.num_samples)
+        first = seconds(workload, 1)
+        if first * MOST_GRADIENTS > allowed:
+            return cls((first,), first, evaluations)
+        calls, several = (first, seconds(workload, 1)), seconds(workload, FEW)
         return cls(calls, max(several - min(calls), 0.0) / (FEW - 1), evaluations)
+
+    @property
+    def rough(self) -> bool:
+        """Only the first call is known."""
+        return len(self.calls) == 1
 
     @property
     def one(self) -> float:
@@ -45,7 +56,7 @@ class Price:
     @property
     def spent(self) -> int:
         """Evaluations that it took to find out, at the most."""
-        return (3 + 2 * FEW) * self.evaluations
+        return (1 if self.rough else MOST_GRADIENTS) * self.evaluations
 
     def seconds(self, replicates: int) -> float:
         """Of so many replicates together."""
