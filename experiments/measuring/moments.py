@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -45,12 +46,12 @@ class Sampling:
     """Group moments that grow block by block."""
 
     def __init__(self, workload: Workload, reference: Reference | NoReference | None):
-        self.reference = reference if isinstance(reference, Reference) else None
-        self.remark = "" if reference is None else reference.remark
+        self.compare_with(reference)
         self.direction: Tensor | None = None
         if self.reference is not None and self.reference.norm > 0:
             unit = torch.from_numpy(self.reference.gradient / self.reference.norm)
             self.direction = unit.to(workload.device, workload.dtype)
+        self._most = workload.most
         self._begin(workload)
 
     def _begin(self, workload: Workload) -> None:
@@ -67,6 +68,17 @@ class Sampling:
     @property
     def replicates(self) -> int:
         return 0 if self.groups is None else self.groups.replicates
+
+    def compare_with(self, reference: Reference | NoReference | None) -> None:
+        """From now on errors are those against this reference; cosines keep the direction of the first."""
+        self.reference = reference if isinstance(reference, Reference) else None
+        self.remark = "" if reference is None else reference.remark
+
+    def resize(self, replicates: int) -> int:
+        """From now on a block is one chunk of so many replicates, or of what fits, and of 64 at least; its size."""
+        self.workload = replace(self.workload, most=min(self._most, 1 << max(replicates - 1, 0).bit_length()))
+        self.block = max(self.workload.chunk, GROUPS)
+        return self.block
 
     def compile(self) -> None:
         """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""
