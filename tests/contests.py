@@ -1,44 +1,56 @@
 """A contest of estimators without a clock: what they take follows from their replicates, whatever the machine does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from experiments.measuring.loop import extend
-from experiments.measuring.measurement import Measurement
+from experiments.gradients.workload import Workload
+from experiments.machine import deadline
+from experiments.measuring import purse
 from experiments.measuring.moments import Sampling
-from experiments.measuring.stop import Stop
-from experiments.ranking import contest
+from experiments.ranking import pace
+from experiments.timing import price
 from experiments.timing.rounds import Timed, Timing
 
-__all__ = ["LATENCY", "timeless"]
+__all__ = ["LATENCY", "PACE", "timeless"]
 
 LATENCY = 1e-4
 """Seconds of a gradient of every estimator."""
 PACE = 1e-5
 """Seconds of a replicate."""
-MOST = 2**17
-"""Replicates of an estimator."""
 
 
-def timeless(patch: pytest.MonkeyPatch, latency: Callable[[str], float] = lambda spec: LATENCY) -> None:
-    """Seconds of a contest are replicates; a gradient takes what `latency` says, within 1 % from round to round."""
-    clock = [0.0]
+def timeless(
+    patch: pytest.MonkeyPatch,
+    latency: Callable[[str], float] = lambda spec: LATENCY,
+    replicate: Callable[[str], float] = lambda spec: PACE,
+) -> list[float]:
+    """Seconds of a contest are replicates; a gradient takes what `latency` says, within 1 % from round to round.
 
-    def sampled(sampling: Sampling, stop: Stop) -> Measurement:
-        before = sampling.replicates
-        found = extend(sampling, replace(stop, max_seconds=None, max_replicates=min(stop.max_replicates, MOST)))
-        clock[0] += PACE * (sampling.replicates - before)
+    A list with the time.
+    """
+    clock, grow = [0.0], Sampling.grow
+
+    def seconds(workload: Workload, replicates: int) -> float:
+        found = latency(workload.estimator.spec) + (replicates - 1) * replicate(workload.estimator.spec)
+        clock[0] += found
         return found
 
-    def timed(steps: Sequence[tuple[str, Timed]], rounds: int, seed: int, advance: Callable[[], None]) -> list[Timing]:
-        turns = 1 + 0.01 * np.linspace(-1, 1, rounds)
-        return [Timing(latency(spec) * turns, latency(spec) * turns, None, "no machine") for spec, _ in steps]
+    def grown(self: Sampling, replicates: int) -> None:
+        grow(self, replicates)
+        clock[0] += replicates * replicate(self.workload.estimator.spec)
 
-    patch.setattr(contest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    patch.setattr(contest, "extend", sampled)
-    patch.setattr(contest, "Timed", SimpleNamespace(latency=lambda workload, block: (workload.estimator.spec, None)))
-    patch.setattr(contest, "time_gradients", timed)
+    def timed(steps: Sequence[Timed], rounds: int, seed: int) -> list[Timing]:
+        turns = 1 + 0.01 * np.linspace(-1, 1, rounds)
+        found = [latency(step.workload.estimator.spec) * turns for step in steps]
+        clock[0] += sum(step.calls[0] * one.sum() for step, one in zip(steps, found, strict=True))
+        return [Timing(one, one, None, "no machine") for one in found]
+
+    patch.setattr(purse, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    patch.setattr(price, "seconds", seconds)
+    patch.setattr(deadline, "signal", SimpleNamespace())
+    patch.setattr(Sampling, "grow", grown)
+    patch.setattr(pace, "time_gradients", timed)
+    return clock

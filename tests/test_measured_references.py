@@ -17,9 +17,10 @@ from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.machine.caching import cache_folder
 from experiments.measuring import find_reference as reference
-from experiments.measuring import long_run
+from experiments.measuring import long_run, reference_race
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.reference import Reference
+from experiments.measuring.reference_race import Race
 from experiments.statistics import GROUPS
 
 
@@ -27,14 +28,14 @@ from experiments.statistics import GROUPS
 def short_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     """References of 1024 replicates in a cache of their own; yields which estimators took part in measuring them."""
     runs: list[str] = []
-    original = long_run._enter
+    original = Race.enter
 
-    def enter(race: long_run.Race, workload: Workload, spec: str) -> None:
+    def enter(race: Race, workload: Workload, spec: str) -> None:
         runs.append(spec)
         original(race, workload, spec)
 
     monkeypatch.setattr(long_run, "ELEMENTS", 1)
-    monkeypatch.setattr(long_run, "_enter", enter)
+    monkeypatch.setattr(Race, "enter", enter)
     monkeypatch.setattr(reference, "_uncached", {})
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
     yield runs
@@ -113,9 +114,9 @@ def test_the_lowest_variance_measures_the_reference(short_reference: list[str]) 
             return torch.cos(50 * x).sum(-1)
 
     workload = work("pathwise", Steep())
-    race = long_run.Race(long_run.NUM_SAMPLES)
+    race = Race(long_run.NUM_SAMPLES)
     for spec in EXPECTED_COST.measured_by:
-        long_run._enter(race, workload, spec)
+        race.enter(workload, spec)
     race.grow(1024)
     means = {spec: run.groups for spec, run in race.runs.items() if run.groups is not None}
     variances = {spec: statistics.total_variance(groups).value for spec, groups in means.items()}
@@ -128,7 +129,7 @@ def test_the_lowest_variance_measures_the_reference(short_reference: list[str]) 
 
 def test_pathwise_alone_measures_no_reference(short_reference: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(EXPECTED_COST), "measured_by", ("pathwise",))
-    monkeypatch.setattr(long_run, "applicable", lambda workload: False)
+    monkeypatch.setattr(reference_race, "applicable", lambda workload: False)
     found = estimated(work("pathwise", Custom()), replicates=1024)
     assert found.reference == "none" and found.mse is None and found.verdict is None
     assert any("only pathwise can measure it" in warning for warning in found.warnings)

@@ -138,7 +138,7 @@ def test_a_measured_reference_is_halved_too(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.warns(UserWarning, match="fit into the memory"):
         found = long_run.measured_gradient(workload)
     exact = find_reference(workload)
-    assert isinstance(found, Reference) and isinstance(exact, Reference) and sizes == {256}
+    assert isinstance(found, Reference) and isinstance(exact, Reference) and max(sizes) == 256
     error = found.groups.std(0, ddof=1) / GROUPS**0.5
     assert (abs(found.gradient - exact.gradient) < 5 * error).all()
 

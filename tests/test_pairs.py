@@ -1,5 +1,6 @@
 """Comparisons from groups that two estimators share: how sure they are, where they are used, and one order for all."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,10 +18,11 @@ from experiments import load
 from experiments.analysis.comparison import compare
 from experiments.gradients.prepare import prepare
 from experiments.measuring.loop import estimate
+from experiments.measuring.purse import Purse
 from experiments.measuring.stop import Stop
 from experiments.plots.kinds.work import _ratios
-from experiments.ranking.contest import affordable
 from experiments.ranking.order import Ranked, in_order, undecided
+from experiments.ranking.pace import affordable
 from experiments.ranking.stored import rankings
 from experiments.report.ranking import tables
 from experiments.statistics import GROUPS, Interval, Work, relative_half_width
@@ -117,11 +119,15 @@ def test_replicates_that_all_can_reach() -> None:
     """The one behind catches up first; what is left is spent by both."""
 
     def contestant(replicates: int, pace: float) -> Any:
-        return SimpleNamespace(sampling=SimpleNamespace(replicates=replicates), pace=pace)
+        return SimpleNamespace(sampling=SimpleNamespace(replicates=replicates), pace=pace, evaluations=2)
+
+    def purse(seconds: float, evaluations: float = math.inf) -> Purse:
+        return Purse(seconds, evaluations, began=0.0, stopped=0.0)
 
     ahead, behind = contestant(3000, 1e-3), contestant(1000, 2e-3)
-    assert affordable([ahead, behind], 2.0) == 2001 and affordable([ahead, behind], 7.0) == 4001
-    assert affordable([contestant(0, 0.0)], 1.0) >= 10**12
+    assert affordable([ahead, behind], purse(2.0)) == 2001 and affordable([ahead, behind], purse(7.0)) == 4001
+    assert affordable([ahead, behind], purse(7.0, 4000 + 4 * 500)) == 3501
+    assert affordable([contestant(0, 0.0)], purse(1.0)) >= 10**12
 
 
 def a_run(*cells: dict) -> Run:

@@ -1,7 +1,6 @@
 """`gradmark rank`: what it measures, what it recommends, its exit codes and its budget."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,14 +11,15 @@ from test_check import PROBLEM, estimator, plugin
 from estimators.interface.objective import ExpectedCost
 from estimators.registry import components, make_problem
 from estimators.registry.registration import tables
-from experiments.measuring import find_reference as reference
-from experiments.measuring.find_reference import find_reference
-from experiments.measuring.loop import extend
+from experiments.measuring import growing_reference
 from experiments.measuring.reference import NoReference
-from experiments.ranking import candidates, contest
+from experiments.ranking import candidates, phases
+from experiments.ranking.contestant import Contestant
+from experiments.ranking.pace import at_the_pace_of
 from experiments.ranking.recipe import recipe
-from experiments.timing.rounds import ROUNDS, Timed, Timing
+from experiments.timing.rounds import Timing
 
+NOBODY = NoReference("nobody can")
 FEW = ("pathwise", "score-function")
 QUADRATIC = ("gaussian-quadratic:dim=2", "-n", "4", "--seconds", "2")
 
@@ -93,11 +93,10 @@ def test_one_that_cannot_say_whether_it_is_supported(few, tmp_path):
 
 
 def test_the_reference_is_found_once(few, tmp_path, monkeypatch):
-    found, measured = [], []
-    monkeypatch.setattr(reference, "find_reference", lambda work: found.append(work) or find_reference(work))
-    monkeypatch.setattr(reference, "measured_gradient", lambda work: measured.append(work) or NoReference("nobody can"))
+    measured = []
+    monkeypatch.setattr(growing_reference, "growing", lambda *asked: measured.append(asked) or iter([NOBODY]))
     code, out, _ = few("rank", plugin(tmp_path, PROBLEM), "--seconds", "1")
-    assert code == 0 and "variance × s" in out and len(found) == len(measured) == 1
+    assert code == 0 and "variance × s" in out and len(measured) == 1
 
 
 def test_an_estimator_is_no_problem(few):
@@ -105,68 +104,27 @@ def test_an_estimator_is_no_problem(few):
     assert code == 2 and "'pathwise' is no problem but an estimator: gradmark check pathwise" in err
 
 
-def test_the_budget_is_shared_by_who_is_left(clocked, monkeypatch):
-    """Who needs less leaves more to those behind it, who takes more less; the reference is not in the budget."""
-    shares, blocks, clock = [], [], [0.0]
-
-    def measure(sampling, stop):
-        shares.append(stop.max_seconds)
-        clock[0] += 3.3 if len(shares) == 3 else 0.1
-        return extend(sampling, stop)
-
-    def find(workload):
-        clock[0] += 100.0
-        return find_reference(workload)
-
-    def latency(workload, seconds):
-        blocks.append(seconds)
-        return Timed.latency(workload, seconds)
-
-    monkeypatch.setattr(contest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(contest, "extend", measure)
-    monkeypatch.setattr(reference, "find_reference", find)
-    monkeypatch.setattr(contest, "Timed", SimpleNamespace(latency=latency))
-    assert clocked("rank", "gaussian-quadratic:dim=2", "-n", "4", "--seconds", "10")[0] == 0
-    assert shares[:4] == [pytest.approx(share) for share in (3.5 / 4, 3.4 / 3, 3.3 / 2, 1e-3)]
-    assert sum(blocks) * (ROUNDS + 2) == pytest.approx(1.5), "and two calls that find out how long a block is"
-
-
-def test_the_rest_of_the_budget_goes_to_those_that_may_be_the_best(clocked, monkeypatch):
+def test_the_rest_of_the_budget_goes_to_those_that_may_be_the_best(few, monkeypatch):
     """The forms of pathwise take equally long; the score function, with hundreds of times the error, is told apart."""
-    sampled, clock = [], [0.0]
-
-    def measure(sampling, stop):
-        sampled.append(sampling.workload.estimator.spec)
-        clock[0] += 0.1
-        return extend(sampling, stop)
-
-    def times(timed, rounds, seed, advance):
-        latency = 1e-4 * (1 + 0.01 * np.arange(rounds))
-        return [Timing(latency, latency, None, "Xeon") for _ in timed]
-
-    monkeypatch.setattr(contest, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    monkeypatch.setattr(contest, "extend", measure)
-    monkeypatch.setattr(contest, "time_gradients", times)
-    monkeypatch.setattr(contest, "PRECISE", 1e-6)
-    code, out, err = clocked("rank", "gaussian-quadratic:dim=2,k=30", "-n", "4", "--seconds", "3", "--json")
-    assert code == 0 and "may be the best" in err
-    assert sampled.count("score-function") == 1 and len(sampled) > 6
+    monkeypatch.setattr(phases, "PRECISE", 1e-6)
+    code, out, _ = few("rank", "gaussian-quadratic:dim=2,k=30", "-n", "4", "--seconds", "3", "--json")
     ranking = {row["estimator"]: row for row in json.loads(out)["ranking"]}
-    assert not ranking["score-function"]["tied_with_best"]
+    assert code == 0 and not ranking["score-function"]["tied_with_best"]
     best = max(ranking.values(), key=lambda row: row["replicates"])
-    assert best["replicates"] > ranking["score-function"]["replicates"] and best["estimator"].startswith("pathwise")
+    assert best["replicates"] > 2 * ranking["score-function"]["replicates"]
+    assert best["estimator"].startswith("pathwise")
 
 
 def test_who_fails_late_leaves_the_contest(few, monkeypatch):
-    timeless = contest.extend
+    sample = Contestant.sample
 
-    def measure(sampling, stop):
-        if sampling.replicates and sampling.workload.estimator.spec == "pathwise":
+    def measure(self, replicates, purse):
+        if self.told is not None and self.workload.estimator.spec == "pathwise":
             raise ZeroDivisionError("late")
-        return timeless(sampling, stop)
+        sample(self, replicates, purse)
 
-    monkeypatch.setattr(contest, "extend", measure)
-    monkeypatch.setattr(contest, "PRECISE", 1e-6)
+    monkeypatch.setattr(Contestant, "sample", measure)
+    monkeypatch.setattr(phases, "PRECISE", 1e-6)
     code, out, _ = few("rank", *QUADRATIC, "--json")
     found = json.loads(out)
     assert code == 1 and found["failed"].keys() == {"pathwise"}
@@ -180,7 +138,7 @@ def test_later_timings_are_brought_to_the_pace_of_the_earlier():
     def timings(*latencies):
         return [Timing(np.array(latency), np.array([np.nan]), None, "a machine") for latency in latencies]
 
-    found = contest.at_the_pace_of(timings([1.0] * 3, [2.0] * 3, [3.0] * 3), timings([2.0], [4.0], [9.0]))
+    found = at_the_pace_of(timings([1.0] * 3, [2.0] * 3, [3.0] * 3), timings([2.0], [4.0], [9.0]))
     assert [one.latency.tolist() for one in found] == [[1.0] * 4, [2.0] * 4, [3.0] * 3 + [4.5]]
 
 
@@ -212,7 +170,7 @@ def test_an_estimator_of_another_objective_has_no_place(few, tmp_path):
 
 
 def test_without_a_reference_it_ranks_by_variance_and_says_so(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(reference, "measured_gradient", lambda workload: NoReference())
+    monkeypatch.setattr(growing_reference, "growing", lambda *asked: iter([NOBODY]))
     code, out, _ = few("rank", plugin(tmp_path, PROBLEM), "--seconds", "1")
     assert code == 0 and "variance × s" in out and "no reference" in out and "MSE" not in out
     assert "does not see a bias" in out and "less variance for the time" in out

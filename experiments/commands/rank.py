@@ -78,14 +78,14 @@ def command(
 ) -> int:
     """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
 
-    Half of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
-    these are told apart. Whatever the budget, each finishes learning, and has one block of replicates and a few
-    gradients timed. Where the problem does not know its gradient, that is measured first, once, outside the budget.
+    A part of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
+    these are told apart. Learning is in it, and so is the gradient that errors are against, where it has to be
+    measured. What is too dear for its share is left out, and told with what it would take.
 
     --by training lets the best three unbiased and the best two biased estimators train the problem for the same
     seconds, which takes two thirds of the budget, and says which reaches the lowest objective.
 
-    Ctrl-C prints what is known by then.
+    Ctrl-C prints what is known by then, with exit code 130.
     """
     from estimators.registry import make_problem
 
@@ -101,7 +101,9 @@ def command(
     _tell_failures(answer.failed, made.spec)
     if answer.useless:
         if not answer.failed or answer.found:
-            click.echo(f"gradmark: {answer.useless}", err=True)
+            click.echo(
+                "\n".join([f"gradmark: {answer.useless}", *(answer.others if answer.left_out else [])]), err=True
+            )
     elif as_json:
         click.echo(json.dumps(told.document(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -21,7 +21,9 @@ from estimators.noise import IID
 from estimators.sampling import families
 from experiments.gradients.steps import Eager, Step
 from experiments.gradients.workload import Workload
+from experiments.measuring import doubling
 from experiments.measuring.moments import Sampling
+from experiments.measuring.purse import Purse
 from experiments.statistics import Groups, total_variance
 
 __all__ = [
@@ -176,11 +178,12 @@ def halves(groups: Groups) -> tuple[np.ndarray, np.ndarray]:
     return wide, narrow
 
 
-def step_for(workload: Workload, units: np.ndarray) -> float | None:
-    """The largest step at which the expected cost hardly bends, as a few replicates show; None: there is none."""
+def step_for(workload: Workload, units: np.ndarray, replicates: int, purse: Purse) -> float | None:
+    """The largest step at which the expected cost hardly bends, as some replicates show; None: there is none."""
     for step in STEPS:
         sampling = differences_along(workload, units, step)
-        sampling.reach(sampling.block)
+        doubling.reach(sampling, replicates)
+        purse.pay(4 * len(units) * workload.num_samples * sampling.replicates)
         if sampling.nonfinite or sampling.groups is None:
             continue
         wide, narrow = halves(sampling.groups)

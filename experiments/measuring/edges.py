@@ -18,8 +18,8 @@ from estimators.noise import IID
 from estimators.sampling import families
 from estimators.sampling.events import as_vectors
 from estimators.sampling.unchecked import without_validation
-from experiments.gradients.workload import Workload
 from experiments.gradients.fingerprint import fingerprint
+from experiments.gradients.workload import Workload
 from experiments.terminal.numbers import percent
 
 __all__ = ["Lost", "lost_samples"]

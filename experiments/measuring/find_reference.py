@@ -1,5 +1,6 @@
 """The gradient that an estimator is compared with: exact where the problem knows it, else a long cached measurement."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,11 +9,14 @@ from estimators.interface import Objective, Params, replicated
 from estimators.registry import defined_at, source_is_known
 from experiments.gradients.validation import check_shape
 from experiments.gradients.workload import Workload, flatten
-from experiments.measuring.long_run import measured_gradient
+from experiments.measuring.long_run import LONGEST, measured_gradient
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.reference_files import keep, key_of, read
 
-__all__ = ["References", "find_reference"]
+__all__ = ["References", "find_reference", "keep_reference", "kept_reference", "known_at_once", "suffices"]
+
+ALIKE = 0.7
+"""The part of a budget that another one has to have had for its reference to be used."""
 
 _uncached: dict[tuple[type, str], Reference | NoReference] = {}
 """What this process has found and the disk does not keep: the reference of a notebook's class."""
@@ -36,27 +40,46 @@ def find_reference(workload: Workload) -> Reference | NoReference:
     """The exact gradient of the estimator's objective at the parameters, or a measured one, or why there is neither.
 
     A measured reference comes from long runs of the estimators of `Objective.measured_by` that claim to be unbiased;
-    `votes.py` says which is believed. It is cached on disk under everything that defines it.
+    `votes.py` says which is believed. It takes at most ten minutes (`long_run.LONGEST`), which only slow costs come to.
+    It is kept on disk under everything that defines it; one that a smaller budget has ended is measured anew.
     """
+    if (known := known_at_once(workload)) is not None:
+        return known
+    key = key_of(workload)
+    if (kept := kept_reference(workload, key)) is not None and suffices(kept, (LONGEST, math.inf)):
+        return kept
+    found = measured_gradient(workload)
+    keep_reference(workload, key, found)
+    return found
+
+
+def known_at_once(workload: Workload) -> Reference | NoReference | None:
+    """The exact gradient, or that there is none and nobody can measure one; None: it has to be measured."""
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
     exact = workload.objective.exact(workload.problem, point, workload.num_samples)
     if exact is not None:
         return Reference("exact", _exact(exact, workload))
-    if not workload.objective.measured_by:
-        return NoReference()
-    key = key_of(workload)
+    return None if workload.objective.measured_by else NoReference()
+
+
+def suffices(found: Reference | NoReference, limits: tuple[float, float]) -> bool:
+    """Whether seconds and evaluations of the cost would hardly make a better one."""
+    pairs = zip(found.allowed, limits, strict=True)
+    return all(allowed >= ALIKE * limit or allowed == math.inf for allowed, limit in pairs)
+
+
+def kept_reference(workload: Workload, key: str) -> Reference | NoReference | None:
+    """What is kept on disk, or for a class that nothing tells apart from its next version, in this process."""
     if source_is_known(workload.problem):
-        return read(key, workload.size) or _measured(key, workload)
-    uncached = (type(workload.problem), key)
-    if uncached not in _uncached:
-        _uncached[uncached] = measured_gradient(workload)
-    return _uncached[uncached]
+        return read(key, workload.size)
+    return _uncached.get((type(workload.problem), key))
 
 
-def _measured(key: str, workload: Workload) -> Reference | NoReference:
-    found = measured_gradient(workload)
-    keep(key, workload, found)
-    return found
+def keep_reference(workload: Workload, key: str, found: Reference | NoReference) -> None:
+    if source_is_known(workload.problem):
+        keep(key, workload, found)
+    else:
+        _uncached[type(workload.problem), key] = found
 
 
 def _exact(found: Params, workload: Workload) -> np.ndarray:

@@ -2,34 +2,22 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
-from estimators.noise import derive_seed
-from estimators.registry import make_estimator
-from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
-from experiments.machine.errors import reason
-from experiments.measuring.differences import (
-    DIFFERENCES,
-    Differences,
-    applicable,
-    differences_along,
-    directions,
-    halves,
-    step_for,
-)
 from experiments.measuring.edges import lost_samples
-from experiments.measuring.mean_score import wrong_score
-from experiments.measuring.moments import Sampling
-from experiments.measuring.reference import NoReference, Reference
-from experiments.measuring.votes import Candidate, Decision, decide
+from experiments.measuring.purse import Purse
+from experiments.measuring.reference import NO_LIMITS, NoReference, Reference
+from experiments.measuring.reference_race import TOO_DEAR, Race
+from experiments.measuring.votes import Decision
 from experiments.statistics import GROUPS, Groups, squared_bias, total_variance
 
-__all__ = ["measured_gradient"]
+__all__ = ["LONGEST", "growing", "measured_gradient"]
 
-NUM_SAMPLES = 64
+NUM_SAMPLES, FEW_SAMPLES = 64, 4
+"""The samples of a gradient, and those where a cost is so slow that 64 replicates of more are too dear."""
 ELEMENTS = 2**30
 """Element-samples (replicates × samples × event size) that a candidate may take."""
 BYTES = 2**36
@@ -39,154 +27,113 @@ FEWEST, MOST = 2**10, 2**17
 GROWTH = 4
 PRECISE = 0.001
 """The standard error along the gradient, relative to it, at which a reference is known well enough."""
+LONGEST = 600.0
+"""Seconds of a reference where nobody gives a budget: only costs that are slow come to that."""
 
-
-@dataclass
-class Race:
-    """The candidates that measure, and those that cannot and why."""
-
-    num_samples: int
-    runs: dict[str, Sampling] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    units: np.ndarray | None = None
-    judge: Sampling | None = None
-
-    def grow(self, replicates: int) -> None:
-        """Let all reach a number of replicates; whoever cannot is left out."""
-        for spec, run in list(self.runs.items()):
-            if why := _grown(run, replicates):
-                self.left_out[spec] = why
-                del self.runs[spec]
-        if self.judge is not None and (why := _grown(self.judge, replicates)):
-            self.left_out[DIFFERENCES] = why
-            self.judge = None
-
-    def decision(self) -> Decision:
-        candidates = [_candidate(spec, run) for spec, run in self.runs.items()]
-        return decide(candidates, self._differences())
-
-    def precise(self, spec: str, limit: int) -> np.ndarray:
-        """The group means of one candidate that goes on alone until they are precise enough."""
-        run = self.runs[spec]
-        assert run.groups is not None
-        found = run.groups
-        while found.replicates < limit and (factor := _shortage(found)) > 1:
-            wanted = min(1.1 * factor * found.replicates, limit)
-            if _grown(run, math.ceil(wanted / GROUPS) * GROUPS):
-                break
-            found = run.groups
-        return found.mean
-
-    def _differences(self) -> Differences | None:
-        if self.judge is None or self.units is None:
-            return None
-        assert self.judge.groups is not None
-        return Differences(self.units, *halves(self.judge.groups))
+ENDED = "the budget ended before two mechanisms could agree on the reference gradient"
 
 
 def measured_gradient(workload: Workload) -> Reference | NoReference:
     """The gradient that several mechanisms agree on, as group means of the candidate of least variance.
 
-    Candidates are the estimators of `Objective.measured_by` that claim to be unbiased; finite differences judge them
-    where pathwise estimators are among them. Whoever raises, or is not finite, is left out.
+    It takes at most 2³⁰ element-samples a candidate, and where a cost is slow ten minutes (`LONGEST`): then it is not
+    as precise as it is elsewhere, and says so.
     """
-    depends = workload.objective.depends_on_samples
-    race = Race(workload.num_samples if depends else NUM_SAMPLES)
-    for spec in workload.objective.measured_by:
-        _enter(race, workload, spec)
+    *_, last = growing(workload, Purse(LONGEST))
+    return last
+
+
+def growing(workload: Workload, purse: Purse) -> Iterator[Reference | NoReference]:
+    """What is known of the gradient after each step, until it is precise enough or no further step is affordable.
+
+    Candidates are the estimators of `Objective.measured_by` that claim to be unbiased; finite differences judge them
+    where pathwise estimators are among them. Whoever raises, or is not finite, is left out. Each has 1,024 replicates
+    of 64 samples first, or where half of the purse does not allow that, 64 replicates.
+    """
+    race = _entered(workload, purse)
     if lost := next((lost for run in race.runs.values() if (lost := lost_samples(run.workload).by_cost)), ""):
-        return NoReference(f"there is no reference gradient: {lost}")
-    _appoint_judge(race, workload)
-    goals, decision = list(_goals(workload, race.num_samples)), Decision(None, False)
+        yield NoReference(f"there is no reference gradient: {lost}", NO_LIMITS)
+        return
+    first = FEWEST if race.opens_with(FEWEST) else GROUPS
+    race.appoint_judge(workload, first)
+    _leave_out_the_dearest(race, first)
+    goals, decision, settled = list(_goals(workload, race.num_samples, first)), Decision(None, False), False
     for replicates in goals:
+        if replicates > first and not race.affords(replicates):
+            break
         race.grow(replicates)
         if not race.runs:
-            return NoReference(_remark("", race))
+            yield NoReference(_remark("", race))
+            return
         decision = race.decision()
-        if decision.settled:
+        settled = decision.settled or replicates == goals[-1]
+        yield _found(decision, race, settled)
+        if settled:
             break
-    remark = _remark(decision.remark, race)
-    if decision.chosen is None:
-        return NoReference(remark)
-    return Reference("measured", race.precise(decision.chosen.spec, goals[-1]), remark)
+    if decision.chosen is not None:
+        yield from _more_precise(decision, race, settled, goals[-1])
+    elif settled:
+        yield replace(_found(decision, race, settled), allowed=NO_LIMITS)
 
 
-def _goals(workload: Workload, num_samples: int) -> Iterator[int]:
+def _entered(workload: Workload, purse: Purse) -> Race:
+    """All candidates, with few samples where many are too dear; a bound of K samples is nothing without them."""
+    depends = workload.objective.depends_on_samples
+    race = Race(workload.num_samples if depends else NUM_SAMPLES, purse)
+    for spec in workload.objective.measured_by:
+        race.enter(workload, spec)
+    if depends or race.opens_with(GROUPS):
+        return race
+    smaller = Race(FEW_SAMPLES, purse)
+    for spec in workload.objective.measured_by:
+        smaller.enter(workload, spec)
+    return smaller
+
+
+def _leave_out_the_dearest(race: Race, replicates: int) -> None:
+    """Until the others can measure; the last one stays."""
+    while len(race.runs) > 1 and not race.affords(replicates):
+        race.leave_out(max(race.runs, key=lambda spec: race.prices[spec].seconds(replicates)), TOO_DEAR)
+
+
+def _goals(workload: Workload, num_samples: int, first: int) -> Iterator[int]:
     event = workload.problem.initial_distribution.event_shape.numel()
     affordable = ELEMENTS // (num_samples * event)
     affordable = min(affordable, int(BYTES / max(workload.footprint.of_replicate(num_samples), 1.0)))
     limit = min(max(affordable, FEWEST), MOST) // GROUPS * GROUPS
-    goal = FEWEST
+    goal = first
     while goal < limit:
         yield goal
         goal *= GROWTH
     yield limit
 
 
-def _enter(race: Race, workload: Workload, spec: str) -> None:
-    """Let an estimator take part, unless it does not claim to be fit for that."""
-    try:
-        estimator = make_estimator(spec)
-        if estimator.refusal(workload.problem, race.num_samples):
-            return
-        if estimator.claim(workload.problem, race.num_samples) == "biased":
-            return
-        run = _prepared(workload, spec, race.num_samples)
-        if estimator.traits.mechanism == "score function" and (why := wrong_score(run)):
-            race.left_out[spec] = why
-            return
-    except Exception as error:
-        race.left_out[spec] = reason(error)
-        return
-    race.runs[spec] = Sampling(run, None)
-
-
-def _prepared(workload: Workload, spec: str, num_samples: int, purpose: str = "reference") -> Workload:
-    return prepare(
-        workload.problem,
-        make_estimator(spec),
-        num_samples,
-        seed=derive_seed(purpose),
-        device=str(workload.device),
-        dtype="float64",
-    )
-
-
-def _appoint_judge(race: Race, workload: Workload) -> None:
-    """Finite differences, along directions and with a step that other noise chooses."""
-    mechanisms = {spec: run.workload.estimator.traits.mechanism for spec, run in race.runs.items()}
-    spec = next((spec for spec, mechanism in mechanisms.items() if mechanism == "pathwise"), None)
-    if spec is None or not applicable(race.runs[spec].workload):
-        return
-    try:
-        pilots = {one: _pilot(workload, one, race.num_samples) for one in race.runs}
-        units = directions(pilots[spec].workload, [found for run in pilots.values() if (found := run.groups)])
-        step = step_for(pilots[spec].workload, units)
-        if step is not None:
-            race.units, race.judge = units, differences_along(race.runs[spec].workload, units, step)
-    except Exception as error:
-        race.left_out[DIFFERENCES] = reason(error)
-
-
-def _pilot(workload: Workload, spec: str, num_samples: int) -> Sampling:
-    run = Sampling(_prepared(workload, spec, num_samples, "directions of the reference"), None)
-    run.reach(min(run.block, FEWEST))
-    return run
-
-
-def _grown(run: Sampling, replicates: int) -> str | None:
-    """Why a run did not reach a number of replicates; None: it did."""
-    try:
-        run.reach(replicates)
-    except Exception as error:
-        return reason(error)
-    return "some of its gradients are not finite" if run.nonfinite else None
-
-
-def _candidate(spec: str, run: Sampling) -> Candidate:
+def _more_precise(decision: Decision, race: Race, settled: bool, limit: int) -> Iterator[Reference | NoReference]:
+    """The chosen candidate goes on alone, until it is precise enough."""
+    assert decision.chosen is not None
+    spec = decision.chosen.spec
+    run = race.runs[spec]
+    while run.groups is not None and run.replicates < limit and (factor := _shortage(run.groups)) > 1:
+        wanted = min(1.1 * factor * run.replicates, limit)
+        affordable = race.affordable(spec)
+        if affordable == run.replicates:
+            break
+        if race.grown(spec, math.ceil(min(wanted, affordable, GROWTH * run.replicates) / GROUPS) * GROUPS):
+            break
+        yield _found(decision, race, settled)
     assert run.groups is not None
-    mechanism = run.workload.estimator.traits.mechanism or spec
-    return Candidate(spec, mechanism, run.groups, list(run.workload.places.values()))
+    if settled and TOO_DEAR not in race.left_out.values() and (run.replicates >= limit or _shortage(run.groups) <= 1):
+        yield replace(_found(decision, race, settled), allowed=NO_LIMITS)
+
+
+def _found(decision: Decision, race: Race, settled: bool) -> Reference | NoReference:
+    """What is known so far, as long as nothing says that more of the purse would not change it."""
+    if decision.chosen is None:
+        return NoReference(_remark(decision.remark, race), race.purse.limits)
+    groups = race.runs[decision.chosen.spec].groups
+    assert groups is not None
+    decided = "; ".join(filter(None, [decision.remark, "" if settled else ENDED]))
+    return Reference("measured", groups.mean, _remark(decided, race), race.purse.limits)
 
 
 def _shortage(groups: Groups) -> float:

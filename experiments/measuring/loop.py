@@ -2,9 +2,6 @@
 
 import math
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +13,7 @@ from experiments.gradients.compiling import Compile, pays
 from experiments.gradients.prepare import prepare
 from experiments.gradients.validation import whole_number
 from experiments.gradients.workload import Workload
+from experiments.measuring.caught import collected_warnings
 from experiments.measuring.clock import Clock, Tell
 from experiments.measuring.evidence import evidence_bias
 from experiments.measuring.find_reference import find_reference
@@ -24,7 +22,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import begin
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
-from experiments.measuring.summary import ABOUT_CODE, diagnostics_of, summarised
+from experiments.measuring.summary import diagnostics_of, summarised
 from experiments.statistics import GROUPS
 from experiments.timing.rounds import ROUNDS, Timed, time_gradients
 
@@ -82,7 +80,7 @@ def extend(sampling: Sampling, stop: Stop, tell: Tell | None = None) -> Measurem
     `tell` is told after each block how many replicates there are, and how many seconds are left.
     """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
-    with _collected_warnings() as caught:
+    with collected_warnings() as caught:
         stop_reason = sampling.within_memory(partial(_sample, sampling, stop, Clock(began, stop.max_seconds, tell)))
         assert sampling.groups is not None
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
@@ -155,14 +153,3 @@ def _precise(sampling: Sampling, stop: Stop) -> bool:
     if not stop.detect or reference is None:
         return True
     return not statistics.undecided(groups, reference.groups, sampling.rounding_floor, sampling.parts)
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    messages: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for kind in ABOUT_CODE:
-            warnings.simplefilter("ignore", kind)
-        yield messages
-    messages.extend(dict.fromkeys(str(warning.message) for warning in caught))

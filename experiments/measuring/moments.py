@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -46,8 +47,7 @@ class Sampling:
     """Group moments that grow block by block."""
 
     def __init__(self, workload: Workload, reference: Reference | NoReference | None):
-        self.reference = reference if isinstance(reference, Reference) else None
-        self.remark = "" if reference is None else reference.remark
+        self.compare_with(reference)
         self.direction: Tensor | None = None
         if self.reference is not None and self.reference.norm > 0:
             unit = torch.from_numpy(self.reference.gradient / self.reference.norm)
@@ -63,6 +63,7 @@ class Sampling:
     def begin(self, workload: Workload) -> None:
         """Forget all replicates, and take others from a workload."""
         self.workload, self.block = workload, self._usual_block(workload)
+        self._most = workload.most
         self.chunks_used = 0
         self.moments = Running(workload.size)
         self.cosines = np.zeros(GROUPS)
@@ -84,6 +85,18 @@ class Sampling:
     def go_on(self, workload: Workload, block: int | None) -> None:
         """Take further replicates from a workload with the same chunks, in blocks of a size, or the usual one."""
         self.workload, self.block = workload, block or self._usual_block(workload)
+
+    def compare_with(self, reference: Reference | NoReference | None) -> None:
+        """From now on errors are those against this reference; cosines keep the direction of the first."""
+        self.reference = reference if isinstance(reference, Reference) else None
+        self.remark = "" if reference is None else reference.remark
+
+    def resize(self, replicates: int) -> int:
+        """From now on a block is one chunk of so many replicates, or of what fits, and of 64 at least; its size."""
+        power = 1 << max(replicates - 1, 0).bit_length()
+        self.workload = replace(self.workload, most=min(power, self._most or power))
+        self.block = max(self.workload.chunk, GROUPS)
+        return self.block
 
     def compile(self) -> None:
         """Compile the gradient, if it is not yet, by first calls that are timed apart from the others."""

@@ -24,10 +24,17 @@ class Purse:
     spent: float = 0.0
     """Evaluations."""
     began: float = field(default_factory=lambda: time.monotonic())
+    stopped: float | None = None
+    """When the clock was stopped."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Seconds and evaluations that were in it."""
+        return self.seconds, self.evaluations
 
     @property
     def elapsed(self) -> float:
-        return time.monotonic() - self.began
+        return (time.monotonic() if self.stopped is None else self.stopped) - self.began
 
     @property
     def seconds_left(self) -> float:
@@ -51,7 +58,27 @@ class Purse:
         """A part of what is left now, as a purse whose clock starts now."""
         return Purse(max(part * self.seconds_left, 0.0), max(part * self.evaluations_left, 0.0), self)
 
+    def portion(self, part: float) -> "Purse":
+        """A part of all that was in it, as far as it is left, as a purse whose clock starts now."""
+        return Purse(part * self.seconds, part * self.evaluations, self)
+
+    @property
+    def part_spent(self) -> float:
+        """Of what was in it, the part that is gone."""
+        seconds = self.elapsed / self.seconds if self.seconds else 1.0
+        return max(seconds, self.spent / self.evaluations if self.evaluations else 1.0)
+
     def pay(self, evaluations: float) -> None:
         self.spent += evaluations
         if self.whole is not None:
             self.whole.pay(evaluations)
+
+    def stop(self) -> None:
+        """Stop the clock of this share, while its whole goes on."""
+        if self.stopped is None:
+            self.stopped = time.monotonic()
+
+    def go_on(self) -> None:
+        if self.stopped is not None:
+            self.began += time.monotonic() - self.stopped
+            self.stopped = None

@@ -1,12 +1,15 @@
 """The gradient that estimates are compared with."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, final
 
 import numpy as np
 
-__all__ = ["NoReference", "Reference"]
+__all__ = ["NO_LIMITS", "NoReference", "Reference"]
+
+NO_LIMITS = (math.inf, math.inf)
 
 
 @final
@@ -18,6 +21,8 @@ class Reference:
     groups: np.ndarray
     remark: str = ""
     """What a reader of a comparison should know, as a sentence: who was left out of measuring it, and why."""
+    allowed: tuple[float, float] = NO_LIMITS
+    """The seconds and the evaluations of the cost that it was allowed, where more of them would make a better one."""
 
     @cached_property
     def gradient(self) -> np.ndarray:
@@ -35,3 +40,5 @@ class NoReference:
     """There is none, and why, as a sentence; '' where nobody could measure one."""
 
     remark: str = ""
+    allowed: tuple[float, float] = NO_LIMITS
+    """As of a reference: with more of these there may be one."""

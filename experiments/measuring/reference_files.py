@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from experiments.machine.caching import cache_folder
 from experiments.machine.files import replacing
 from experiments.machine.provenance import version
 from experiments.measuring.reference import NoReference, Reference
-from experiments.statistics import GROUPS
+from experiments.statistics import GROUPS, relative_error
 
 __all__ = ["Kept", "folder", "forget", "keep", "kept", "key_of", "read"]
 
@@ -34,6 +35,10 @@ class Kept:
     measured: bool
     """False: that there is no reference has been found."""
     remark: str
+    error: float | None = None
+    """The standard error along the gradient, relative to it; None: it is not known."""
+    allowed: tuple[float | None, float | None] = (None, None)
+    """The seconds and evaluations that it was allowed, where more would make a better one."""
 
 
 def key_of(workload: Workload) -> str:
@@ -55,10 +60,11 @@ def read(key: str, size: int) -> Reference | NoReference | None:
     if found is None:
         return None
     groups, about = found
+    seconds, evaluations = (math.inf if value is None else float(value) for value in about.get("allowed", (None, None)))
     if not about["measured"]:
-        return NoReference(about["remark"])
+        return NoReference(about["remark"], (seconds, evaluations))
     fits = groups.shape == (GROUPS, size) and np.isfinite(groups).all()
-    return Reference("measured", groups, about["remark"]) if fits else None
+    return Reference("measured", groups, about["remark"], (seconds, evaluations)) if fits else None
 
 
 def keep(key: str, workload: Workload, found: Reference | NoReference) -> None:
@@ -69,6 +75,8 @@ def keep(key: str, workload: Workload, found: Reference | NoReference) -> None:
         "objective": workload.objective.name,
         "measured": measured,
         "remark": found.remark,
+        "error": relative_error(found.groups) if measured else None,
+        "allowed": [value if math.isfinite(value) else None for value in found.allowed],
     }
     groups = found.groups if measured else np.zeros((0, 0))
     with suppress(OSError, ValueError), replacing(_file(key)) as temporary, temporary.open("wb") as stream:

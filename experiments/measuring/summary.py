@@ -17,13 +17,9 @@ from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups, Interval
 from experiments.terminal.numbers import percent
 
-__all__ = ["ABOUT_CODE", "diagnostics_of", "summarised"]
+__all__ = ["diagnostics_of", "summarised"]
 
 ROUNDING_MARGIN = 2.0
-
-
-ABOUT_CODE = (DeprecationWarning, FutureWarning, PendingDeprecationWarning)
-"""Warnings that say nothing of the numbers."""
 
 
 WITHIN_ROUNDING = "bias_within_rounding"

@@ -124,7 +124,7 @@ class Answer:
         known = list(dict.fromkeys(one.estimator for one in self.ranking))
         return [
             *(self._alike(estimator) for estimator in known if estimator in self.same.values()),
-            *lines((name, f"not measured, as the budget is too small: {why}") for name, why in self.left_out.items()),
+            *lines((name, f"not measured: {why}") for name, why in self.left_out.items()),
             *lines(self._warnings(tied=False), short=True),
             *(f"{name}: {text}" for name, text in alike if text),
         ]
@@ -180,7 +180,7 @@ class Answer:
     def text(self, *, reasons: bool = False) -> str:
         """The table, the advice and the code; with `reasons` why the other estimators are not in it."""
         if self.useless:
-            return folded(self.advice)
+            return "\n".join(map(folded, [self.advice, *self.others]))
         title = f"{self.problem.spec}, num_samples = {self._samples}; ≈: not told apart from the first"
         head = [INTERRUPTED if self.interrupted else "", title, self.reference]
         parts = [as_text(self.standings, "\n".join(folded(line) for line in head if line), self.by)]

@@ -1,7 +1,7 @@
 """`rank`: which estimator to use on a problem, and with how many samples."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import SupportsIndex, get_args
 
 import torch
@@ -18,7 +18,7 @@ from experiments.ranking.candidates import Candidates, across, candidates, chose
 from experiments.ranking.contest import Contest, Outcome
 from experiments.ranking.entries import Entry
 from experiments.ranking.order import By, named
-from experiments.terminal.progress import narrator
+from experiments.terminal.progress import narrator, silent
 
 __all__ = ["SECONDS", "one_thread", "rank"]
 
@@ -38,12 +38,14 @@ def rank(
     dtype: str | torch.dtype = "float32",
     seed: int = 0,
     fresh: bool = False,
+    progress: bool = True,
 ) -> Answer:
     """Estimators on a problem, best first by MSE × time or MSE × evaluations; printed, what `gradmark rank` prints.
 
     With several `num_samples` each estimator takes part with each of them. `estimators` are specs or objects; None:
     every one that supports the problem. The budget of all together is `seconds` (60 where no budget is given),
-    `evaluations` of the cost, or both, whichever ends first. `fresh` measures the reference gradient anew.
+    `evaluations` of the cost, or both, whichever ends first. `fresh` measures the reference gradient anew; `progress`
+    tells on stderr what is done.
 
     Ctrl-C ends it early: the answer is what was known by then. Raises TypeError for a spec in place of a problem and
     ValueError for a device that is not there, an unknown estimator, a problem that does not keep to the interface.
@@ -64,8 +66,8 @@ def rank(
         contest = Contest(problem, str(device), seed, budget, kind, by)
         own = {one.spec: one for one in made or () if not _registered(one)}
         entries = [Entry(spec, few, own.get(spec)) for few, found in able.items() for spec in found.supported]
-        with narrator() as progress:
-            outcome = contest.measure(entries, progress)
+        with narrator() if progress else nullcontext(silent()) as told:
+            outcome = contest.measure(entries, told)
     return _answer(problem, able, outcome, by, {spec: repr(one) for spec, one in own.items()})
 
 

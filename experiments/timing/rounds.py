@@ -19,10 +19,11 @@ from experiments.machine.provenance import cpu_name
 from experiments.statistics import Interval, work_normalized
 from experiments.timing.kernels import kernel_seconds
 
-__all__ = ["BLOCK_SECONDS", "ROUNDS", "Timed", "Timing", "time_gradients"]
+__all__ = ["BLOCK_SECONDS", "MOST_CALLS", "ROUNDS", "Timed", "Timing", "device_name", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
+MOST_CALLS = 1000
 LONGEST = 1.0
 """Seconds that a call with many replicates may be expected to take."""
 STEEPEST = 64
@@ -119,6 +120,11 @@ class Timed:
         return cls(workload, one, None, (_calls_in_a_block(one, min(block_seconds, BLOCK_SECONDS)), 0), None)
 
     @classmethod
+    def in_calls(cls, workload: Workload, calls: int) -> "Timed":
+        """The same for a workload that is warm, in blocks of so many calls."""
+        return cls(workload, _step(workload, 1), None, (calls, 0), None)
+
+    @classmethod
     def step(cls, workload: Workload, step: Callable[[], None]) -> "Timed":
         """A training step at R = 1, which does more than one gradient."""
         synchronised = _synchronised(step, workload.device)
@@ -192,7 +198,7 @@ def _seconds(step: Callable[[], None], calls: int) -> float:
 def _calls_in_a_block(step: Callable[[], None], block_seconds: float = BLOCK_SECONDS) -> int:
     """Calls that fill a block, found on a step that is warm (compiled, caches filled)."""
     _seconds(step, 1)
-    return max(1, min(1000, round(block_seconds / _seconds(step, 1))))
+    return max(1, min(MOST_CALLS, round(block_seconds / _seconds(step, 1))))
 
 
 def device_name(device: torch.device) -> str:

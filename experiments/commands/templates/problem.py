@@ -16,7 +16,8 @@ class MyProblem(Problem):
     r"""$f = \sum_i (x_i - k)^2$ under a diagonal Gaussian."""
 
     # Options, each with a default: `my-problem:dim=8,k=0`. With jumps in f, add
-    # `differentiable: ClassVar[bool] = False`.
+    # `differentiable: ClassVar[bool] = False`; where f is known at samples of q alone, as from an environment,
+    # `sampled_only: ClassVar[bool] = True`.
     dim: int = 2
     k: float = 1.0
 

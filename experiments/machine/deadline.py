@@ -1,0 +1,65 @@
+"""An end for what may take too long."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["TimeUp", "deadline"]
+
+
+SOON = 1e-3
+"""Seconds until it is tried again where nothing may be interrupted."""
+CHANGES = ("__enter__", "__exit__")
+"""Methods that change what holds for everybody, or undo that: torch.no_grad would stay for good."""
+
+
+class TimeUp(BaseException):
+    """The time is over. No Exception, as KeyboardInterrupt is none: code that catches any of those does not stop it."""
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer, by `TimeUp`, where Ctrl-C would interrupt it: between two steps of Python.
+
+    An import, and the way into a context or out of it, come to their ends first. Nothing is interrupted outside the
+    main thread, or where the system has no timers. A deadline within another ends with that if it is the earlier one.
+    """
+    able = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    if not able or not math.isfinite(seconds):
+        yield
+        return
+    active = [True]
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        if not active[0]:
+            return
+        if _may_not_stop(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON)
+        else:
+            raise TimeUp
+
+    began, before = time.monotonic(), signal.getsignal(signal.SIGALRM)
+    outer = signal.getitimer(signal.ITIMER_REAL)[0]
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, outer or math.inf), 1e-3))
+    try:
+        yield
+    finally:
+        active[0] = False
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), 1e-3))
+
+
+def _may_not_stop(frame: FrameType | None) -> bool:
+    """Whether a context is entered or left, or a module imported, which would stay half done."""
+    while frame is not None:
+        if frame.f_code.co_name in CHANGES or frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,181 @@
+"""The estimators that measure a reference gradient together, and finite differences as their judge."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from estimators.noise import derive_seed
+from estimators.registry import make_estimator
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.machine.errors import reason
+from experiments.measuring import doubling
+from experiments.measuring.differences import (
+    DIFFERENCES,
+    Differences,
+    applicable,
+    differences_along,
+    directions,
+    halves,
+    step_for,
+)
+from experiments.measuring.mean_score import wrong_score
+from experiments.measuring.moments import Sampling
+from experiments.measuring.purse import Purse
+from experiments.measuring.votes import Candidate, Decision, decide
+from experiments.statistics import GROUPS
+from experiments.timing.price import Price
+
+__all__ = ["TOO_DEAR", "Race"]
+
+OPENING = 8
+"""Gradients of every candidate that a replicate of the first look takes: pilots, the judge's steps and itself."""
+TOO_DEAR = "the budget does not allow it"
+
+
+@dataclass
+class Race:
+    """The candidates that measure, and those that cannot and why."""
+
+    num_samples: int
+    purse: Purse = field(default_factory=Purse)
+    runs: dict[str, Sampling] = field(default_factory=dict)
+    prices: dict[str, Price] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    units: np.ndarray | None = None
+    judge: Sampling | None = None
+    spent: dict[str, float] = field(default_factory=dict)
+    """Seconds of what each has measured."""
+
+    def enter(self, workload: Workload, spec: str) -> None:
+        """Let an estimator take part, unless it does not claim to be fit for that."""
+        try:
+            estimator = make_estimator(spec)
+            if estimator.refusal(workload.problem, self.num_samples):
+                return
+            if estimator.claim(workload.problem, self.num_samples) == "biased":
+                return
+            run = _prepared(workload, spec, self.num_samples)
+            if estimator.traits.mechanism == "score function" and (why := wrong_score(run)):
+                self.left_out[spec] = why
+                return
+            self.prices[spec] = Price.of(run)
+        except Exception as error:
+            self.left_out[spec] = reason(error)
+            return
+        self.purse.pay(self.prices[spec].spent)
+        self.runs[spec] = Sampling(run, None)
+
+    def affords(self, replicates: int, part: float = 1.0) -> bool:
+        """Whether all can reach a number of replicates with a part of what is left."""
+        missing = {spec: max(replicates - run.replicates, 0) for spec, run in self._all.items()}
+        seconds = sum(self._seconds(spec, count) for spec, count in missing.items())
+        evaluations = sum(self._each(spec) * count for spec, count in missing.items())
+        return self.purse.allows(seconds / part, evaluations / part)
+
+    def opens_with(self, replicates: int) -> bool:
+        """Whether half of what is left allows the first look with so many: for all, and for the judge."""
+        seconds = sum(price.seconds(OPENING * replicates) for price in self.prices.values())
+        evaluations = sum(OPENING * replicates * price.evaluations for price in self.prices.values())
+        return self.purse.allows(2 * seconds, 2 * evaluations)
+
+    def affordable(self, spec: str) -> int:
+        """The replicates that one can still reach alone."""
+        run = self.runs[spec]
+        pace, each = self._seconds(spec, run.replicates) / run.replicates, self._each(spec)
+        more = min(self.purse.seconds_left / max(pace, 1e-12), self.purse.evaluations_left / each)
+        return run.replicates + (0 if more < GROUPS else int(min(more, 2**40)))
+
+    def grow(self, replicates: int) -> None:
+        """Let all reach a number of replicates; whoever cannot is left out."""
+        for spec in list(self._all):
+            if why := self.grown(spec, replicates):
+                self.leave_out(spec, why)
+
+    def grown(self, spec: str, replicates: int) -> str | None:
+        """Why a run did not reach a number of replicates; None: it did."""
+        run, before = self._all[spec], self.purse.elapsed
+        have = run.replicates
+        try:
+            doubling.reach(run, replicates)
+        except Exception as error:
+            return reason(error)
+        self.purse.pay(self._each(spec) * (run.replicates - have))
+        self.spent[spec] = self.spent.get(spec, 0.0) + self.purse.elapsed - before
+        return "some of its gradients are not finite" if run.nonfinite else None
+
+    def leave_out(self, spec: str, why: str) -> None:
+        self.left_out[spec] = why
+        if spec == DIFFERENCES:
+            self.judge = None
+        else:
+            del self.runs[spec]
+
+    def decision(self) -> Decision:
+        candidates = [_candidate(spec, run) for spec, run in self.runs.items() if run.groups is not None]
+        return decide(candidates, self._differences())
+
+    def appoint_judge(self, workload: Workload, replicates: int) -> None:
+        """Finite differences, along directions and with a step that so many replicates of other noise choose."""
+        mechanisms = {spec: run.workload.estimator.traits.mechanism for spec, run in self.runs.items()}
+        spec = next((spec for spec, mechanism in mechanisms.items() if mechanism == "pathwise"), None)
+        if spec is None or not applicable(self.runs[spec].workload):
+            return
+        if not self.opens_with(replicates):
+            self.left_out[DIFFERENCES] = TOO_DEAR
+            return
+        try:
+            pilots = {one: self._pilot(workload, one, replicates) for one in self.runs}
+            units = directions(pilots[spec].workload, [found for run in pilots.values() if (found := run.groups)])
+            step = step_for(pilots[spec].workload, units, replicates, self.purse)
+            if step is not None:
+                self.units, self.judge = units, differences_along(self.runs[spec].workload, units, step)
+        except Exception as error:
+            self.left_out[DIFFERENCES] = reason(error)
+
+    def _pilot(self, workload: Workload, spec: str, replicates: int) -> Sampling:
+        run = Sampling(_prepared(workload, spec, self.num_samples, "directions of the reference"), None)
+        doubling.reach(run, replicates)
+        self.purse.pay(run.replicates * self._each(spec))
+        return run
+
+    def _differences(self) -> Differences | None:
+        if self.judge is None or self.units is None or self.judge.groups is None:
+            return None
+        return Differences(self.units, *halves(self.judge.groups))
+
+    @property
+    def _all(self) -> dict[str, Sampling]:
+        return self.runs if self.judge is None else {**self.runs, DIFFERENCES: self.judge}
+
+    def _each(self, spec: str) -> int:
+        """Evaluations of the cost for a replicate."""
+        if spec != DIFFERENCES or self.units is None:
+            return self.prices[spec].evaluations
+        return 4 * len(self.units) * self.num_samples
+
+    def _seconds(self, spec: str, replicates: int) -> float:
+        """What more replicates take: at the pace so far, or by the price."""
+        run = self._all[spec]
+        if run.replicates:
+            return replicates * self.spent.get(spec, 0.0) / run.replicates
+        if spec != DIFFERENCES or self.units is None:
+            return self.prices[spec].seconds(replicates)
+        return 4 * len(self.units) * min(price.seconds(replicates) for price in self.prices.values())
+
+
+def _prepared(workload: Workload, spec: str, num_samples: int, purpose: str = "reference") -> Workload:
+    return prepare(
+        workload.problem,
+        make_estimator(spec),
+        num_samples,
+        seed=derive_seed(purpose),
+        device=str(workload.device),
+        dtype="float64",
+    )
+
+
+def _candidate(spec: str, run: Sampling) -> Candidate:
+    assert run.groups is not None
+    mechanism = run.workload.estimator.traits.mechanism or spec
+    return Candidate(spec, mechanism, run.groups, list(run.workload.places.values()))

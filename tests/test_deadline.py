@@ -1,0 +1,111 @@
+"""What takes too long is interrupted, and leaves nothing half done; evaluations of a cost are counted."""
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+
+import pytest
+import torch
+from measurements import Custom
+
+from experiments.gradients.metering import NoneLeft, metered
+from experiments.machine.deadline import TimeUp, deadline
+from experiments.measuring.purse import Purse
+from experiments.ranking.bounded import OutOfBudget, bounded
+
+SHORT = 0.05
+
+
+def for_ever() -> None:
+    while True:
+        try:
+            torch.zeros(1) + 1
+        except Exception:
+            continue
+
+
+def test_what_takes_too_long_ends_whatever_it_catches() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(TimeUp), deadline(SHORT):
+        for_ever()
+    assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    with deadline(SHORT):
+        pass
+    time.sleep(2 * SHORT)
+
+
+def test_the_earlier_of_two_deadlines_holds() -> None:
+    with pytest.raises(TimeUp), deadline(SHORT), deadline(60.0):
+        for_ever()
+    with pytest.raises(TimeUp), deadline(4 * SHORT):
+        with pytest.raises(TimeUp), deadline(SHORT):
+            for_ever()
+        for_ever()
+
+
+def test_without_an_end_nothing_is_interrupted() -> None:
+    with deadline(math.inf):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
+
+
+@dataclass
+class Slow:
+    """A context that takes longer to leave than there is time."""
+
+    left: bool = False
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        until = time.monotonic() + 3 * SHORT
+        while time.monotonic() < until:
+            pass
+        self.left = True
+
+
+def test_a_context_is_left_before_anything_is_interrupted() -> None:
+    slow = Slow()
+    with pytest.raises(TimeUp), deadline(SHORT):
+        with slow:
+            pass
+        for_ever()
+    assert slow.left
+
+
+def test_gradients_are_on_after_an_interruption() -> None:
+    """`torch.no_grad` is entered and left thousands of times meanwhile."""
+    for _ in range(5):
+        with pytest.raises(TimeUp), deadline(SHORT / 2):
+            while True:
+                with torch.no_grad():
+                    torch.zeros(1) + 1
+        assert torch.is_grad_enabled()
+
+
+def test_evaluations_are_counted_those_of_copies_too() -> None:
+    problem = Custom()
+    params = {name: value[None] for name, value in problem.initial_params().items()}
+    with metered(problem, 100) as meter:
+        problem.to("cpu", torch.float32).cost(torch.zeros(4, 5, 2), params)
+        problem.cost(torch.zeros(4, 5, 2), params)
+    assert meter.evaluations == 40
+    problem.cost(torch.zeros(4, 5, 2), params)
+    assert meter.evaluations == 40
+    with pytest.raises(NoneLeft), metered(problem, 30):
+        for _ in range(2):
+            problem.cost(torch.zeros(4, 5, 2), params)
+    assert not hasattr(problem.cost, "__wrapped__")
+
+
+def test_who_takes_too_many_evaluations_is_out_of_budget_and_pays_for_them() -> None:
+    problem, purse = Custom(), Purse(evaluations=50.0)
+    params = {name: value[None] for name, value in problem.initial_params().items()}
+    with bounded(problem, purse):
+        problem.cost(torch.zeros(4, 5, 2), params)
+    assert purse.evaluations_left == 30
+    with pytest.raises(OutOfBudget), bounded(problem, purse):
+        problem.cost(torch.zeros(4, 10, 2), params)
+    assert purse.empty
+    with pytest.raises(OutOfBudget), bounded(problem, Purse(SHORT)):
+        for_ever()
