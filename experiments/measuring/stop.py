@@ -12,8 +12,8 @@ MAX_REPLICATES = 10**12
 class Stop:
     """When a cell has enough replicates. ValueError: out of range.
 
-    They grow by half from 20,000 (fewer where gradients are large or take long: `pace.py`) until the figures are precise
-    enough, or a budget ends it; or there are exactly `replicates` of them (rounded up to a multiple of 64).
+    They grow by half from 20,000 (fewer where gradients are large or take long: `pace.py`) until the figures are
+    precise enough, or a budget ends it; or there are exactly `replicates` of them (rounded up to a multiple of 64).
     """
 
     replicates: int | None = None
