@@ -71,7 +71,7 @@ def test_all_of_the_script_runs_on_the_cpu(tmp_path: Path):
     assert done.stdout.count("left out: needs CUDA") == len(checks.NEEDS_CUDA)
     found = pd.read_csv(tmp_path / "table.csv")
     assert set(found["case"]) == {case.name for case in DEVICE_CASES}
-    assert (found["ratio"] > 0).all() and COMPILED in set(found["implementation"])
+    assert bool((found["ratio"] > 0).all()) and COMPILED in set(found["implementation"])
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -87,14 +87,15 @@ def test_a_table_names_the_device_and_says_what_was_left_out(tmp_path: Path):
     made.measure([PATHWISE])
     found = pd.read_csv(tmp_path / "table.csv")
     assert list(found["implementation"]) == [EAGER, LOOP, "generator alone", EAGER, COMPILED]
-    assert (found["ratio"] > 0).sum() == 3 and found["peak_bytes"][0] > 0 and not made.wrong
+    assert list(found["ratio"].notna()) == [True] * 3 + [False] * 2 and not made.wrong
+    assert list(found["peak_bytes"].notna()) == [True] + [False] * 4
     text = (tmp_path / "table.md").read_text("utf-8")
     assert text.startswith("On: cpu ") and "right: 3 bytes" in text and text.count(run.NO_TIME) == 2
 
 
 def test_wrong_gradients_and_checks_that_fail_are_told(monkeypatch: pytest.MonkeyPatch):
     exact = known_gradient(PATHWISE)
-    monkeypatch.setattr(speed, "known", lambda case, device: 1.05 * exact)
+    monkeypatch.setattr(speed, "known", lambda case, device, others: 1.05 * exact)
     made = started()
     (row, *_) = made._measured(PATHWISE, compile=False)
     assert made.wrong and "standard errors from the gradient" in row["wrong"]

@@ -163,6 +163,7 @@ def short_of_memory(device: str, quick: bool) -> str:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert any("fit into the memory" in text for text in found.warnings), "16 MB were enough"
+    assert found.reference_gradient is not None
     z = np.abs(np.concatenate([(found.mean[name] - found.reference_gradient[name]).ravel() for name in found.mean]))
     z /= np.sqrt(np.concatenate([found.variance[name].ravel() for name in found.mean]) / found.replicates)
     assert z.max() < STANDARD_ERRORS + 1, f"the mean is {z.max():.1f} standard errors from the gradient"

@@ -37,7 +37,7 @@ def limits(case: Case, device: str) -> tuple[dict[str, tuple[Callable[[], object
     return found | {"fused Philox kernel": (fused, replicates)}, []
 
 
-def philox_is_normal(device: str) -> str:
+def philox_is_normal(device: str, quick: bool) -> str:
     """The sums of the kernel have the variance of sums of normals."""
     philox = importlib.import_module("benchmarks.gpu.philox")
     found = philox.sums(3, 2**16, 1_000, torch.device(device)) / 1_000**0.5

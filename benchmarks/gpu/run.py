@@ -36,8 +36,8 @@ class Run:
     @property
     def _speed(self) -> Speed:
         if self.quick:
-            return Speed(self.device, rounds=3, seconds=0.01, check_seconds=0.0, loops=25)
-        return Speed(self.device, rounds=7, seconds=0.1, check_seconds=0.5, loops=50)
+            return Speed(self.device, rounds=2, seconds=0.01, check_seconds=0.0, loops=25, others=128)
+        return Speed(self.device, rounds=7, seconds=0.1, check_seconds=0.5, loops=50, others=2_048)
 
     def check(self) -> None:
         checks: dict[str, Callable[[str, bool], str]] = CHECKS | {"fused Philox kernel": philox_is_normal}

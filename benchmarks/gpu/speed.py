@@ -40,6 +40,8 @@ class Speed:
     check_seconds: float
     loops: int
     """Gradients of the plain loop in a block."""
+    others: int
+    """Replicates of another estimator, where nobody knows the gradient."""
 
     def rows(self, case: Case, compile: bool) -> list[dict[str, Any]]:
         """Gradmark, eager or compiled, beside the plain loop; with the eager one the limits of the generators too.
@@ -55,7 +57,7 @@ class Speed:
             blocks = {name: block, LOOP: loop(one_gradient(case, self.device), self.loops)}
             checked = {each: moments(call, self.check_seconds) for each, call in blocks.items()}
         notes = [str(warning.message) for warning in caught if "could not be compiled" in str(warning.message)]
-        wrong = faults({"gradmark": checked[name]} | checked, known(case, self.device))
+        wrong = faults({"gradmark": checked[name]} | checked, known(case, self.device, self.others))
         beside, left_out = ({}, []) if compile else limits(case, self.device)
         seconds = self._seconds({name: (block, size), LOOP: (blocks[LOOP], self.loops)} | beside)
         rows = [self._row(case, each, seconds, wrong.get(each, "")) for each in seconds if not compile or each == name]
@@ -117,6 +119,6 @@ class Speed:
 
 
 @cache
-def known(case: Case, device: str) -> np.ndarray:
+def known(case: Case, device: str, others: int) -> np.ndarray:
     """The gradient that means are compared with, found once."""
-    return known_gradient(case, device)
+    return known_gradient(case, device, others)

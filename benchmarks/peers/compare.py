@@ -100,13 +100,13 @@ def compare(case: Case, rounds: int) -> list[dict[str, object]]:
     return [row(case, name, seconds, wrong.get(name, ""), peaks.get(name)) for name in timed]
 
 
-def known_gradient(case: Case, device: str = "cpu") -> np.ndarray:
+def known_gradient(case: Case, device: str = "cpu", replicates: int = OTHER_REPLICATES) -> np.ndarray:
     """The exact gradient `[P]`; where nobody knows it, group means `[G, P]` of another estimator."""
     problem = problem_of(case)
     if case.name in OTHERS:
         other = prepare(problem, make_estimator(OTHERS[case.name]), case.num_samples, seed=1, device=device)
-        sampling = Sampling(other.at_most(OTHER_REPLICATES), None)
-        sampling.reach(OTHER_REPLICATES)
+        sampling = Sampling(other.at_most(replicates), None)
+        sampling.reach(replicates)
         assert sampling.groups is not None
         return sampling.groups.mean
     reference = find_reference(prepare(problem, make_estimator(case.estimator), case.num_samples, device=device))
