@@ -1,7 +1,7 @@
 """`gradmark rank`: which estimator to use on a problem, and with how many samples, best first by MSE × s."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -108,7 +108,7 @@ def command(
     return FAILED if answer.failed or answer.useless else WELL
 
 
-def _tell_failures(failed: dict[str, str], problem: str) -> None:
+def _tell_failures(failed: Mapping[str, str], problem: str) -> None:
     """A line a reason on stderr."""
     for why in dict.fromkeys(failed.values()):
         first, *others = [name for name, other in failed.items() if other == why]
