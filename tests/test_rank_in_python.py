@@ -75,7 +75,7 @@ def test_the_table_is_a_frame_with_the_figures_of_the_measurements() -> None:
     best = found.measurements[0]
     assert best.mse is not None
     assert table.loc[0, ["mse", "mse_low", "mse_high"]].tolist() == list(best.mse)
-    assert (table["figure"].diff().dropna() >= 0).all()
+    assert table["figure"].is_monotonic_increasing
 
 
 def test_a_class_of_a_notebook_is_ranked_with_an_estimator_of_one() -> None:

@@ -1,6 +1,7 @@
 """Costs that are known at samples alone: what each estimator says of where it evaluates them, against where it does."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar
@@ -30,6 +31,10 @@ class Asked(Problem):
     """Notes at which cells of the sample space its cost is asked; with NaN where the parameters have moved."""
 
     calls: list[Tensor] = field(default_factory=list)
+
+    @abstractmethod
+    def odds(self) -> Tensor:
+        """The probabilities of the cells."""
 
     def note(self, cells: Tensor, params: Params) -> None:
         at_home = all(torch.allclose(value.double(), start(self)[name]) for name, value in params.items())
@@ -169,7 +174,7 @@ def raising(kind: type[Asked]) -> Asked:
         def support(self, params: Params) -> Tensor | None:
             raise RuntimeError("no sum over states")
 
-    return Raising()
+    return Raising()  # pyright: ignore[reportAbstractUsage]
 
 
 @pytest.mark.parametrize("kind", [Bits, Choice])

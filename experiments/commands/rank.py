@@ -1,7 +1,7 @@
 """`gradmark rank`: which estimator to use on a problem, and with how many samples, best first by MSE × s."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +162,7 @@ def _draw(answer: "Answer | RaceAnswer", file: str) -> None:
         click.echo(f"wrote {file}", err=True)
 
 
-def _tell_failures(failed: dict[str, str], problem: str) -> None:
+def _tell_failures(failed: Mapping[str, str], problem: str) -> None:
     """A line a reason on stderr."""
     for why in dict.fromkeys(failed.values()):
         first, *others = [name for name, other in failed.items() if other == why]

@@ -200,8 +200,8 @@ class Sampling:
         groups, floor = self.moments.groups, self.rounding_floor
         if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
             return 0.0
-        exact = self.reference is not None and self.reference.kind == "exact"
-        known = exact and (np.abs(self.reference.gradient) <= floor).all()
+        exact = self.reference if self.reference is not None and self.reference.kind == "exact" else None
+        known = exact is not None and (np.abs(exact.gradient) <= floor).all()
         return 0.0 if known or cost_varies(self.workload, groups.replicates) else math.inf
 
     @property
