@@ -44,9 +44,9 @@ def command(
 ) -> int:
     """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
 
-    Half of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
-    these are told apart. Whatever the budget, each finishes learning, and has one block of replicates and a few
-    gradients timed. Where the problem does not know its gradient, that is measured first, once, outside the budget.
+    The budget is kept, fits and the gradient that estimates are compared with included. A third is for a first look at
+    all estimators, what is left for the ones that may still be the best, until these are told apart. Who cannot have 64
+    gradients within its share is left out, and a line says what it would take.
     """
     import torch
 

@@ -47,16 +47,16 @@ class Price:
     @property
     def rough(self) -> bool:
         """Only the first call is known."""
-        return len(self.calls) == 1
+        return len(self.calls) < 2
 
     @property
     def one(self) -> float:
-        return min(self.calls)
+        return min(self.calls, default=0.0)
 
     @property
     def spent(self) -> int:
         """Evaluations that it took to find out, at the most."""
-        return (1 if self.rough else MOST_GRADIENTS) * self.evaluations
+        return (len(self.calls) if self.rough else MOST_GRADIENTS) * self.evaluations
 
     def seconds(self, replicates: int) -> float:
         """Of so many replicates together."""
