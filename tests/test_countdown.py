@@ -5,7 +5,7 @@ import time
 
 import pytest
 from rich.console import Console
-from rich.progress import Task
+from rich.progress import Task, TaskID
 
 from experiments.terminal import progress
 from experiments.terminal.progress import Narrator, _Done, _TimeLeft
@@ -40,7 +40,7 @@ def test_a_short_countdown_says_nothing() -> None:
 
 
 def test_a_time_that_is_not_known_is_not_shown() -> None:
-    waiting = Task(1, "measuring", 36.0, 0.0, _get_time=time.monotonic)
+    waiting = Task(TaskID(1), "measuring", 36.0, 0.0, _get_time=time.monotonic)
     assert not str(_TimeLeft().render(waiting)) and str(_Done().render(waiting)) == " 0/36"
-    counting = Task(2, "ranking", 1.0, 0.3, fields={"counts_down": True}, _get_time=time.monotonic)
+    counting = Task(TaskID(2), "ranking", 1.0, 0.3, fields={"counts_down": True}, _get_time=time.monotonic)
     assert not str(_TimeLeft().render(counting)) and not str(_Done().render(counting))

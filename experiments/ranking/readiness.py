@@ -17,6 +17,9 @@ from experiments.timing.price import MOST_GRADIENTS, Price
 
 __all__ = ["Readiness", "amount"]
 
+BEYOND = 2.0
+"""Shares that it may take to find out a price: a price that is only guessed keeps out who would fit."""
+
 
 @dataclass
 class Readiness:
@@ -53,7 +56,7 @@ class Readiness:
         for entry, own in _shared(list(workloads), purse, 1.0):
             self.tell(f"how long {entry.spec} takes")
             try:
-                with bounded(self.problem, Purse(own.seconds_left)):
+                with bounded(self.problem, Purse(BEYOND * own.seconds_left)):
                     found[entry] = _price(workloads[entry], own)
                 own.pay(found[entry].spent)
             except OutOfBudget:
@@ -87,7 +90,7 @@ def _price(workload: Workload, own: Purse) -> Price:
     if not own.allows(0.0, evaluations):
         return Price((), 0.0, evaluations)
     able = own.allows(0.0, MOST_GRADIENTS * evaluations)
-    return Price.of(workload, own.seconds_left if able else 0.0)
+    return Price.of(workload, BEYOND * own.seconds_left if able else 0.0)
 
 
 def amount(of_seconds: float, evaluations: float) -> str:

@@ -12,8 +12,8 @@ __all__ = ["Price"]
 
 FEW = 4
 """Replicates of the call that tells what further ones add to the first."""
-MOST_GRADIENTS = 2 + FEW
-"""Gradients that it may take to find out."""
+CALLS, MOST_GRADIENTS = 3, 2 + FEW
+"""Calls and gradients that it may take to find out."""
 
 
 @final
@@ -39,7 +39,7 @@ class Price:
         """
         evaluations = workload.estimator.evaluations(workload.problem, workload.num_samples)
         first = seconds(workload, 1)
-        if first * MOST_GRADIENTS > allowed:
+        if first * CALLS > allowed:
             return cls((first,), first, evaluations)
         calls, several = (first, seconds(workload, 1)), seconds(workload, FEW)
         return cls(calls, max(several - min(calls), 0.0) / (FEW - 1), evaluations)
