@@ -31,7 +31,7 @@ def command(clear: bool, problems: tuple[str, ...]) -> None:
         click.echo(f"{removed} removed from {folder()}")
         return
     rows = [
-        [one.problem, one.objective, "measured" if one.measured else "none found", one.remark]
+        [one.problem, one.objective, _known(one.measured, one.error), one.remark]
         for one in kept()
         if wanted is None or one.problem in wanted
     ]
@@ -39,3 +39,10 @@ def command(clear: bool, problems: tuple[str, ...]) -> None:
         print_table(["problem", "gradient of", "reference", "remark"], rows, title=str(folder()))
     else:
         click.echo(f"no reference gradients in {folder()}")
+
+
+def _known(measured: bool, error: float | None) -> str:
+    """How well, in a few words."""
+    from experiments.terminal.numbers import percent
+
+    return (f"to {percent(error)}" if error else "measured") if measured else "none found"

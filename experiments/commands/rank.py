@@ -78,9 +78,9 @@ def command(
 ) -> int:
     """Every estimator that supports a problem, best first by MSE times seconds, and which one to use.
 
-    A part of the budget is for a first look at all estimators, the rest for the ones that may still be the best, until
-    these are told apart. Learning is in it, and so is the gradient that errors are against, where it has to be
-    measured. What is too dear for its share is left out, and told with what it would take.
+    The budget is kept, fits and the gradient that estimates are compared with included. A third is for a first look at
+    all estimators, what is left for the ones that may still be the best, until these are told apart. Who cannot have 64
+    gradients within its share is left out, and a line says what it would take.
 
     --by training lets the best three unbiased and the best two biased estimators train the problem for the same
     seconds, which takes two thirds of the budget, and says which reaches the lowest objective.

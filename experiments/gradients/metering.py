@@ -27,7 +27,7 @@ class Meter:
 
 @contextmanager
 def metered(problem: Problem, allowed: float) -> Iterator[Meter]:
-    """Count the evaluations of a problem's cost, those of its copies included; `NoneLeft` ends what takes too many.
+    """Count the evaluations of a problem's cost, those of its copies included; `NoneLeft` refuses what is too many.
 
     The class of the problem is changed for that time. A call counts as many evaluations as it returns costs.
     """
@@ -36,10 +36,10 @@ def metered(problem: Problem, allowed: float) -> Iterator[Meter]:
 
     @wraps(cost)
     def counted(self: Problem, x: Tensor, params: Params) -> Tensor:
+        if meter.evaluations + x.shape[:2].numel() > allowed:
+            raise NoneLeft
         found = cost(self, x, params)
         meter.evaluations += found.numel()
-        if meter.evaluations > allowed:
-            raise NoneLeft
         return found
 
     type.__setattr__(cls, "cost", counted)

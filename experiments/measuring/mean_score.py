@@ -18,8 +18,10 @@ from experiments import statistics
 from experiments.gradients.fingerprint import fingerprint
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.measuring import doubling
 from experiments.measuring.edges import lost_samples
 from experiments.measuring.moments import Sampling
+from experiments.measuring.purse import Purse
 from experiments.statistics import GROUPS
 
 __all__ = ["LEVEL", "WRONG_SCORE", "mean_score", "wrong_score"]
@@ -69,23 +71,26 @@ class Constant(Problem):
         return Constant(self.base.to(device, dtype))
 
 
-def wrong_score(workload: Workload) -> str:
-    """Why score functions are biased on the distribution of a workload, in its dtype; '': nothing says so."""
-    return lost_samples(workload).by_score or (WRONG_SCORE if mean_score(workload) < LEVEL else "")
+def wrong_score(workload: Workload, purse: Purse | None = None) -> str:
+    """Why score functions are biased on the distribution of a workload, in its dtype; '': nothing says so.
+
+    The mean of the score is known as well as a purse allows.
+    """
+    return lost_samples(workload).by_score or (WRONG_SCORE if mean_score(workload, purse) < LEVEL else "")
 
 
-def mean_score(workload: Workload) -> float:
-    """The p-value of E[score] = 0 on the distribution of a workload, in its dtype.
+def mean_score(workload: Workload, purse: Purse | None = None) -> float:
+    """The p-value of E[score] = 0 on the distribution of a workload, in its dtype, from what a purse allows.
 
     1 where the score is refused beforehand, and 0 where it is not finite. It is found once a process.
     """
     key = (type(workload.problem), f"{workload.dtype} {workload.device} {fingerprint(workload)}")
     if key not in _found:
-        _found[key] = _p_value(workload)
+        _found[key] = _p_value(workload, purse or Purse())
     return _found[key]
 
 
-def _p_value(workload: Workload) -> float:
+def _p_value(workload: Workload, purse: Purse) -> float:
     event = workload.problem.initial_distribution.event_shape.numel()
     num_samples = max(1, min(ELEMENTS // (MOST * event), MOST_SAMPLES))
     problem, score = Constant(workload.problem), ScoreFunction()
@@ -95,7 +100,7 @@ def _p_value(workload: Workload) -> float:
     affordable = min(ELEMENTS // (num_samples * event), ENTRIES // max(scores.size, 1))
     replicates = max(FEWEST, min(affordable, MOST)) // GROUPS * GROUPS
     sampling = Sampling(scores.at_most(replicates), None)
-    sampling.reach(replicates)
+    doubling.reach(sampling, replicates, Purse(purse.seconds_left))
     groups = sampling.groups
     assert groups is not None
     if sampling.nonfinite:

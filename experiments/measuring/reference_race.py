@@ -30,6 +30,8 @@ __all__ = ["TOO_DEAR", "Race"]
 
 OPENING = 8
 """Gradients of every candidate that a replicate of the first look takes: pilots, the judge's steps and itself."""
+SCORE = 0.1
+"""The part of what is left that the test of E[score] = 0 may take."""
 TOO_DEAR = "the budget does not allow it"
 
 
@@ -56,7 +58,10 @@ class Race:
             if estimator.claim(workload.problem, self.num_samples) == "biased":
                 return
             run = _prepared(workload, spec, self.num_samples)
-            if estimator.traits.mechanism == "score function" and (why := wrong_score(run)):
+            why = ""
+            if estimator.traits.mechanism == "score function":
+                why = wrong_score(run, self.purse.share(SCORE))
+            if why:
                 self.left_out[spec] = why
                 return
             self.prices[spec] = Price.of(run)

@@ -26,4 +26,7 @@ class Budget:
 
     def opened(self) -> Purse:
         """All of it, from now on."""
-        return Purse(*(math.inf if value is None else float(value) for value in (self.seconds, self.evaluations)))
+        seconds, evaluations = (
+            math.inf if value is None else float(value) for value in (self.seconds, self.evaluations)
+        )
+        return Purse(seconds, evaluations)

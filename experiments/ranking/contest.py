@@ -14,6 +14,7 @@ from experiments.ranking.entries import Entry
 from experiments.ranking.opening import Opening
 from experiments.ranking.order import By
 from experiments.ranking.phases import Going
+from experiments.ranking.readiness import Readiness
 from experiments.terminal.progress import Narrator
 
 __all__ = ["Contest", "Outcome"]
@@ -59,7 +60,8 @@ class Contest:
         if not entries:
             return Outcome([], {}, {})
         import_module("torch._dynamo")  # torch does so where memory is first measured: that is start-up, no estimator's
-        going = Going(self.budget.opened(), Opening(self.problem, self._place, progress.doing), progress, self.by)
+        opening = Opening(Readiness(self.problem, self._place, progress.doing))
+        going = Going(self.budget.opened(), opening, progress, self.by)
         interrupted = False
         try:
             with progress.countdown("ranking", lambda: going.purse.part_spent, going.told):
@@ -68,7 +70,7 @@ class Contest:
             interrupted = True
         going.close()
         known = {entry: one.told for entry, one in going.opening.competing.items() if one.told is not None}
-        failed, left_out = going.opening.failed, dict(going.opening.left_out)
+        failed, left_out = going.opening.readiness.failed, dict(going.opening.readiness.left_out)
         for entry in entries:
             if entry not in known and entry not in failed:
                 left_out.setdefault(entry, NOT_BEGUN)

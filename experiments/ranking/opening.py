@@ -1,171 +1,139 @@
 """The first look at all estimators: who takes part, and who is too dear."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from estimators.interface import EXPECTED_COST, Problem
-from experiments.gradients.prepare import prepare
+from estimators.interface import EXPECTED_COST
 from experiments.gradients.workload import Workload
 from experiments.machine.errors import reason
 from experiments.measuring.purse import Purse
 from experiments.ranking.bounded import OutOfBudget, bounded
 from experiments.ranking.contestant import Contestant
 from experiments.ranking.entries import Entry
+from experiments.ranking.readiness import Readiness, amount
 from experiments.statistics import GROUPS
-from experiments.terminal.numbers import duration, number
-from experiments.timing.price import MOST_GRADIENTS, Price
+from experiments.timing.price import Price
 
-__all__ = ["Opening"]
+__all__ = ["PRICING", "Opening"]
 
-ROUNDING_UP = 1.2
-"""A budget that is recommended is larger by that than what was found out."""
+PRICING = 0.3
+"""The part of a first look that may be spent to find out what gradients cost."""
+MARGIN = 1.2
+"""What 64 gradients may take beyond their price."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A workload with its price."""
+
+    workload: Workload
+    price: Price
+
+    @property
+    def seconds(self) -> float:
+        return MARGIN * self.price.seconds(GROUPS)
+
+    @property
+    def evaluations(self) -> float:
+        return GROUPS * self.price.evaluations
+
+    @property
+    def order(self) -> tuple[bool, bool, bool, float, float]:
+        """Those that also measure references first, those that claim a bias or are of another objective last."""
+        estimator, problem, num_samples = self.workload.estimator, self.workload.problem, self.workload.num_samples
+        biased = estimator.claim(problem, num_samples) == "biased"
+        usual = estimator.spec in EXPECTED_COST.measured_by
+        return self.workload.objective != EXPECTED_COST, biased, not usual, self.seconds, self.evaluations
 
 
 @dataclass
 class Opening:
-    """Those that are in, and why others are not."""
+    """Those that are in, and those that did not fit so far."""
 
-    problem: Problem
-    place: Mapping[str, Any]
-    """The seed, device and dtype of workloads."""
-    tell: Callable[[str], None]
-    """Takes what is done."""
+    readiness: Readiness
     competing: dict[Entry, Contestant] = field(default_factory=dict)
-    failed: dict[Entry, str] = field(default_factory=dict)
-    left_out: dict[Entry, str] = field(default_factory=dict)
-    waiting: dict[Entry, tuple[Workload, Price]] = field(default_factory=dict)
-    """Those that did not fit into an even share, and may into what others leave."""
+    waiting: dict[Entry, Candidate] = field(default_factory=dict)
 
-    def prepared(self, entries: Sequence[Entry], purse: Purse, first: float = 1.0) -> dict[Entry, Workload]:
-        """Their workloads, of those that are ready in time: the cheap ones first, those that claim a bias last.
+    def look(
+        self, workloads: Mapping[Entry, Workload], purse: Purse, tell: Callable[[Entry], float] = lambda entry: 0.0
+    ) -> list[Entry]:
+        """A first look at as many as a purse allows 64 gradients each; those that are in now.
 
-        Each has `first` of an even share; those that take longer then share what is left.
+        Everybody has an even share of what is left when those that follow have had their 64 gradients. Those for which
+        that is not enough wait. `tell` works out the figures of one that has been looked at, in so many seconds.
         """
-        found: dict[Entry, Workload] = {}
-        slow: list[Entry] = []
-        for count, entry in zip(range(len(entries), 0, -1), entries, strict=True):
-            self._prepare(entry, purse.share(first / count if count > 1 else 1.0), found, slow.append)
-        for count, entry in zip(range(len(slow), 0, -1), list(slow), strict=True):
-            own = purse.share(1 / count)
-            self._prepare(entry, own, found, lambda entry, own=own: self._too_slow_to_learn(entry, own))
-        return dict(sorted(found.items(), key=lambda pair: _order(*pair)))
-
-    def look(self, workloads: dict[Entry, Workload], purse: Purse) -> list[Entry]:
-        """A first look at each within its share; whoever is too dear for that waits. Those that are in now."""
-        entered = []
-        for count, (entry, workload) in zip(range(len(workloads), 0, -1), workloads.items(), strict=True):
-            own = purse.share(1 / count)
-            self.tell(f"a first look at {entry.spec}")
-            if (price := self._price(entry, workload, own)) is None:
+        prices = self.readiness.priced(workloads, purse.share(PRICING))
+        self.waiting |= {entry: Candidate(workloads[entry], price) for entry, price in prices.items()}
+        admitted, entered, telling = self._admitted(purse), [], 0.0
+        for place, entry in enumerate(admitted):
+            one, following = self.waiting[entry], [self.waiting[other] for other in admitted[place + 1 :]]
+            if entered and not purse.allows(one.seconds + telling, one.evaluations):
                 continue
-            if not own.allows(price.seconds(GROUPS), GROUPS * price.evaluations):
-                self.waiting[entry] = workload, price
-            elif self._enter(entry, workload, price, own):
+            count = len(following) + 1
+            seconds = purse.seconds_left - sum(other.seconds for other in following) - count * telling
+            evaluations = purse.evaluations_left - sum(other.evaluations for other in following)
+            own = Purse(max(seconds / count, one.seconds), max(evaluations / count, one.evaluations), purse)
+            self.readiness.tell(f"a first look at {entry.spec}")
+            del self.waiting[entry]
+            if self._enter(entry, one, own):
+                telling = tell(entry)
                 entered.append(entry)
         return entered
 
-    def look_at_the_dear(self, purse: Purse, whole: Purse) -> list[Entry]:
-        """Those that wait come in as far as a purse allows 64 gradients of each, the cheapest first."""
-        entered, even = [], purse.share(1 / max(len(self.waiting), 1))
-        for entry, (workload, price) in sorted(self.waiting.items(), key=lambda pair: _order(pair[0], *pair[1])):
-            self.tell(f"a first look at {entry.spec}")
-            if price.rough and purse.allows(4 * MOST_GRADIENTS * price.one, 4 * MOST_GRADIENTS * price.evaluations):
-                price = self._price(entry, workload, purse) or price
-            if purse.allows(price.seconds(GROUPS), GROUPS * price.evaluations):
-                if self._enter(entry, workload, price, purse, GROUPS):
-                    entered.append(entry)
-            elif entry not in self.failed:
-                self.left_out[entry] = _too_dear(price, even, whole)
+    def give_up(self, whole: Purse, share: float) -> None:
+        """Say of those that still wait what it would take to include them."""
+        seconds = evaluations = 0.0
+        for one in self.competing.values():
+            seconds += MARGIN * one.price.seconds(GROUPS)
+            evaluations += GROUPS * one.evaluations
+        for entry in sorted(self.waiting, key=lambda entry: self.waiting[entry].order):
+            one = self.waiting[entry]
+            seconds, evaluations = seconds + one.seconds, evaluations + one.evaluations
+            self.readiness.left_out[entry] = _too_dear(one, whole, seconds / share, evaluations / share)
         self.waiting.clear()
-        return entered
 
-    def _prepare(self, entry: Entry, own: Purse, found: dict[Entry, Workload], late: Callable[[Entry], object]) -> None:
-        self.tell(f"preparing {entry.spec}")
+    def _admitted(self, purse: Purse) -> list[Entry]:
+        """Those that wait, in order, as far as they fit together."""
+        found, seconds, evaluations = [], 0.0, 0.0
+        for entry in sorted(self.waiting, key=lambda entry: self.waiting[entry].order):
+            one = self.waiting[entry]
+            if purse.allows(seconds + one.seconds, evaluations + one.evaluations):
+                seconds, evaluations = seconds + one.seconds, evaluations + one.evaluations
+                found.append(entry)
+        return found
+
+    def _enter(self, entry: Entry, candidate: Candidate, own: Purse) -> bool:
+        one = Contestant.of(candidate.workload, candidate.price)
+        whole = own.whole or own
         try:
-            with bounded(self.problem, own):
-                found[entry] = prepare(self.problem, entry.estimator, entry.num_samples, **self.place)
-        except OutOfBudget:
-            late(entry)
-        except Exception as error:
-            self.failed[entry] = reason(error)
-
-    def _too_slow_to_learn(self, entry: Entry, own: Purse) -> None:
-        limit = _amount(*own.limits)
-        self.left_out[entry] = (
-            f"it takes more than {limit} to learn, which is its share: a larger budget would include it"
-        )
-
-    def _price(self, entry: Entry, workload: Workload, own: Purse) -> Price | None:
-        """What it costs; None: it failed, or one gradient takes more than there is."""
-        evaluations = workload.estimator.evaluations(workload.problem, workload.num_samples)
-        if evaluations > own.evaluations_left:
-            self.waiting.setdefault(entry, (workload, Price((0.0,), 0.0, evaluations)))
-            return None
-        try:
-            with bounded(self.problem, Purse(own.seconds_left)):
-                price = Price.of(workload, min(own.seconds_left / 4, _gradients(own, evaluations)))
-        except OutOfBudget:
-            more = _amount(own.seconds, math.inf)
-            self.left_out[entry] = f"one gradient takes more than {more}, its share of the budget"
-            return None
-        except Exception as error:
-            self.failed[entry] = reason(error)
-            return None
-        own.pay(price.spent)
-        return price
-
-    def _enter(self, entry: Entry, workload: Workload, price: Price, own: Purse, only: int | None = None) -> bool:
-        """Let it measure; with `only` no more than so many replicates."""
-        one = Contestant.of(workload, price)
-        try:
-            with bounded(self.problem, Purse(own.whole.seconds_left if own.whole else own.seconds_left)):
-                one.sample(only, own) if only else one.look(own)
+            with bounded(self.readiness.problem, Purse(whole.seconds_left)):
+                one.look(own)
         except OutOfBudget:
             pass
         except Exception as error:
-            self.failed[entry] = reason(error)
+            self.readiness.failed[entry] = reason(error)
             return False
         if one.sampling.groups is None:
-            self.left_out[entry] = "the budget ended before it had 64 gradients"
+            self.readiness.left_out[entry] = "the budget ended before it had 64 gradients"
             return False
         self.competing[entry] = one
         return True
 
 
-def _gradients(own: Purse, evaluations: int) -> float:
-    """Seconds as good as none where finding out the price would take more than a quarter of the evaluations."""
-    return math.inf if own.allows(0.0, 4 * MOST_GRADIENTS * evaluations) else 0.0
-
-
-def _order(entry: Entry, workload: Workload, price: Price | None = None) -> tuple[bool, bool, float]:
-    """The cheap first; those that claim a bias, or estimate another gradient, last."""
-    claim = workload.estimator.claim(workload.problem, entry.num_samples)
-    evaluations = workload.estimator.evaluations(workload.problem, entry.num_samples)
-    dear = evaluations if price is None else max(price.seconds(GROUPS), 1e-9 * evaluations)
-    return workload.objective != EXPECTED_COST, claim == "biased", dear
-
-
-def _too_dear(price: Price, even: Purse, whole: Purse) -> str:
-    """What it would take, in a sentence."""
-    seconds, evaluations = price.seconds(GROUPS), GROUPS * price.evaluations
-    if evaluations > even.evaluations:
-        factor, option, unit = evaluations / max(even.evaluations, 1.0), "evaluations", whole.evaluations
-        share = number(int(even.evaluations))
-        text = f"64 gradients take {number(evaluations)} evaluations, more than its share of {share}"
+def _too_dear(one: Candidate, whole: Purse, seconds: float, evaluations: float) -> str:
+    """What it would take, in a sentence; the numbers are those of a budget that would have been enough."""
+    takes = amount(one.price.seconds(GROUPS), one.evaluations if math.isfinite(whole.evaluations) else math.inf)
+    if math.isfinite(whole.seconds) and seconds > whole.seconds:
+        option, wanted = "seconds", seconds
     else:
-        factor, option, unit = seconds / max(even.seconds, 1e-9), "seconds", whole.seconds
-        text = f"64 gradients take about {duration(seconds)}, more than its share of {duration(even.seconds)}"
-    return f"{text}; --{option} {_rounded_up(ROUNDING_UP * factor * unit)} would include it"
+        option, wanted = "evaluations" if math.isfinite(whole.evaluations) else "seconds", evaluations
+        wanted = wanted if option == "evaluations" else 1.5 * whole.seconds
+    takes = takes.replace(" or ", " and ") if one.price.calls else amount(math.inf, one.evaluations)
+    return f"64 gradients take about {takes}, more than its share; --{option} {_rounded_up(wanted)} would include it"
 
 
 def _rounded_up(value: float) -> int:
     """With two significant digits."""
     unit = 10 ** max(math.floor(math.log10(max(value, 1.0))) - 1, 0)
     return math.ceil(value / unit) * unit
-
-
-def _amount(seconds: float, evaluations: float) -> str:
-    shown = [duration(seconds)] if math.isfinite(seconds) else []
-    return " or ".join([*shown, *([f"{number(int(evaluations))} evaluations"] if math.isfinite(evaluations) else [])])

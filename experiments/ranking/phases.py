@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from estimators.interface import EXPECTED_COST, Objective
@@ -9,11 +10,12 @@ from experiments.gradients.workload import Workload
 from experiments.machine.errors import reason
 from experiments.measuring.doubling import next_block
 from experiments.measuring.growing_reference import GrowingReference
+from experiments.measuring.mean_score import mean_score
 from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NoReference, Reference
 from experiments.ranking.contestant import Contestant
 from experiments.ranking.entries import Entry, measured
-from experiments.ranking.opening import Opening
+from experiments.ranking.opening import PRICING, Opening
 from experiments.ranking.order import By, undecided
 from experiments.ranking.pace import affordable, take_times
 from experiments.terminal.numbers import duration, number
@@ -21,12 +23,16 @@ from experiments.terminal.progress import Narrator
 
 __all__ = ["Going"]
 
-LOOK, LEARNING, TIMING = 0.3, 0.2, 0.1
+LOOK, LEARNING, TIMING = 0.35, 0.15, 0.1
 """Shares of the budget: a first look at all estimators, fits, and first times."""
 REFERENCE, OTHER_REFERENCES = 0.2, 0.05
 """The share for the gradient of the expected cost, and that for those of all other objectives."""
+SCORE = 0.03
+"""The share for the test of E[score] = 0."""
 AT_FIRST = 0.5
 """The part of a reference's share that is spent before the first look."""
+MOST = 0.8
+"""The part of what is left that may be spent on a look, if hardly anybody fits into less."""
 FIRST_TRY = 0.25
 """The part of an even share that a fit has at first: few take long, and they may share what the others leave."""
 TIMING_SHARE = 0.3
@@ -60,15 +66,23 @@ class Going:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
         learners = [entry for entry in entries if entry.estimator.unlearned]
         ready = [entry for entry in entries if entry not in learners]
-        for group, first in ((ready, 1.0), (learners, FIRST_TRY)):
-            workloads = self.opening.prepared(group, self.purse.portion(LEARNING), first)
+        self.opening.readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
+        looks = self.purse.portion(LOOK)
+        looks.stop()
+        for group, first, part in ((ready, 1.0, len(ready) / len(entries)), (learners, FIRST_TRY, 1.0)):
+            workloads = self.opening.readiness.prepared(group, self.purse.portion(LEARNING), first)
             self._refer(workloads)
+            self._test_the_score(workloads)
+            looks.go_on()
             able = {entry: one for entry, one in workloads.items() if _target(one) in self.references}
-            self._tell(self.opening.look(able, self.purse.portion(LOOK * len(group) / len(entries))))
-            self.progress.doing("timing")
-            take_times({entry: self._field[entry] for entry in group if entry in self._told}, self._times(), 0)
-        self._tell(self.opening.look_at_the_dear(self.purse.portion(LOOK), self.purse))
-        self.progress.doing("timing all in turn")
+            entered = self.opening.look(able, looks.share(part), self._tell_one)
+            looks.stop()
+            self.progress.doing(f"timing{self._so_far}")
+            take_times({entry: one for entry, one in self._told.items() if entry in entered}, self._times(), 0)
+        if len(self._told) < 2:
+            self.opening.look({}, self.purse.share(MOST), self._tell_one)
+        self.opening.give_up(self.purse, (1 - PRICING) * LOOK)
+        self.progress.doing(f"timing all in turn{self._so_far}")
         take_times(self._told, self._times(), 0)
 
     def decide(self) -> None:
@@ -134,6 +148,12 @@ class Going:
             self._attempt(entry, lambda one=one: one.tell(self._reference(one.workload), self.purse))
         self.progress.doing(f"{len(self._told)} estimators measured{self._so_far}" if self._told else "")
 
+    def _tell_one(self, entry: Entry) -> float:
+        """Of one; the seconds that it took."""
+        before = self.purse.elapsed
+        self._tell([entry])
+        return self.purse.elapsed - before
+
     def _tell_again(self) -> None:
         """Everybody's figures against the last references, if the time allows that."""
         if 2 * sum(one.told_in for one in self._told.values()) < self.purse.seconds_left:
@@ -145,7 +165,7 @@ class Going:
         try:
             action()
         except Exception as error:
-            self.opening.failed[entry] = reason(error)
+            self.opening.readiness.failed[entry] = reason(error)
             del self._field[entry]
 
     def _undecided(self) -> list[Entry]:
@@ -171,11 +191,19 @@ class Going:
                 while found.growing and found.purse.part_spent < AT_FIRST:
                     found.grow()
             except Exception as error:
-                self.opening.failed |= {
+                self.opening.readiness.failed |= {
                     entry: reason(error) for entry, one in workloads.items() if _target(one) == target
                 }
             else:
                 self.references[target] = found
+
+    def _test_the_score(self, workloads: dict[Entry, Workload]) -> None:
+        """E[score] = 0, once for all that need it, and not from more than its share."""
+        scores = (one for one in workloads.values() if one.estimator.traits.mechanism == "score function")
+        if (one := next(scores, None)) is not None:
+            self.progress.doing("testing the score of q")
+            with suppress(Exception):  # it will show where it is asked for
+                mean_score(one, self.purse.portion(SCORE))
 
     def _improve_references(self, contenders: Sequence[Entry]) -> None:
         """Further steps, while the noise of a reference is not small against the intervals of contenders."""

@@ -12,8 +12,8 @@ __all__ = ["Price"]
 
 FEW = 4
 """Replicates of the call that tells what further ones add to the first."""
-MOST_GRADIENTS = 2 + FEW
-"""Gradients that it may take to find out."""
+CALLS, MOST_GRADIENTS = 3, 2 + FEW
+"""Calls and gradients that it may take to find out."""
 
 
 @final
@@ -39,7 +39,7 @@ class Price:
         """
         evaluations = workload.estimator.evaluations(workload.problem, workload.num_samples)
         first = seconds(workload, 1)
-        if first * MOST_GRADIENTS > allowed:
+        if first * CALLS > allowed:
             return cls((first,), first, evaluations)
         calls, several = (first, seconds(workload, 1)), seconds(workload, FEW)
         return cls(calls, max(several - min(calls), 0.0) / (FEW - 1), evaluations)
@@ -47,16 +47,16 @@ class Price:
     @property
     def rough(self) -> bool:
         """Only the first call is known."""
-        return len(self.calls) == 1
+        return len(self.calls) < 2
 
     @property
     def one(self) -> float:
-        return min(self.calls)
+        return min(self.calls, default=0.0)
 
     @property
     def spent(self) -> int:
         """Evaluations that it took to find out, at the most."""
-        return (1 if self.rough else MOST_GRADIENTS) * self.evaluations
+        return (len(self.calls) if self.rough else MOST_GRADIENTS) * self.evaluations
 
     def seconds(self, replicates: int) -> float:
         """Of so many replicates together."""

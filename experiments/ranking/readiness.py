@@ -1,0 +1,103 @@
+"""Workloads that are ready to be measured, and what their gradients cost, each within a share of a budget."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from estimators.interface import Problem
+from experiments.gradients.prepare import prepare
+from experiments.gradients.workload import Workload
+from experiments.machine.errors import reason
+from experiments.measuring.purse import Purse
+from experiments.ranking.bounded import OutOfBudget, bounded
+from experiments.ranking.entries import Entry
+from experiments.terminal.numbers import duration, number, seconds
+from experiments.timing.price import MOST_GRADIENTS, Price
+
+__all__ = ["Readiness", "amount"]
+
+BEYOND = 2.0
+"""Shares that it may take to find out a price: a price that is only guessed keeps out who would fit."""
+
+
+@dataclass
+class Readiness:
+    """Those that are ready, and why others are not."""
+
+    problem: Problem
+    place: Mapping[str, Any]
+    """The seed, device and dtype of workloads."""
+    tell: Callable[[str], None]
+    """Takes what is done."""
+    failed: dict[Entry, str] = field(default_factory=dict)
+    left_out: dict[Entry, str] = field(default_factory=dict)
+
+    def warm_up(self, entries: Sequence[Entry], purse: Purse) -> None:
+        """What has to be done once for all: the problem is checked, and its footprint measured."""
+        for entry in entries:
+            self._prepare(entry, purse, {})
+
+    def prepared(self, entries: Sequence[Entry], purse: Purse, first: float) -> dict[Entry, Workload]:
+        """Their workloads, fitted where they learn, of those that are ready in time.
+
+        Each has `first` of an even share; those that take longer then share what is left.
+        """
+        found: dict[Entry, Workload] = {}
+        slow = [entry for entry, own in _shared(entries, purse, first) if not self._prepare(entry, own, found)]
+        for entry, own in _shared(slow, purse, 1.0):
+            if not self._prepare(entry, own, found):
+                self.left_out[entry] = f"it takes more than {amount(*own.limits)} to be ready, its share of the budget"
+        return found
+
+    def priced(self, workloads: Mapping[Entry, Workload], purse: Purse) -> dict[Entry, Price]:
+        """What their gradients cost, as far as a share of each allows to find out."""
+        found: dict[Entry, Price] = {}
+        for entry, own in _shared(list(workloads), purse, 1.0):
+            self.tell(f"how long {entry.spec} takes")
+            try:
+                with bounded(self.problem, Purse(BEYOND * own.seconds_left)):
+                    found[entry] = _price(workloads[entry], own)
+                own.pay(found[entry].spent)
+            except OutOfBudget:
+                limit = amount(own.seconds, math.inf)
+                self.left_out[entry] = f"one gradient takes more than {limit}, its share of the budget"
+            except Exception as error:
+                self.failed[entry] = reason(error)
+        return found
+
+    def _prepare(self, entry: Entry, own: Purse, found: dict[Entry, Workload]) -> bool:
+        """False: it takes longer than its share."""
+        self.tell(f"preparing {entry.spec}")
+        try:
+            with bounded(self.problem, own):
+                found[entry] = prepare(self.problem, entry.estimator, entry.num_samples, **self.place)
+        except OutOfBudget:
+            return False
+        except Exception as error:
+            self.failed[entry] = reason(error)
+        return True
+
+
+def _shared(entries: Sequence[Entry], purse: Purse, part: float) -> Iterator[tuple[Entry, Purse]]:
+    """Each with a part of an even share of what those before it have left."""
+    for count, entry in zip(range(len(entries), 0, -1), entries, strict=True):
+        yield entry, purse.share(part / count if count > 1 else 1.0)
+
+
+def _price(workload: Workload, own: Purse) -> Price:
+    evaluations = workload.estimator.evaluations(workload.problem, workload.num_samples)
+    if not own.allows(0.0, evaluations):
+        return Price((), 0.0, evaluations)
+    able = own.allows(0.0, MOST_GRADIENTS * evaluations)
+    return Price.of(workload, BEYOND * own.seconds_left if able else 0.0)
+
+
+def amount(of_seconds: float, evaluations: float) -> str:
+    """Seconds, evaluations or both, as far as they are limited."""
+    shown = []
+    if math.isfinite(of_seconds):
+        shown.append(duration(of_seconds) if of_seconds >= 10 else seconds(max(of_seconds, 1e-3)))
+    if math.isfinite(evaluations):
+        shown.append(f"{number(int(evaluations))} evaluations")
+    return " or ".join(shown)
