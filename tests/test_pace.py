@@ -77,6 +77,7 @@ def test_what_is_wanted_is_what_is_computed() -> None:
 
 def test_what_is_heard_of_a_measurement_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "LONG", 0.5)
+    monkeypatch.setattr(pace, "BLOCK_SECONDS", 0.01)
     told: list[tuple[int, float]] = []
     workload, _ = simulated()
     found = extend(Sampling(workload, None), Stop(replicates=512), lambda *what: told.append(what))

@@ -83,8 +83,9 @@ class Sampling:
         return self.moments.snapshot() if self.moments.count else None
 
     def go_on(self, workload: Workload, block: int | None) -> None:
-        """Take further replicates from a workload with the same chunks, in blocks of a size, or the usual one."""
-        self.workload, self.block = workload, block or self._usual_block(workload)
+        """Take further replicates from a workload with the same chunks, in the usual blocks or smaller ones."""
+        usual = self._usual_block(workload)
+        self.workload, self.block = workload, min(usual, block or usual)
 
     def compare_with(self, reference: Reference | NoReference | None) -> None:
         """From now on errors are those against this reference; cosines keep the direction of the first."""

@@ -22,6 +22,8 @@ LONG = 10.0
 """Seconds from which on a chunk, or a first goal, takes long: ten times what cheap gradients take."""
 SHORT = 1.0
 """The same for a chunk, where the budget is no longer than this."""
+BLOCK_SECONDS = 1.0
+"""Seconds that a block has where gradients take long, if that makes 64 of them: a budget is kept to within a block."""
 SURE = 0.5
 """Seconds of 64 replicates that are not what torch takes for any call, nor what another process has taken away."""
 LOOKS = 3
@@ -31,10 +33,10 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
     """Begin to sample no more than `limit` replicates; the first goal.
 
     A first look at 64 replicates tells whether gradients take so long (a simulator, a loop in NumPy, a large network)
-    that a chunk would take more than ten seconds, or than the budget: then chunks and blocks have 64 replicates, of
-    which the first has been computed. A look of less than half a second is taken again, to be sure. Where the first
-    goal would take ten seconds, it is 256. Otherwise the clock has decided nothing, so that cheap gradients give the
-    same numbers on all machines.
+    that a chunk would take more than ten seconds, or than the budget: then chunks have 64 replicates, of which the
+    first has been computed, and blocks take about a second. A look of less than half a second is taken again, to be
+    sure. Where the first goal would take ten seconds, it is 256. Otherwise the clock has decided nothing, so that cheap
+    gradients give the same numbers on all machines.
     """
     full = sampling.workload.at_most(limit)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, max(FIRST_ENTRIES // max(full.size, 1), FEW), limit)
@@ -53,7 +55,8 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
     if not slow and look.chunk < full.chunk:
         sampling.begin(full)
     else:
-        sampling.go_on(look if slow else full, GROUPS if slow or far else None)
+        rows = int(BLOCK_SECONDS / max(pace * GROUPS, 1e-9))
+        sampling.go_on(look if slow else full, GROUPS * max(rows, 1) if slow or far else None)
     return min(FEW, goal) if far and not stop.replicates else goal
 
 
