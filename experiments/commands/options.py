@@ -44,7 +44,7 @@ class Numbers(click.ParamType):
     name = "numbers"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        whole: click.ParamType = click.IntRange(min=1)
+        whole: Any = click.IntRange(min=1)
         return [whole.convert(one.strip(), param, ctx) for one in str(value).split(",")]
 
 
