@@ -14,26 +14,54 @@ def rows(count: int, size: int) -> torch.Tensor:
     return 100 + torch.randn(count * GROUPS, size, generator=generator) * torch.logspace(-2, 4, size)
 
 
+ALL = slice(0, GROUPS)
+
+
+def added(moments: Running, *blocks: torch.Tensor) -> bool:
+    """Whether all that was added to all groups is finite."""
+    finite = True
+    for block in blocks:
+        finite &= moments.add(block, ALL, 0)
+        moments.complete(len(block) // GROUPS)
+    return finite
+
+
 @pytest.mark.parametrize("width", [16, 2**10, 2**17])
 def test_moments_are_those_of_all_replicates_whatever_the_slices(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Added in blocks of one row for each group, and of several."""
     monkeypatch.setattr(running, "SLICE", width)
     blocks = [rows(count, 50) for count in (3, 1, 1, 7)]
     grown = Running(50)
-    assert all(grown.add(block) for block in blocks)
+    assert added(grown, *blocks)
     everything = torch.cat(blocks).double().numpy().reshape(12, GROUPS, 50)
     assert grown.count == 12
     np.testing.assert_allclose(grown.groups.mean, everything.mean(0), rtol=1e-13)
     np.testing.assert_allclose(grown.groups.deviations, 12 * everything.var(0), rtol=1e-11)
 
 
+@pytest.mark.parametrize("chunk", [4, 32, 256])
+def test_a_chunk_may_go_to_few_groups(chunk: int) -> None:
+    """Each group gets the estimates that it would get from all chunks in order, in one part or in several."""
+    each, size = 16, 7
+    grown, values = Running(size), torch.randn(2, GROUPS * each, size, dtype=torch.float64)
+    for block in values:
+        for first in range(0, len(block), chunk):
+            groups = slice(first // each, max((first + chunk) // each, first // each + 1))
+            number = groups.stop - groups.start
+            part = block[first : first + chunk].unflatten(0, (number, -1)).transpose(0, 1).flatten(0, 1)
+            grown.add(part, groups, first % each)
+        grown.complete(each)
+    expected = values.unflatten(1, (GROUPS, each)).transpose(0, 1).flatten(1, 2).numpy()
+    np.testing.assert_allclose(grown.groups.mean, expected.mean(1), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(grown.groups.deviations, 2 * each * expected.var(1), rtol=1e-10)
+
+
 def test_a_snapshot_never_changes() -> None:
     grown = Running(3)
-    grown.add(rows(2, 3))
+    added(grown, rows(2, 3))
     kept = grown.snapshot()
     before = kept.count, kept.mean.copy(), kept.deviations.copy()
-    grown.add(rows(1, 3))
-    grown.add(rows(4, 3))
+    added(grown, rows(1, 3), rows(4, 3))
     assert kept.count == before[0] and grown.groups.count == 7
     assert np.array_equal(kept.mean, before[1]) and np.array_equal(kept.deviations, before[2])
 
@@ -43,4 +71,4 @@ def test_a_snapshot_never_changes() -> None:
 def test_what_is_not_finite_is_told(bad: float, count: int) -> None:
     spoiled = rows(count, 40)
     spoiled[5, 39] = bad
-    assert not Running(40).add(spoiled) and Running(40).add(rows(count, 40))
+    assert not added(Running(40), spoiled) and added(Running(40), rows(count, 40))

@@ -28,9 +28,14 @@ class Component:
         """
         return [cls.name]
 
-    @cached_property
+    @property
     def spec(self) -> str:
         """The canonical spec: `name`, or `name:key=value,…` with sorted keys and defaults left out."""
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> str:
+        """It is asked for in each training step."""
         return specs.canonical(self)
 
     @property

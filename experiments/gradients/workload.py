@@ -30,6 +30,8 @@ CHUNK_BYTES = 2**26
 What a chunk computes should stay in the caches: in the memory alone, networks take up to twice as long."""
 CHUNK_ENTRIES = 2**23
 """The most entries of the gradients of a chunk, for the same reason."""
+FEW, LARGEST_BYTES = 16, 2**30
+"""Replicates that a chunk has in any case, where these bytes are enough: what is done once a chunk costs more."""
 SPARE = 16
 """A part of the wanted replicates, one in so many, that may be drawn and not used."""
 
@@ -78,8 +80,10 @@ class Workload:
         halved. Where fewer are wanted, or most of the last chunk would be left over, chunks of equal size that make up
         what is wanted.
         """
-        by_bytes = int(CHUNK_BYTES / max(self.footprint.of_replicate(self.num_samples), 1.0))
-        sizes = [CHUNK_ELEMENTS // self.elements, by_bytes, CHUNK_ENTRIES // max(self.size, 1), MOST_REPLICATES]
+        each = max(self.footprint.of_replicate(self.num_samples), 1.0)
+        by_caches = min(int(CHUNK_BYTES / each), CHUNK_ENTRIES // max(self.size, 1))
+        by_bytes = max(by_caches, min(int(LARGEST_BYTES / each), FEW))
+        sizes = [CHUNK_ELEMENTS // self.elements, by_bytes, MOST_REPLICATES]
         fastest = 1 << max(min(*sizes, self.most or MOST_REPLICATES), 1).bit_length() - 1
         return fastest if self.wanted is None else _divided(self.wanted, fastest)
 

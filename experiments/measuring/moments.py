@@ -26,10 +26,10 @@ __all__ = ["Sampling"]
 T = TypeVar("T")
 
 
-BLOCK_BYTES = 2**29
-"""Bytes of gradients that a block has where a chunk has fewer: merging moments costs the same for any number."""
 MOST_ROWS = 16
-"""The most replicates of each group in such a block."""
+"""Replicates of each group in a block of smaller chunks: merging moments costs the same for any number."""
+MANY = 2**13
+"""Entries of a gradient from which on it takes as long to merge moments as to compute a gradient."""
 TINY = 1e-6
 """Entries of a gradient below which it may be 0 but for rounding: then the size of its terms is looked at."""
 MOST_TAIL = 200
@@ -43,6 +43,13 @@ def _power_of_two(number: int, most: int) -> int:
     return 1 << max(min(number, most), 1).bit_length() - 1
 
 
+def _block(workload: Workload, rows: int) -> int:
+    """The replicates of a block in which each group has so many, or more where a chunk makes more."""
+    rows = _power_of_two(rows, MOST_ROWS)
+    chunk = workload.chunk
+    return max(chunk, GROUPS * (rows if chunk >= rows else max(chunk, 1)))
+
+
 class Sampling:
     """Group moments that grow block by block."""
 
@@ -54,15 +61,9 @@ class Sampling:
             self.direction = unit.to(workload.device, workload.dtype)
         self.begin(workload)
 
-    @staticmethod
-    def _usual_block(workload: Workload) -> int:
-        row = GROUPS * workload.size * workload.dtype.itemsize
-        rows = _power_of_two(BLOCK_BYTES // max(row, 1), MOST_ROWS)
-        return workload.chunk * max(GROUPS * rows // workload.chunk, 1)
-
     def begin(self, workload: Workload) -> None:
         """Forget all replicates, and take others from a workload."""
-        self.workload, self.block = workload, self._usual_block(workload)
+        self.workload, self.block = workload, _block(workload, MOST_ROWS)
         self._most = workload.most
         self.chunks_used = 0
         self.moments = Running(workload.size)
@@ -84,7 +85,7 @@ class Sampling:
 
     def go_on(self, workload: Workload, block: int | None) -> None:
         """Take further replicates from a workload with the same chunks, in the usual blocks or smaller ones."""
-        usual = self._usual_block(workload)
+        usual = _block(workload, MOST_ROWS)
         self.workload, self.block = workload, min(usual, block or usual)
 
     def compare_with(self, reference: Reference | NoReference | None) -> None:
@@ -93,10 +94,10 @@ class Sampling:
         self.remark = "" if reference is None else reference.remark
 
     def resize(self, replicates: int) -> int:
-        """From now on a block is one chunk of so many replicates, or of what fits, and of 64 at least; its size."""
+        """From now on a block has so many replicates, of which chunks have what fits, but 64 at least; its size."""
         power = 1 << max(replicates - 1, 0).bit_length()
         self.workload = replace(self.workload, most=min(power, self._most or power))
-        self.block = max(self.workload.chunk, GROUPS)
+        self.block = _block(self.workload, replicates // GROUPS)
         return self.block
 
     def compile(self) -> None:
@@ -134,29 +135,43 @@ class Sampling:
 
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
-        gradients = self._block(replicates)
+        chunk, rows = self.workload.chunk, min(self.block, replicates) // GROUPS
+        few = chunk >= GROUPS * MOST_ROWS or self.workload.size < MANY
+        if (few and chunk >= GROUPS) or chunk != _power_of_two(chunk, chunk):
+            while rows > 0:
+                used = min(chunk, GROUPS * rows)
+                self._take(used, slice(0, GROUPS), 0)
+                self.moments.complete(used // GROUPS)
+                rows -= used // GROUPS
+            return
+        # A chunk goes to few groups, so that it, and their moments, are merged while they are in the caches.
+        rows = _power_of_two(rows, GROUPS)
+        groups = min(max(chunk // rows, 1), GROUPS)
+        used = min(chunk, groups * rows)
+        for first in range(0, GROUPS, groups):
+            for done in range(0, rows, used // groups):
+                self._take(used, slice(first, first + groups), done)
+        self.moments.complete(rows)
+
+    def _take(self, used: int, groups: slice, done: int) -> None:
+        """Add the first estimates of the next chunk to some groups, which have had `done` more than the others."""
+        gradients = self._next_chunk()[:used]
         lengths = _lengths(gradients)
         if self.direction is not None:
             cosines = torch.where(lengths > 0, (gradients @ self.direction).double() / lengths, 0.0)
-            self.cosines += cosines.reshape(-1, GROUPS).sum(0).cpu().numpy()
+            self.cosines[groups] += cosines.reshape(-1, groups.stop - groups.start).sum(0).cpu().numpy()
         largest = torch.cat([self.tail, 2 * lengths.nan_to_num(math.inf).log().cpu()])
         self.tail = torch.topk(largest, min(MOST_TAIL + 1, len(largest))).values
-        if not self.moments.add(gradients):
+        if not self.moments.add(gradients, groups, done):
             self.nonfinite += int((~gradients.isfinite().all(1)).sum())
 
-    def _block(self, replicates: int) -> Tensor:
-        """The gradients of the next chunks, `[at most replicates, P]`: no more chunks than it takes."""
-        chunk, first = self.workload.chunk, self.chunks_used
-        count = -(-min(replicates, self.block) // chunk)
-        self.chunks_used += count
-        if count == 1:
-            return self.workload.gradients(first)[:replicates]
-        if self._room is None or len(self._room) < count * chunk:
-            shape = count * chunk, self.workload.size
+    def _next_chunk(self) -> Tensor:
+        """The gradients of the next chunk, `[chunk, P]`, in place of those of the one before."""
+        shape = self.workload.chunk, self.workload.size
+        if self._room is None or self._room.shape != shape:
             self._room = torch.empty(shape, device=self.workload.device, dtype=self.workload.dtype)
-        for index in range(count):
-            self.workload.gradients(first + index, self._room[index * chunk : (index + 1) * chunk])
-        return self._room[: min(count * chunk, replicates)]
+        self.chunks_used += 1
+        return self.workload.gradients(self.chunks_used - 1, self._room)
 
     @property
     def parts(self) -> list[slice]:

@@ -11,8 +11,8 @@ from experiments.statistics import GROUPS, Groups
 
 __all__ = ["Running"]
 
-SLICE = 2**17
-"""Numbers of float64 that a slice has: 1 MiB."""
+SLICE = 2**18
+"""Numbers of float64 that a slice has: 2 MiB. A call of torch or numpy takes as long as many numbers."""
 NARROWEST = 16
 """Entries that a slice has at least: a line of the cache in float32."""
 
@@ -45,32 +45,37 @@ class Running:
         return self.groups
 
     @np.errstate(invalid="ignore", over="ignore")
-    def add(self, gradients: Tensor) -> bool:
-        """Add `[n * 64, P]`, of which row i belongs to group i modulo 64 (Chan, Golub & LeVeque 1983).
+    def add(self, gradients: Tensor, groups: slice, done: int) -> bool:
+        """Add `[n * g, P]`, of which row i belongs to group i modulo g of these g (Chan, Golub & LeVeque 1983).
 
-        Returns whether all moments of what was added are finite.
+        These groups have had `done` replicates more than `count`; `complete` follows when all have had as many. Returns
+        whether all moments of what was added are finite.
         """
         if self._shared:
             self._mean, self._deviations = self._mean.copy(), self._deviations.copy()
         self._groups, self._shared = None, False
-        before, new = self.count, len(gradients) // GROUPS
-        self.count, finite = before + new, True
-        rows = gradients.unflatten(0, (new, GROUPS))
+        number = groups.stop - groups.start
+        before, new, finite = self.count + done, len(gradients) // number, True
+        rows = gradients.unflatten(0, (new, number))
         for place in _slices(gradients):
             mean, deviations = _moments(rows[..., place])
             finite &= bool(np.isfinite(deviations if new > 1 else mean).all())
-            own_mean, own_deviations = self._mean[:, place], self._deviations[:, place]
+            own_mean, own_deviations = self._mean[groups, place], self._deviations[groups, place]
             if before == 0:
                 own_mean[:], own_deviations[:] = mean, deviations
                 continue
             mean -= own_mean
             own_deviations += deviations
             np.square(mean, out=deviations)
-            deviations *= before * new / self.count
+            deviations *= before * new / (before + new)
             own_deviations += deviations
-            mean *= new / self.count
+            mean *= new / (before + new)
             own_mean += mean
         return finite
+
+    def complete(self, rows: int) -> None:
+        """Count the replicates that each group has had meanwhile."""
+        self.count += rows
 
 
 def _slices(gradients: Tensor) -> Iterator[slice]:
@@ -81,7 +86,7 @@ def _slices(gradients: Tensor) -> Iterator[slice]:
 
 
 def _moments(rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Means and sums of squared deviations of `[n, 64, w]`, in two passes."""
+    """Means and sums of squared deviations of `[n, g, w]`, in two passes."""
     rows = rows.to(torch.float64, copy=True)
     mean = rows.mean(0) if len(rows) > 1 else rows[0]
     squares = (rows - mean).square_().sum(0) if len(rows) > 1 else torch.zeros_like(mean)
