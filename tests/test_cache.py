@@ -65,7 +65,7 @@ def test_fresh_commands_measure_anew(gradmark: Command, tmp_path: Path, monkeypa
     assert gradmark(*check)[0] == 0
     (first,) = kept()
     run = ["run", "-e", "pathwise", "-p", "silent", "--plugin", file, "--max-replicates", "64"]
-    for command in (check, ["rank", file, "--seconds", "0.5"], run):
+    for command in (check, ["rank", file, "--seconds", "3"], run):
         np.savez(first.file, groups=np.full((64, 2), 99.0), about=np.load(first.file)["about"])
         if command is check:
             assert gradmark(*command)[0] == 3

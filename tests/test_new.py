@@ -77,7 +77,7 @@ def test_its_test_passes_and_sees_a_mistake(gradmark, tmp_path):
         assert text.count(right) == 1
         file.write_text(text.replace(right, wrong).replace('log_scale": torch.zeros', 'log_scale": 0.5 + torch.zeros'))
     said = pytest_in(tmp_path).stdout
-    outcomes = set(re.findall(r"^(PASSED|FAILED|ERROR) test_(\w+)\.py", said, re.MULTILINE))
+    outcomes = set(re.findall(r"^(PASSED|FAILED|ERROR) \S*?test_(\w+)\.py", said, re.MULTILINE))
     files = [kind.replace("-", "_") for kind in KINDS]
     assert {file for found, file in outcomes if found == "FAILED"} == {f"wrong_{file}" for file in files}, said
     assert {f"right_{file}" for file in files} <= {file for found, file in outcomes if found == "PASSED"}

@@ -98,12 +98,14 @@ def test_moments_of_entries_that_leave_float32_are_those_of_float64() -> None:
     gradients = (5 + torch.randn(16, 64, 5, generator=generator)) * scales
     gradients[:, 32:, 1] *= 1e20
     running = Running(5)
-    assert running.add(gradients.flatten(0, 1))
+    assert running.add(gradients.flatten(0, 1), slice(0, 64), 0)
+    running.complete(16)
     found, exact = running.groups, gradients.double()
     np.testing.assert_allclose(found.mean, exact.mean(0).numpy(), rtol=1e-6)
     np.testing.assert_allclose(found.deviations, exact.var(0, correction=0).numpy() * 16, rtol=1e-5)
     running = Running(5)
-    running.add(gradients[0])
+    running.add(gradients[0], slice(0, 64), 0)
+    running.complete(1)
     single = running.groups
     assert np.array_equal(single.mean, exact[0].numpy()) and not single.deviations.any()
 

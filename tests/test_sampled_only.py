@@ -130,8 +130,9 @@ KINDS = (Bits, Choice, Number, Latent)
 
 
 def only_samples(made: Asked) -> bool:
-    """Whether the points where the cost was asked are distributed as q."""
-    asked = torch.cat(made.calls)
+    """Whether the points where the cost was asked are distributed as q; those of a call that is repeated count once."""
+    calls = [call for place, call in enumerate(made.calls) if not any(map(call.equal, made.calls[:place]))]
+    asked = torch.cat(calls)
     cells, odds = made.odds().to(asked), torch.arange(len(made.odds())).to(asked)
     shares = (asked.unsqueeze(-1) == odds).double().mean(0)
     error = (cells * (1 - cells) / len(asked)).sqrt()

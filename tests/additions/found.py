@@ -11,7 +11,7 @@ import cases
 import pages  # pyright: ignore[reportMissingImports]
 from click.testing import CliRunner
 
-from estimators import make_problem
+from estimators import Problem, make_problem
 from experiments import load
 from experiments.cli import cli
 from experiments.commands import check
@@ -36,8 +36,8 @@ def checked() -> dict[str, list[str]]:
     """What `gradmark check` goes through where no problem is named; nothing is measured."""
     asked: dict[str, list[str]] = {}
 
-    def instead(estimators: list[str], problems: list[str], *others: Any, **place: Any) -> Iterator[check.Check]:
-        asked.update(estimators=estimators, problems=problems)
+    def instead(estimators: list[str], problems: list[Problem], *others: Any, **place: Any) -> Iterator[check.Check]:
+        asked.update(estimators=estimators, problems=[one.spec for one in problems])
         yield from ()
 
     check._checks = instead
