@@ -195,3 +195,18 @@ def test_a_budget_is_of_something() -> None:
     for wrong in ((None, None), (0.0, None), (None, 0), (float("inf"), None)):
         with pytest.raises(ValueError, match=r"budget needs|must be above 0"):
             Budget(*wrong)
+
+
+def test_where_moments_take_too_much_memory_the_worst_give_theirs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their figures stay, and the first is the same."""
+    found = []
+    for memory in (2**30, 1):
+        with monkeypatch.context() as patch:
+            timeless(patch)
+            patch.setattr(phases, "MEMORY", memory)
+            found.append({one.estimator: one for one in contest(CHEAP, Budget(1.0)).measurements})
+    whole, spared = found
+    kept = [spec for spec, one in spared.items() if one.groups.mean.size]
+    assert kept == ["pathwise"] and all(one.groups.mean.size for one in whole.values())
+    for spec in CHEAP:
+        assert spared[spec].total_variance.value == pytest.approx(whole[spec].total_variance.value, rel=0.2)

@@ -13,7 +13,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
-from experiments.statistics import relative_half_width
+from experiments.statistics import GROUPS, Groups, relative_half_width
 from experiments.timing.price import Price
 from experiments.timing.rounds import Timing, device_name
 
@@ -40,6 +40,8 @@ class Contestant:
     against: Reference | NoReference | None = None
     """What it was last compared with."""
     warnings: list[str] = field(default_factory=list)
+    shelved: bool = False
+    """Its figures stay as they are: its moments were given up."""
 
     @classmethod
     def of(cls, workload: Workload, price: Price) -> "Contestant":
@@ -49,6 +51,18 @@ class Contestant:
     def measurement(self) -> Measurement:
         assert self.told is not None
         return self.told
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its moments."""
+        return 0 if self.shelved else 2 * GROUPS * self.workload.size * np.dtype(float).itemsize
+
+    def shelve(self) -> None:
+        """Give up its moments: it gets no further replicates."""
+        nothing = np.empty((GROUPS, 0))
+        self.told = replace(self.measurement, groups=Groups(self.measurement.groups.count, nothing, nothing))
+        self.sampling.begin(self.workload)
+        self.shelved = True
 
     @property
     def pace(self) -> float:

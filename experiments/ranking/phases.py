@@ -45,6 +45,8 @@ SMALL = 0.1
 """The part of an interval's width that the noise of the reference may have."""
 QUIET = 0.5
 """The variance of the reference, in those of the mean estimate that is compared with it."""
+MEMORY = 2**30
+"""Bytes that the moments of all may take together, beside those of the first."""
 WORTH = 0.75
 """The part of its next chunk that everybody has to be able to afford for a phase to draw any."""
 
@@ -143,10 +145,23 @@ class Going:
 
     def _tell(self, entries: Iterable[Entry]) -> None:
         """The figures of some, against the references as they are now."""
-        for entry in [entry for entry in entries if entry in self._field]:
+        for entry in [entry for entry in entries if entry in self._field and not self._field[entry].shelved]:
             one = self._field[entry]
             self._attempt(entry, lambda one=one: one.tell(self._reference(one.workload), self.purse))
+            self._spare_memory()
         self.progress.doing(f"{len(self._told)} estimators measured{self._so_far}" if self._told else "")
+
+    def _spare_memory(self) -> None:
+        """Shelve the worst, while the moments of all take too much. With a million parameters few can go on."""
+        memory = sum(one.memory for one in self._told.values())
+        if memory <= MEMORY:
+            return
+        ranked = measured([one.measurement for one in self._told.values()], self.by)
+        _, *others = sorted(zip(ranked, self._told.values(), strict=True), key=lambda pair: pair[0].rank)
+        for _, one in reversed(others):
+            if memory > MEMORY and not one.shelved:
+                memory -= one.memory
+                one.shelve()
 
     def _tell_one(self, entry: Entry) -> float:
         """Of one; the seconds that it took."""
@@ -173,7 +188,8 @@ class Going:
         entries = list(self._told)
         ranked = measured([one.measurement for one in self._told.values()], self.by)
         numbered = [replace(one, estimator=str(place)) for place, one in enumerate(ranked)]
-        return [entries[int(place)] for place in undecided(numbered, PRECISE)]
+        found = [entries[int(place)] for place in undecided(numbered, PRECISE)]
+        return [entry for entry in found if not self._told[entry].shelved]
 
     def _reference(self, workload: Workload) -> Reference | NoReference:
         return self.references[_target(workload)].found

@@ -20,6 +20,10 @@ __all__ = ["Readiness", "amount"]
 BEYOND = 2.0
 """Shares that it may take to find out a price: a price that is only guessed keeps out who would fit."""
 
+LITTLE = 0.1
+"""Seconds in which nobody can be ready."""
+NO_TIME = "others that learn took the share of the budget for that"
+
 
 @dataclass
 class Readiness:
@@ -44,10 +48,14 @@ class Readiness:
         Each has `first` of an even share; those that take longer then share what is left.
         """
         found: dict[Entry, Workload] = {}
-        slow = [entry for entry, own in _shared(entries, purse, first) if not self._prepare(entry, own, found)]
-        for entry, own in _shared(slow, purse, 1.0):
+        slow = {
+            entry: own.limits for entry, own in _shared(entries, purse, first) if not self._prepare(entry, own, found)
+        }
+        for entry, own in _shared(list(slow), purse, 1.0):
             if not self._prepare(entry, own, found):
-                self.left_out[entry] = f"it takes more than {amount(*own.limits)} to be ready, its share of the budget"
+                longest = max(own.limits, slow[entry])
+                takes = f"it takes more than {amount(*longest)} to be ready, its share of the budget"
+                self.left_out[entry] = takes if longest[0] > LITTLE else NO_TIME
         return found
 
     def priced(self, workloads: Mapping[Entry, Workload], purse: Purse) -> dict[Entry, Price]:
