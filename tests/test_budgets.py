@@ -15,7 +15,7 @@ from estimators import Estimator, Params, register_estimator
 from estimators.interface import Noise, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
-from experiments.measuring import doubling, find_reference
+from experiments.measuring import doubling, find_reference, growing_reference
 from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.measuring.reference import Reference
@@ -210,3 +210,12 @@ def test_where_moments_take_too_much_memory_the_worst_give_theirs_up(monkeypatch
     assert kept == ["pathwise"] and all(one.groups.mean.size for one in whole.values())
     for spec in CHEAP:
         assert spared[spec].total_variance.value == pytest.approx(whole[spec].total_variance.value, rel=0.2)
+
+
+def test_a_reference_that_ended_early_is_continued() -> None:
+    """It was offered a hundred seconds and took a moment of them."""
+    reference = growing_reference.GrowingReference(work("pathwise", Custom()), Purse(100.0))
+    reference.grow()
+    reference.close()
+    again = growing_reference.GrowingReference(work("pathwise", Custom()), Purse(100.0))
+    assert again.growing and isinstance(again.found, Reference)

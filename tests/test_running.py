@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from measurements import work
 
-from experiments.measuring import running
+from experiments.measuring import moments, running
+from experiments.measuring.moments import Sampling
 from experiments.measuring.running import Running
 from experiments.statistics import GROUPS
 
@@ -72,3 +74,21 @@ def test_what_is_not_finite_is_told(bad: float, count: int) -> None:
     spoiled = rows(count, 40)
     spoiled[5, 39] = bad
     assert not added(Running(40), spoiled) and added(Running(40), rows(count, 40))
+
+
+def test_a_block_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some groups have had more estimates than others, of which no figure may be made."""
+    monkeypatch.setattr(moments, "MANY", 1)
+    sampling = Sampling(work("pathwise", "gaussian-quadratic:dim=2").smaller(64), None)
+    sampling.grow(1024)
+    taken = []
+
+    def take(self: Sampling, *arguments: object) -> None:
+        taken.append(arguments)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sampling, "_take", take)
+    with pytest.raises(KeyboardInterrupt):
+        sampling.grow(1024)
+    assert sampling.replicates == 0 and sampling.groups is None

@@ -13,6 +13,8 @@ __all__ = ["TimeUp", "deadline"]
 
 SOON = 1e-3
 """Seconds until it is tried again where nothing may be interrupted."""
+AGAIN = 0.5
+"""Seconds until it rings once more, for code that catches everything."""
 CHANGES = ("__enter__", "__exit__")
 """Methods that change what holds for everybody, or undo that: torch.no_grad would stay for good."""
 
@@ -40,6 +42,7 @@ def deadline(seconds: float) -> Iterator[None]:
         if _may_not_stop(frame):
             signal.setitimer(signal.ITIMER_REAL, SOON)
         else:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
             raise TimeUp
 
     began, before = time.monotonic(), signal.getsignal(signal.SIGALRM)

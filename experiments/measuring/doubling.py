@@ -9,6 +9,9 @@ __all__ = ["next_block", "reach"]
 FRACTION = 4
 """Of the replicates that there are, the part that a chunk adds."""
 
+MARGIN = 1.2
+"""What a step may take beyond the pace of the one before: an interrupted one is lost, with all before it."""
+
 
 def next_block(replicates: int) -> int:
     """The replicates of the chunk that follows: 64 at first, then the largest power of two below a quarter more.
@@ -36,7 +39,7 @@ def _reach(sampling: Sampling, replicates: int, purse: Purse) -> None:
     each = workload.estimator.evaluations(workload.problem, workload.num_samples)
     while sampling.replicates < replicates:
         size = sampling.resize(next_block(sampling.replicates))
-        if not purse.allows(pace * size, each * size):
+        if not purse.allows(MARGIN * pace * size, each * size):
             break
         before = purse.elapsed
         sampling.grow(size)

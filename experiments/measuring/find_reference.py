@@ -5,15 +5,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from estimators.interface import Objective, Params, replicated
+from estimators.interface import Objective, Params, Problem, replicated
 from estimators.registry import defined_at, source_is_known
 from experiments.gradients.validation import check_shape
 from experiments.gradients.workload import Workload, flatten
 from experiments.measuring.long_run import LONGEST, measured_gradient
 from experiments.measuring.reference import NoReference, Reference
-from experiments.measuring.reference_files import keep, key_of, read
+from experiments.measuring.reference_files import forget, keep, key_of, read
 
-__all__ = ["References", "find_reference", "keep_reference", "kept_reference", "known_at_once", "suffices"]
+__all__ = [
+    "References",
+    "find_reference",
+    "forget_reference",
+    "keep_reference",
+    "kept_reference",
+    "known_at_once",
+    "suffices",
+]
 
 ALIKE = 0.7
 """The part of a budget that another one has to have had for its reference to be used."""
@@ -51,6 +59,13 @@ def find_reference(workload: Workload) -> Reference | NoReference:
     found = measured_gradient(workload)
     keep_reference(workload, key, found)
     return found
+
+
+def forget_reference(problem: Problem) -> None:
+    """Forget what was measured for a problem, in this process and on disk."""
+    for one in [one for one in _uncached if one[0] is type(problem)]:
+        del _uncached[one]
+    forget(frozenset({problem.spec}))
 
 
 def known_at_once(workload: Workload) -> Reference | NoReference | None:

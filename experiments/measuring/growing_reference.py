@@ -1,7 +1,9 @@
 """A reference that is measured little by little, while others wait for no more than a first one."""
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from experiments import statistics
 from experiments.gradients.workload import Workload
@@ -9,7 +11,7 @@ from experiments.machine.deadline import TimeUp, deadline
 from experiments.measuring.find_reference import keep_reference, kept_reference, known_at_once, suffices
 from experiments.measuring.long_run import growing
 from experiments.measuring.purse import Purse
-from experiments.measuring.reference import NoReference, Reference
+from experiments.measuring.reference import NO_LIMITS, NoReference, Reference
 from experiments.measuring.reference_files import key_of
 
 __all__ = ["GrowingReference"]
@@ -59,16 +61,24 @@ class GrowingReference:
         try:
             with deadline(self.purse.seconds_left):
                 self._take(next(self._steps))
-        except (StopIteration, TimeUp):
+        except StopIteration:
+            self._steps = None
+            self.close()
+        except TimeUp:
             self.close()
         self.purse.stop()
 
     def close(self) -> None:
-        """Keep what was measured, and end."""
-        self._steps = None
-        if self._measured is not None and self.found is self._measured:
-            with suppress(TimeUp):
-                keep_reference(self.workload, self.key, self.found)
+        """Keep what was measured, and end; what ended early was allowed no more than it has spent."""
+        early, self._steps = self._steps is not None, None
+        if self._measured is None or self.found is not self._measured:
+            return
+        if early and self.found.allowed != NO_LIMITS:
+            seconds, evaluations = self.purse.limits
+            spent = min(self.purse.elapsed, seconds), self.purse.spent if math.isfinite(evaluations) else evaluations
+            self.found = replace(self.found, allowed=spent)
+        with suppress(TimeUp):
+            keep_reference(self.workload, self.key, self.found)
 
     def _take(self, measured: Reference | NoReference) -> None:
         self._measured = measured

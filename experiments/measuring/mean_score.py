@@ -100,6 +100,7 @@ def _p_value(workload: Workload, purse: Purse) -> float:
     affordable = min(ELEMENTS // (num_samples * event), ENTRIES // max(scores.size, 1))
     replicates = max(FEWEST, min(affordable, MOST)) // GROUPS * GROUPS
     sampling = Sampling(scores.at_most(replicates), None)
+    doubling.reach(sampling, GROUPS)
     doubling.reach(sampling, replicates, Purse(purse.seconds_left))
     groups = sampling.groups
     assert groups is not None

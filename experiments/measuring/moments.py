@@ -148,10 +148,14 @@ class Sampling:
         rows = _power_of_two(rows, GROUPS)
         groups = min(max(chunk // rows, 1), GROUPS)
         used = min(chunk, groups * rows)
-        for first in range(0, GROUPS, groups):
-            for done in range(0, rows, used // groups):
-                self._take(used, slice(first, first + groups), done)
-        self.moments.complete(rows)
+        try:
+            for first in range(0, GROUPS, groups):
+                for done in range(0, rows, used // groups):
+                    self._take(used, slice(first, first + groups), done)
+            self.moments.complete(rows)
+        except BaseException:  # some groups have had more than others, which no figure may be made of
+            self.begin(self.workload)
+            raise
 
     def _take(self, used: int, groups: slice, done: int) -> None:
         """Add the first estimates of the next chunk to some groups, which have had `done` more than the others."""

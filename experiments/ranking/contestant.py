@@ -93,6 +93,8 @@ class Contestant:
     def tell(self, reference: Reference | NoReference, purse: Purse) -> None:
         """The figures of the replicates that there are, against a reference; times stay as they were."""
         before = purse.elapsed
+        if not self.sampling.replicates:  # the memory was short, and then the time
+            return
         self.sampling.compare_with(reference)
         self.against = reference
         found = extend(self.sampling, Stop(replicates=self.sampling.replicates))

@@ -48,7 +48,7 @@ def laps(runs: list[Run], seconds: float, left_out: dict[str, str]) -> Iterator[
         return
     seeds = sum(run.optimisation.settings.seeds for run in runs)
     lap = max(seconds / (LAPS * seeds), *(run.racer.step_seconds for run in runs))
-    while not clock or time.monotonic() + took <= deadline:
+    while runs and (not clock or time.monotonic() + took <= deadline):
         began, clock = time.monotonic(), clock + lap
         for run in list(runs):
             try:

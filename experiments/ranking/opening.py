@@ -98,7 +98,7 @@ class Opening:
         found, seconds, evaluations = [], 0.0, 0.0
         for entry in sorted(self.waiting, key=lambda entry: self.waiting[entry].order):
             one = self.waiting[entry]
-            if purse.allows(seconds + one.seconds, evaluations + one.evaluations):
+            if one.price.calls and purse.allows(seconds + one.seconds, evaluations + one.evaluations):
                 seconds, evaluations = seconds + one.seconds, evaluations + one.evaluations
                 found.append(entry)
         return found

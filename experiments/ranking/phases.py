@@ -187,8 +187,8 @@ class Going:
         """Who may still be the best; empty: that is decided."""
         entries = list(self._told)
         ranked = measured([one.measurement for one in self._told.values()], self.by)
-        numbered = [replace(one, estimator=str(place)) for place, one in enumerate(ranked)]
-        found = [entries[int(place)] for place in undecided(numbered, PRECISE)]
+        numbered = [replace(one, estimator=f"{one.estimator}:{place}") for place, one in enumerate(ranked)]
+        found = [entries[int(name.rpartition(":")[2])] for name in undecided(numbered, PRECISE)]
         return [entry for entry in found if not self._told[entry].shelved]
 
     def _reference(self, workload: Workload) -> Reference | NoReference:

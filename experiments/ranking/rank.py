@@ -11,7 +11,7 @@ from estimators.registry import components, make_estimator
 from experiments.gradients.prepare import find_device
 from experiments.gradients.problem_checks import check_initial_point
 from experiments.gradients.validation import whole_number
-from experiments.measuring.reference_files import forget
+from experiments.measuring.find_reference import forget_reference
 from experiments.ranking.answer import Answer
 from experiments.ranking.budget import Budget
 from experiments.ranking.candidates import Candidates, across, candidates, chosen
@@ -60,7 +60,7 @@ def rank(
     find_device(device)
     check_initial_point(problem, getattr(torch, kind))
     if fresh:
-        forget(frozenset({problem.spec}))
+        forget_reference(problem)
     with one_thread():
         able = _able(problem.to("cpu", getattr(torch, kind)), samples, made)
         contest = Contest(problem, str(device), seed, budget, kind, by)

@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import final
 
+import torch
+
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.workload import Workload
 
@@ -66,7 +68,15 @@ class Price:
 def seconds(workload: Workload, replicates: int) -> float:
     """Of a call with so many replicates."""
     source, params = workload.source("price"), workload.params(replicates)
+    synchronise(workload.device)
     began = time.perf_counter()
     with without_validation():
         workload.step(params, source)
+    synchronise(workload.device)
     return time.perf_counter() - began
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
