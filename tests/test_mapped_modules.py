@@ -92,6 +92,7 @@ SMOOTH: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "conv2d-same": own(nn.Conv2d(1, 2, (2, 3), padding="same", padding_mode="reflect"), None, 2, 1, 4, 4),
     "conv2d-valid": own(nn.Conv2d(1, 2, (4, 3), padding="valid", bias=False), None, 2, 1, 5, 5),
     "conv3d": own(nn.Conv3d(1, 2, 2), None, 1, 1, 3, 3, 2),
+    "deconv2d, more than a stride": own(nn.ConvTranspose2d(2, 3, 3, dilation=2, output_padding=1), None, 2, 2, 4, 4),
     "deconv1d": own(nn.ConvTranspose1d(2, 2, 3, groups=2), None, 2, 2, 3),
     "deconv2d": own(nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=1), None, 2, 2, 3, 3),
     "layer-norm": own(nn.LayerNorm(4), None, 5, 4),

@@ -139,6 +139,32 @@ def test_what_q_and_the_cost_share_is_computed_once(
         torch.testing.assert_close(found[name], wanted)
 
 
+class Masked(nn.Module):
+    """A module with a buffer, which scales its outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 1, dtype=torch.float64)
+        self.mask = nn.Buffer(torch.ones(1, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x) * self.mask
+
+
+def test_what_is_kept_follows_buffers_and_no_graph_is_shared_that_a_cost_frees() -> None:
+    network = ReplicatedModule(Masked())
+    params = replicated(network.initial_params(), 1)
+    x = torch.ones(3, 1, 2, dtype=torch.float64)
+    with computed_once():
+        once_over = network.of_samples(params, x)
+        network.module.mask.fill_(2.0)  # pyright: ignore
+        torch.testing.assert_close(network.of_samples(params, x), 2 * once_over)
+        moved = x.clone().requires_grad_()
+        torch.autograd.grad(network.of_samples(params, moved).sum(), moved)  # the force of an energy
+        network.of_samples(params, moved).sum().backward()
+    assert moved.grad is not None
+
+
 def test_what_is_kept_follows_the_tensors() -> None:
     calls: list[int] = []
 

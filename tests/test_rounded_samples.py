@@ -183,6 +183,16 @@ def test_variates_themselves_say_the_same_as_their_logarithms() -> None:
         torch.testing.assert_close(direct, by_logs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("log_rate", [-85.0, -46.0, 0.0, 60.0, 85.0])
+def test_gamma_variates_of_extreme_rates_keep_their_derivative(log_rate: float) -> None:
+    """d log x / d log rate = −1, also where the squares of x or of the rate leave float32."""
+    at = torch.tensor([log_rate], requires_grad=True)
+    q = td.Gamma(torch.tensor([20.0]), at.exp())
+    x = families.sample(q, families.noise(q, 100, IID(3)))
+    (slope,) = torch.autograd.grad(x.log().mean(), at)
+    torch.testing.assert_close(slope, torch.tensor([-1.0]))
+
+
 def test_logits_are_looked_at_where_that_is_possible() -> None:
     """A mask has the same gradient beside others under vmap, where nothing can be looked at."""
     masked = torch.tensor([[0.3, -math.inf], [1.0, 0.2]], dtype=torch.float64)

@@ -19,7 +19,8 @@ def started_at(problem: P, params: Params, where: str = "at given parameters") -
     """The same problem, whose initial parameters are others: gradients are measured and training begins there.
 
     `params` are as in `problem.initial_params()`, without the replicate axis. `where` follows the spec of the problem,
-    so that results say where they are from: `digits-vae, after 200 steps`.
+    so that results say where they are from: `digits-vae, after 200 steps`. Modules that the problem holds stay as they
+    are: `module_params()` gives their own parameters.
 
     ValueError: the parameters are not those of the problem by name and shape, or not finite.
     """

@@ -38,7 +38,9 @@ class Convolution(Operation):
         if other.transposed:
             least = other.sizes(slope.shape[3:], weight.shape[3:])
             other = replace(other, output_padding=tuple(map(int.__sub__, x.shape[3:], least)))
-        return Shared.apply(other, slope, weight)  # pyright: ignore
+        found: Any = Shared.apply(other, slope, weight)
+        inside = tuple(slice(0, size) for size in x.shape[3:])  # `output_padding` may add more than a stride
+        return found[(..., *inside)]
 
     def slope_in_weight(self, x: Tensor, weight: Tensor, slope: Tensor) -> Tensor:
         def one(slope: Tensor, x: Tensor) -> Tensor:

@@ -56,6 +56,8 @@ class Lookup(Operation):
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if weight.dim() == 1:
+        return linear(input, weight.unsqueeze(0), bias).squeeze(-1)
     y = weighted(Product(), input, weight)
     return y if bias is None else y + bias
 

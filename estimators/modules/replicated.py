@@ -56,8 +56,15 @@ class ReplicatedModule(Part):
         """The outputs for inputs with a leading batch axis, over the replicates: those of a moment ago, or computed."""
         own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
         several = len(next(iter(params.values()))) > 1
-        what = (id(self.module), self.module.training, method, axis, several)
-        return once(lambda: self._computed(own, inputs, axis, method, several), what, [inputs, *own.values()])
+
+        def compute() -> Any:
+            return self._computed(own, inputs, axis, method, several)
+
+        if inputs.requires_grad:  # a cost may differentiate in them on its own, which frees what was computed
+            return compute()
+        modes = tuple(module.training for module in self.module.modules())
+        what = (id(self.module), modes, method, axis, several)
+        return once(compute, what, [inputs, *own.values(), *self.module.buffers()])
 
     def _computed(self, own: Params, inputs: Tensor, axis: int | None, method: str, several: bool) -> Any:
         """ValueError: the module cannot be mapped, and what to do."""

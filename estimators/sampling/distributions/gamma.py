@@ -40,7 +40,10 @@ class LogGamma(Transform):
 
 def _of_variate(q: Any, noise: Tensor) -> Tensor | None:
     g = moving_gamma(noise, q.concentration)
-    return None if g is None else g / q.rate
+    if g is None:
+        return None
+    # 1 / rate by its logarithm: the derivative of a division overflows, or vanishes, where rates are extreme.
+    return (g * q.rate.log().neg().exp()).clamp(max=torch.finfo(g.dtype).max)
 
 
 def log_density(q: Any, log_x: Tensor) -> Tensor:
