@@ -60,7 +60,7 @@ CASES = [
     Case("D", "bernoulli-toy", LEAVE_ONE_OUT, 10),
     Case("E", "gamma-cost:dim=10", "pathwise", 10),
     Case("F", "digits-vae:points=32", "iwae", 10),
-    Case("G", "policy-small", "score-function", 4, compiled=False),
+    Case("G", "policy-small", "score-function", 4),
     Case("H", "policy-large", "score-function", 4, compiled=False),
     Case("I", "autoencoder-small", "pathwise", 1, compiled=False),
     Case("J", "autoencoder-large", "pathwise", 1, compiled=False),
