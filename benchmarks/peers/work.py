@@ -62,7 +62,7 @@ CASES = [
     Case("F", "digits-vae:points=32", "iwae", 10),
     Case("G", "policy-small", "score-function", 4),
     Case("H", "policy-large", "score-function", 4, compiled=False),
-    Case("I", "autoencoder-small", "pathwise", 1, compiled=False),
+    Case("I", "autoencoder-small", "pathwise", 1),
     Case("J", "autoencoder-large", "pathwise", 1, compiled=False),
 ]
 NETWORKS = {"G", "H", "I", "J"}
