@@ -15,7 +15,7 @@ from benchmarks.peers.compare import faults, known_gradient, moments
 from benchmarks.peers.networks import problem_of
 from benchmarks.peers.ours import drawing
 from benchmarks.peers.torch_loop import loop, one_gradient
-from benchmarks.peers.work import CASES, Case
+from benchmarks.peers.work import CASES, Case, rate
 from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
@@ -84,16 +84,7 @@ class Speed:
 
     @staticmethod
     def _row(case: Case, name: str, seconds: dict[str, np.ndarray], wrong: str) -> dict[str, Any]:
-        low, ratio, high = np.quantile(seconds[LOOP] / seconds[name], [0.25, 0.5, 0.75])
-        return {
-            "case": case.name,
-            "implementation": name,
-            "gradients_per_second": 1 / np.median(seconds[name]),
-            "ratio": ratio,
-            "ratio_low": low,
-            "ratio_high": high,
-            "wrong": wrong,
-        }
+        return rate(case, name, seconds[name], seconds[LOOP] / seconds[name]) | {"wrong": wrong}
 
     def _device_figures(self, work: Workload) -> dict[str, float]:
         """Of a chunk the time by events and the memory, and eagerly the latency at R = 1 and the time of its kernels.

@@ -23,11 +23,12 @@ from benchmarks.peers.limits import limits
 from benchmarks.peers.networks import problem_of
 from benchmarks.peers.targets import MEMORY, TARGETS
 from benchmarks.peers.whole import LOOP, MEASURE, peak_bytes
-from benchmarks.peers.work import CASES, NETWORKS, Block, Case, Moments
+from benchmarks.peers.work import CASES, NETWORKS, Block, Case, Moments, rate
 from benchmarks.speed import seconds_per_call, use_one_core
 from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.machine.provenance import provenance
+from experiments.measuring.doubling import reach
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.moments import Sampling
 from experiments.measuring.reference import Reference
@@ -106,7 +107,7 @@ def known_gradient(case: Case, device: str = "cpu", replicates: int = OTHER_REPL
     if case.name in OTHERS:
         other = prepare(problem, make_estimator(OTHERS[case.name]), case.num_samples, seed=1, device=device)
         sampling = Sampling(other.at_most(replicates), None)
-        sampling.reach(replicates)
+        reach(sampling, replicates)
         assert sampling.groups is not None
         return sampling.groups.mean
     reference = find_reference(prepare(problem, make_estimator(case.estimator), case.num_samples, device=device))
@@ -163,22 +164,17 @@ def row(
 ) -> dict[str, object]:
     """The row of one implementation, which is also printed: how many times faster gradmark is."""
     ours = MEASURE if name in (MEASURE, LOOP) else case.ours
-    low, ratio, high = np.quantile(seconds[name] / seconds[ours], [0.25, 0.5, 0.75])
+    known = rate(case, name, seconds[name], seconds[name] / seconds[ours])
+    low, ratio, high = known["ratio_low"], known["ratio"], known["ratio_high"]
     target = TARGETS.get(case.name, {}).get(name)
     met = "" if target is None else "met" if ratio >= target else "missed"
     if peak is not None and case.name in MEMORY:
         target, met = MEMORY[case.name], "met" if peak < MEMORY[case.name] else "missed"
-    line = f"{name:26}{1 / np.median(seconds[name]):14,.0f} gradients/s{ratio:10.3g} ({low:.3g} to {high:.3g})"
+    line = f"{name:26}{known['gradients_per_second']:14,.0f} gradients/s{ratio:10.3g} ({low:.3g} to {high:.3g})"
     line += "" if peak is None else f"  {peak:.2g} GB"
     line += "" if target is None else f"  target {target:g}{'' if peak is None else ' GB'}: {met}"
     print(f"{line}{wrong and '  WRONG: ' + wrong}", flush=True)
-    return {
-        "case": case.name,
-        "implementation": name,
-        "gradients_per_second": 1 / np.median(seconds[name]),
-        "ratio": ratio,
-        "ratio_low": low,
-        "ratio_high": high,
+    return known | {
         "target": np.nan if target is None else target,
         "met": met,
         "peak_gigabytes": np.nan if peak is None else peak,

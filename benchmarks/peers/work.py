@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CASES", "LEAVE_ONE_OUT", "NETWORKS", "Block", "Case", "Moments"]
+__all__ = ["CASES", "LEAVE_ONE_OUT", "NETWORKS", "Block", "Case", "Moments", "rate"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,16 @@ CASES = [
 ]
 NETWORKS = {"G", "H", "I", "J"}
 """The cases of networks, of which the whole of a measurement is timed too."""
+
+
+def rate(case: Case, name: str, seconds: np.ndarray, ratios: np.ndarray) -> dict[str, Any]:
+    """What a row says of an implementation: its pace, and the median and quartiles of a ratio, over the rounds."""
+    low, ratio, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    return {
+        "case": case.name,
+        "implementation": name,
+        "gradients_per_second": 1 / np.median(seconds),
+        "ratio": ratio,
+        "ratio_low": low,
+        "ratio_high": high,
+    }
