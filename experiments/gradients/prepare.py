@@ -14,6 +14,7 @@ from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
 from experiments.gradients.workload import CHUNK_ELEMENTS, Workload
 from experiments.machine.allocator import keep_freed_memory
+from experiments.machine.synchronise import synchronise
 
 __all__ = ["find_device", "prepare", "prepare_unlearned"]
 
@@ -40,8 +41,7 @@ def prepare(
     with without_validation():
         began = time.perf_counter()
         fitted = estimator.fit(moved, placed.params(1), placed.num_samples, source)
-        if placed.device.type == "cuda":
-            torch.cuda.synchronize(placed.device)
+        synchronise(placed.device)
         taken = time.perf_counter() - began
         learned = fitted is not estimator
         check_estimator(moved, fitted, placed.num_samples, placed.point, fitted=learned)

@@ -125,14 +125,6 @@ class Sampling:
             finally:
                 self._room = None
 
-    def reach(self, replicates: int) -> None:
-        """Grow to a number of replicates (a multiple of the number of groups), in chunks that fit into the memory."""
-        self.within_memory(lambda: self._reach(replicates))
-
-    def _reach(self, replicates: int) -> None:
-        while self.replicates < replicates:
-            self.grow(replicates - self.replicates)
-
     def grow(self, replicates: int) -> None:
         """Add a block, of which at most the first `replicates` (a multiple of the number of groups) are used."""
         chunk, rows = self.workload.chunk, min(self.block, replicates) // GROUPS

@@ -5,10 +5,9 @@ import time
 from dataclasses import dataclass
 from typing import final
 
-import torch
-
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.workload import Workload
+from experiments.machine.synchronise import synchronise
 
 __all__ = ["Price"]
 
@@ -74,9 +73,3 @@ def seconds(workload: Workload, replicates: int) -> float:
         workload.step(params, source)
     synchronise(workload.device)
     return time.perf_counter() - began
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
