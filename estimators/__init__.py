@@ -19,6 +19,7 @@ from estimators.interface import (
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.noise.scheme import Scheme, register_scheme
+from estimators.programs import Program, register_program
 from estimators.registry import (
     load_plugin,
     make_estimator,
@@ -42,6 +43,7 @@ __all__ = [
     "Objective",
     "Params",
     "Problem",
+    "Program",
     "ReplicatedModule",
     "Scheme",
     "ScoredSamples",
@@ -57,6 +59,7 @@ __all__ = [
     "register_estimator",
     "register_family",
     "register_problem",
+    "register_program",
     "register_scheme",
     "replicated",
     "sample",

@@ -1,7 +1,7 @@
 """The score-function estimator (REINFORCE, likelihood ratio), with any control variate."""
 
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
@@ -27,11 +27,16 @@ class ScoreFunction(PerSample):
     Keeps the direct term $\frac1S \sum_s \nabla_\theta f(x_s, \theta)$ of a cost that depends on $\theta$. The control
     variate subtracts a term of known, zero expected gradient.
 
+    On a program of several variables the score of each is weighed by the costs after it (`credit` is `to-go`), those
+    before do not depend on it; control variates that follow from costs alone are those of each variable. Others see the
+    sum of all costs and scores, as with `credit=total`.
+
     Unbiased for any q with a density whose support does not move, any cost.
     Glynn 1990; Williams 1992; Mohamed et al. 2020, sec. 4.
     """
 
     control_variate: ControlVariate = field(default_factory=Zero)
+    credit: Literal["to-go", "total"] = "to-go"
 
     @classmethod
     def variants(cls) -> list[str]:
@@ -62,7 +67,13 @@ class ScoreFunction(PerSample):
         return self._terms(ScoredSamples.of(problem, params, points))
 
     def _terms(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
-        return samples.direct + samples.cost * samples.score - self.control_variate.term(samples)
+        weighed = samples.problem.credited(samples) if self._by_variable else samples
+        each = weighed.cost * weighed.score - self.control_variate.term(weighed)
+        return samples.direct + each.reshape(len(each), -1, each.shape[-1]).sum(1)
+
+    @property
+    def _by_variable(self) -> bool:
+        return self.credit == "to-go" and self.control_variate.traits.costs_alone
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ScoreFunction":
         fitted = self.control_variate.fit(problem, params, num_samples, source.stream("fit"))
@@ -75,7 +86,8 @@ class ScoreFunction(PerSample):
         point = {name: value.detach().requires_grad_(moving) for name, value in params.items()}
         with torch.set_grad_enabled(moving):
             samples = self._samples(problem, point, noise)
-        updated = self.control_variate.update(samples)
+            weighed = problem.credited(samples) if self._by_variable else samples
+        updated = self.control_variate.update(weighed)
         return self if updated is self.control_variate else replace(self, control_variate=updated)
 
     def _samples(self, problem: Problem, params: Params, noise: Noise) -> ScoredSamples:

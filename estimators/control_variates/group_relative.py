@@ -33,7 +33,7 @@ class GroupRelative(ControlVariate):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True)
+        return Traits(independent_samples=True, costs_alone=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name)
@@ -41,7 +41,7 @@ class GroupRelative(ControlVariate):
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
 
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         cost = samples.cost
         spread = cost.std(0) + self.epsilon
         # A group without any spread says nothing; 0 / 0 where epsilon is zero.

@@ -28,10 +28,10 @@ class LeaveOneOut(ControlVariate):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True)
+        return Traits(independent_samples=True, costs_alone=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return at_least(2, num_samples, self.name)
 
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         return others(samples.cost) * samples.score

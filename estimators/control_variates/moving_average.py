@@ -34,13 +34,13 @@ class MovingAverage(ControlVariate):
 
     @property
     def traits(self) -> Traits:
-        return Traits(own_parameters=True)
+        return Traits(own_parameters=True, costs_alone=True)
 
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "MovingAverage":
-        return replace(self, average=fresh_samples(problem, params, source).cost.mean(0))
+        return replace(self, average=problem.credited(fresh_samples(problem, params, source)).cost.mean(0))
 
     def update(self, samples: ScoredSamples) -> "MovingAverage":
         return replace(self, average=moved(self.average, samples.cost.mean(0), self.decay))

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, ScoredSamples
+from estimators.interface import ControlVariate, ScoredSamples, Traits
 from estimators.registry import register_control_variate
 
 __all__ = ["Zero"]
@@ -19,5 +19,9 @@ __all__ = ["Zero"]
 class Zero(ControlVariate):
     """No control variate."""
 
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    @property
+    def traits(self) -> Traits:
+        return Traits(costs_alone=True)
+
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         return torch.zeros_like(samples.cost)

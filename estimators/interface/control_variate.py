@@ -33,9 +33,9 @@ class ScoredSamples:
     """The samples, detached, with what they were made of: `drawn.log_prob(q)` is exact where x itself has rounded."""
     direct: Float[Tensor, "S R"]
     """The costs, with the gradient of their own dependence on the parameters."""
-    cost: Float[Tensor, "S R"]
-    """The costs, detached."""
-    score: Float[Tensor, "S R"]
+    cost: Float[Tensor, "S *V R"]
+    """The costs, detached; of V variables of a program with `costs_alone`, those that each of them has."""
+    score: Float[Tensor, "S *V R"]
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
 
     @property
@@ -77,7 +77,7 @@ class ControlVariate(Component, ABC):
         return 0
 
     @abstractmethod
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         """The term subtracted for each sample: value zero, and a gradient of mean zero under q given the others."""
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ControlVariate":

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._C import _functorch  # pyright: ignore
 from torch.utils._pytree import tree_leaves, tree_map
 
-__all__ = ["computed_once", "once"]
+__all__ = ["computed_once", "keep", "once"]
 
 _results: ContextVar[tuple[Any, dict[Any, Any]] | None] = ContextVar("results", default=None)
 
@@ -35,13 +35,23 @@ def once(compute: Callable[[], Any], what: tuple[Any, ...], tensors: list[Tensor
     """
     if torch.compiler.is_compiling() or (held := _results.get()) is None or held[0] != _level():
         return compute()
-    key = (what, torch.is_grad_enabled(), *((id(one), one._version) for one in tensors))
-    _, found, versions = held[1].get(key, (None, None, None))
+    _, found, versions = held[1].get(_key(what, tensors), (None, None, None))
     if versions is not None and _versions(found) == versions:
         return tree_map(torch.clone, found)
     found = compute()
-    held[1][key] = tensors, found, _versions(found)  # the tensors too: so that no other gets the place of one of them
+    keep(found, what, tensors)
     return found
+
+
+def keep(found: Any, what: tuple[Any, ...], tensors: list[Tensor]) -> None:
+    """Keep what has come out beside something else, for whoever asks for it by `once`."""
+    if not torch.compiler.is_compiling() and (held := _results.get()) is not None and held[0] == _level():
+        # The tensors too: so that no other gets the place of one of them.
+        held[1][_key(what, tensors)] = tensors, found, _versions(found)
+
+
+def _key(what: tuple[Any, ...], tensors: list[Tensor]) -> tuple[Any, ...]:
+    return what, torch.is_grad_enabled(), *((id(one), one._version) for one in tensors)
 
 
 def _versions(found: Any) -> list[int]:

@@ -97,6 +97,13 @@ class Problem(Component, ABC):
         """The costs of samples of which more is known than what they have rounded to; by default those of x."""
         return self.cost(samples.x, params)
 
+    def credited(self, samples: Any) -> Any:
+        """Scored samples in which each cost stands beside the score that it weighs: those of a program by variable.
+
+        Costs and scores `[S, V, R]` in place of `[S, R]`, where they are those of V variables.
+        """
+        return samples
+
     def support(self, params: Params) -> Tensor | None:
         """All K states of x, `[K, R, *E]`, where there are few enough; categorical states are one-hot."""
         return None
@@ -114,7 +121,9 @@ class Problem(Component, ABC):
         if (value := self.expected_cost(params)) is not None:
             return value
         states = self._summed_states(params)
-        return None if states is None else self._sum_over(states, params)
+        if states is None:
+            return None
+        return torch.stack([self._sum_over(block, params) for block in states.split(ENUMERATED)]).sum(0)
 
     def _summed_states(self, params: Params) -> Tensor | None:
         return None if self.sampled_only else self.support(params)

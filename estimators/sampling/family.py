@@ -50,6 +50,8 @@ class Family:
     """A continuous relaxation, of a discrete distribution."""
     states: States | None = None
     """The states of a discrete distribution that has finitely many."""
+    conditionals: Callable[[Any], list[td.Distribution]] | None = None
+    """The distributions of several variables, each given those before it in one sample, of a q that is all of them."""
     circular: bool = False
     """x is an angle: the `mean` of q is a direction, and functions of x on a line jump where the circle closes."""
 

@@ -16,6 +16,7 @@ from torch.distributions import constraints
 
 from estimators.noise import IID
 from estimators.sampling import families
+from estimators.sampling.family import family_of
 from estimators.sampling.transforms import unwrap
 
 __all__ = ["moves_its_support"]
@@ -31,6 +32,8 @@ ROUNDING = 1e-12
 def moves_its_support(q: td.Distribution, leaves: list[Tensor]) -> bool:
     """Whether a bound of the support of q `[1, *E]`, in float64, depends on the leaves that q was made of."""
     q = unwrap(q)
+    if (conditionals := family_of(q).conditionals) is not None:
+        return any(moves_its_support(one, leaves) for one in conditionals(q))
     while isinstance(q, td.MixtureSameFamily):
         q = unwrap(q.component_distribution)
     moving = [bound for bound in _bounds(q) if bound.requires_grad and bound.isfinite().any()]

@@ -1,0 +1,6 @@
+"""Models of several random variables, written for one sample. Read `program.py` first."""
+
+from estimators.programs.program import Program
+from estimators.programs.writing import register_program
+
+__all__ = ["Program", "register_program"]

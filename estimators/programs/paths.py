@@ -1,0 +1,47 @@
+"""All paths of a program whose variables are discrete."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from estimators.programs.variables import Layout, Variable
+from estimators.sampling.families import unwrap
+from estimators.sampling.family import states_of
+
+__all__ = ["all_paths"]
+
+ENUMERATED = 2**20
+"""The most paths that are summed over."""
+NUMBERS = 2**24
+"""The most numbers that all of them may hold together."""
+
+
+def all_paths(layout: Layout) -> list[Tensor] | None:
+    """The values of each variable on all K paths, each `[K, *E]`; None: there are too many, or infinitely many."""
+    bases: list[int] = []
+    for variable in layout.variables:
+        states = states_of(variable.q)
+        if states is None:
+            return None
+        bases += [states.classes(unwrap(variable.q))] * _elements(variable)
+    paths = math.prod(bases)
+    if paths > ENUMERATED or paths * layout.size > NUMBERS:
+        return None
+    digits, left = [], torch.arange(paths)
+    for base in bases:
+        digits.append(left % base)
+        left = left // base
+    parts = torch.stack(digits, -1).split([_elements(variable) for variable in layout.variables], -1)
+    return [_values(variable, index) for variable, index in zip(layout.variables, parts, strict=True)]
+
+
+def _elements(variable: Variable) -> int:
+    """How many variables of finitely many states a value has."""
+    return unwrap(variable.q).batch_shape.numel()
+
+
+def _values(variable: Variable, index: Tensor) -> Tensor:
+    inner, states = unwrap(variable.q), states_of(variable.q)
+    assert states is not None
+    return states.samples(inner, index.reshape(-1, *inner.batch_shape))

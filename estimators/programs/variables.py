@@ -1,0 +1,140 @@
+"""The variables of a program, found by running it, and how their values and noise lie side by side."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.interface.params import Params
+from estimators.noise import IID
+from estimators.programs.runs import Own, fixed, form_of
+from estimators.programs.sources import Counting
+from estimators.programs.visits import ProgramError, follow
+from estimators.sampling.events import as_vectors
+from estimators.sampling.families import Drawn, unwrap
+
+__all__ = ["Layout", "Variable", "found_variables"]
+
+
+@final
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a program, as it is in every run."""
+
+    name: str
+    q: Distribution
+    """Its distribution in one run, in float64: what kind it is."""
+    shapes: tuple[torch.Size, ...]
+    """That of a value, and those of what it is made of: see `Drawn`."""
+    noise_shape: torch.Size
+    dimensions: int
+    """Uniforms that its noise is made of, where it comes from a structured source."""
+    dtype: torch.dtype
+
+    @property
+    def kind(self) -> str:
+        """`continuous` or `discrete`."""
+        try:
+            return "discrete" if self.q.support.is_discrete else "continuous"  # pyright: ignore
+        except (NotImplementedError, AttributeError):
+            return "continuous" if form_of(self.q).differentiable else "discrete"
+
+
+@final
+@dataclass(frozen=True)
+class Layout:
+    """The variables of a program in the order in which it asks for them."""
+
+    variables: tuple[Variable, ...]
+    before: tuple[int, ...]
+    """How many variables are asked for before each of the costs is known."""
+
+    @property
+    def size(self) -> int:
+        """Numbers of a joint value."""
+        return sum(math.prod(variable.shapes[0]) for variable in self.variables)
+
+    @property
+    def names(self) -> list[str]:
+        return [variable.name for variable in self.variables]
+
+    def joined_values(self, own: Sequence[Own], like: Tensor) -> tuple[Tensor, ...]:
+        """The values side by side, `[S, R, D]`, and all that they are made of, `[S, R, D']`, if there is anything."""
+        extra = [part for parts in own for part in parts[1:]]
+        values = _joined([parts[0] for parts in own], like)
+        return (values, _joined(extra, like)) if extra else (values,)
+
+    def values(self, x: Tensor, made_of: Tensor | None = None) -> list[Own]:
+        """The value of each variable, with what it is made of if that is given."""
+        parts = _parted(x, [variable.shapes[0] for variable in self.variables])
+        whole = [not variable.dtype.is_floating_point for variable in self.variables]
+        parts = [part.to(torch.long) if is_whole else part for part, is_whole in zip(parts, whole, strict=True)]
+        if made_of is None:
+            return [(part,) for part in parts]
+        extra = iter(_parted(made_of, [shape for variable in self.variables for shape in variable.shapes[1:]]))
+        return [(part, *(next(extra) for _ in v.shapes[1:])) for part, v in zip(parts, self.variables, strict=True)]
+
+    def joined_noise(self, noise: Sequence[Tensor], like: Tensor) -> Tensor:
+        """The noise of all variables side by side, `[S, R, N]`."""
+        return _joined(noise, like)
+
+    def noise(self, together: Tensor) -> list[Own]:
+        """The noise of each variable."""
+        return [(part,) for part in _parted(together, [variable.noise_shape for variable in self.variables])]
+
+
+def _joined(parts: Sequence[Tensor], like: Tensor) -> Tensor:
+    return torch.cat([as_vectors(part, 2).to(like.dtype) for part in parts], -1)
+
+
+def _parted(together: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    parts = together.split([math.prod(shape) for shape in shapes], -1)
+    return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def found_variables(run: Any, params: Params) -> Layout:
+    """The variables that a program asks for, given parameters `[1, *shape]`.
+
+    ProgramError: they are others in another run, or one has no sampler that takes noise.
+    """
+    first, second = (_looked_at(run, params, seed) for seed in (0, 1))
+    if first.names != second.names:
+        differ = sorted(set(first.names) ^ set(second.names)) or first.names
+        raise ProgramError(
+            f'the variable "{differ[0]}" is not asked for in every run, or not in the same turn: ask for all of them '
+            "always, and mask the costs of those that do not count"
+        )
+    for one, other in zip(first.variables, second.variables, strict=True):
+        if (one.shapes, type(one.q)) != (other.shapes, type(other.q)):
+            raise ProgramError(f'the variable "{one.name}" has another shape or distribution in another run')
+    if first.before != second.before:
+        raise ProgramError("the costs are not known at the same turn in every run: yield zeros where none is due")
+    if not first.variables:
+        raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
+    return first
+
+
+def _looked_at(run: Any, params: Params, seed: int) -> Layout:
+    found: list[Variable] = []
+    source = Counting(IID(seed, dtype=torch.float64))
+
+    def choose(index: int, q: Distribution) -> Drawn:
+        form, before = form_of(q), source.counted
+        if form.seeded:
+            kind = type(unwrap(q)).__name__
+            raise ProgramError(f"{kind} has no sampler that takes noise, which a variable of a program needs")
+        noise = form.noise(unwrap(q), 1, source if form.structured else source.source)[0]
+        drawn = fixed(q, noise)
+        shapes = tuple(part.shape for part in drawn.parts)
+        found.append(Variable("", q, shapes, noise.shape, source.counted - before, drawn.x.dtype))
+        return drawn
+
+    one = {name: value[0] for name, value in params.items()}
+    with torch.no_grad():
+        trace = follow(run, one, choose, next(iter(one.values())))
+    named = [replace(variable, name=visit.name) for variable, visit in zip(found, trace.visits, strict=True)]
+    return Layout(tuple(named), tuple(trace.before))

@@ -1,0 +1,114 @@
+"""One run of a program, for one sample: which variables it asks for, in turn, and which costs it pays."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, final
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent
+
+from estimators.sampling.families import Drawn
+
+__all__ = ["Choose", "ProgramError", "Reached", "Trace", "Visit", "follow"]
+
+Choose = Callable[[int, Distribution], Drawn]
+"""The value of the variable of an index, given its distribution; `Reached` ends the run there."""
+
+
+class ProgramError(ValueError):
+    """A program is not written as programs have to be; the message says what to write instead."""
+
+
+class Reached(Exception):
+    """The run has come as far as is wanted."""
+
+
+@final
+@dataclass(frozen=True)
+class Visit:
+    """A variable of one run."""
+
+    name: str
+    q: Distribution
+    """Its distribution given the variables before it: no batch, and the event that its value has."""
+    drawn: Drawn | None
+    """Its value; None: the run ended here."""
+
+    def log_density(self) -> Tensor:
+        """log q of the value, with its derivative at the fixed value, but for terms without parameters."""
+        assert self.drawn is not None
+        return self.drawn.log_prob(self.q)
+
+
+@final
+@dataclass(frozen=True)
+class Trace:
+    """What one run of a program came by."""
+
+    visits: list[Visit] = field(default_factory=list)
+    costs: list[Tensor] = field(default_factory=list)
+    """Scalars."""
+    before: list[int] = field(default_factory=list)
+    """How many variables had been asked for when each cost was known."""
+
+
+def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
+    """Run a program with given parameters and choices, in the dtype and on the device of a tensor.
+
+    ProgramError: the program asks for a variable twice, or its cost is no scalar, or there is none.
+    """
+    trace = Trace()
+
+    def sample(name: str, q: Distribution) -> Any:
+        if any(visit.name == name for visit in trace.visits):
+            raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
+        if not isinstance(q, Distribution):
+            raise ProgramError(f'sample("{name}", …) needs a torch distribution, not {type(q).__name__}')
+        q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
+        try:
+            drawn = choose(len(trace.visits), q)
+        except Reached:
+            trace.visits.append(Visit(name, q, None))
+            raise
+        trace.visits.append(Visit(name, q, drawn))
+        return drawn.x
+
+    try:
+        _collect(run(params, sample), trace, like)
+    except Reached:
+        return trace
+    if not trace.costs:
+        _refuse_no_cost()
+    return trace
+
+
+def _collect(result: Any, trace: Trace, like: Tensor) -> None:
+    """The costs that are yielded as they become known, and the one that is returned."""
+    if inspect.isgenerator(result):
+        while True:
+            try:
+                _pay(next(result), trace, like)
+            except StopIteration as end:
+                result = end.value
+                break
+        if result is None:
+            return
+    _pay(result, trace, like)
+
+
+def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
+    if cost is None:
+        _refuse_no_cost()
+    paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    if paid.ndim:
+        raise ProgramError(
+            f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
+        )
+    trace.costs.append(paid)
+    trace.before.append(len(trace.visits))
+
+
+def _refuse_no_cost() -> NoReturn:
+    raise ProgramError("the program has no cost: return one number, or yield each as soon as it is known")
