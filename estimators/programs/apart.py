@@ -5,11 +5,13 @@ Nothing is asked of a distribution but to keep what it is made of in its attribu
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from inspect import getattr_static
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Transform
+from torch.distributions.utils import lazy_property
 
 __all__ = ["put_together", "taken_apart"]
 
@@ -32,11 +34,22 @@ def _behind_batch(tensor: Tensor, rank: int) -> Tensor:
     return tensor.reshape(len(tensor), *[1] * missing, *tensor.shape[1:]) if missing > 0 else tensor
 
 
+def _attributes(value: Any) -> dict[str, Any]:
+    """What it was made of, without what torch has worked out from that since, such as probabilities from logits."""
+    own = vars(value)
+    given = {id(part) for name, part in own.items() if not _is_lazy(value, name)}
+    return {name: part for name, part in own.items() if not _is_lazy(value, name) or id(part) in given}
+
+
+def _is_lazy(value: Any, name: str) -> bool:
+    return isinstance(getattr_static(type(value), name, None), lazy_property)
+
+
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Distribution | Transform):
-        for part in vars(value).values():
+        for part in _attributes(value).values():
             yield from _tensors(part)
     elif isinstance(value, list | tuple):
         for part in value:
@@ -66,8 +79,9 @@ def _mapped(value: Any, replace: Replace, size: int, rank: int) -> Any:
 
 def _with(value: Any, replace: Replace, size: int, rank: int) -> Any:
     copied = copy.copy(value)
+    vars(copied).clear()
     inner = rank + len(getattr(value, "event_shape", ()))
-    for name, part in vars(value).items():
+    for name, part in _attributes(value).items():
         moved = isinstance(part, Transform | list | tuple) and not isinstance(part, torch.Size)
         vars(copied)[name] = _mapped(part, replace, size, inner if moved else rank)
     return copied
