@@ -63,11 +63,18 @@ class Conditional(Problem):
         later = [form_of(variable.q) for variable in self.program.layout.variables[self.index + 1 :]]
         choices = [given] * (self.index + 1) + [along_path if form.differentiable else fixed for form in later]
 
+        # Zeroth-order estimators ask at N points for each of the runs, which lie on the replicate axis as [N·B].
+        points = len(x[0]) // len(next(iter(self.at.values())))
+
+        def at_points(tensor: Tensor) -> Tensor:
+            return tensor if points == 1 else tensor.repeat(points, *[1] * (tensor.ndim - 1))
+
         def for_samples(own: Any) -> Any:
-            return tree_map(lambda tensor: tensor.expand(len(x), *tensor.shape), own)
+            return tree_map(lambda tensor: at_points(tensor).expand(len(x), -1, *tensor.shape[1:]), own)
 
         own = [*for_samples(self.before), (x,), *for_samples(self.after)]
-        costs = runs(self.program.run, self.at, choices, own, self._after_it, self.program.mapped)
+        at = {name: at_points(value) for name, value in self.at.items()}
+        costs = runs(self.program.run, at, choices, own, self._after_it, self.program.mapped)
         return torch.stack(costs).sum(0)
 
     def _after_it(self, trace: Trace) -> tuple[Tensor, ...]:
@@ -86,6 +93,12 @@ class Conditional(Problem):
 
 def conditional_at_start(program: Program, index: int) -> Conditional:
     """The problem of a variable at the start, in one run: what can be done with it."""
+    if index not in program.at_start:
+        program.at_start[index] = _conditional_at_start(program, index)
+    return program.at_start[index]
+
+
+def _conditional_at_start(program: Program, index: int) -> Conditional:
     moved, params = program.to("cpu", torch.float64), start(program)
     q, layout = moved.distribution(params), moved.layout
     joint = families.noise(q, 1, IID(0, dtype=torch.float64))

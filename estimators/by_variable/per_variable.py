@@ -202,4 +202,9 @@ def _branch(estimator: Estimator, program: Program, index: int) -> tuple[Conditi
 
 def _least(estimator: Estimator, problem: Problem) -> int | None:
     """The fewest samples that an estimator can do with; None: it cannot do with any number."""
-    return next((n for n in range(1, MOST + 1) if estimator.refusal(problem, n) is None), None)
+    key = "least", estimator.spec
+    if key not in problem.trials:
+        found = next((n for n in range(1, MOST + 1) if estimator.refusal(problem, n) is None), None)
+        problem.trials[key] = None if found is None else str(found)
+    kept = problem.trials[key]
+    return None if kept is None else int(kept)

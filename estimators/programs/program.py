@@ -64,6 +64,11 @@ class Program(Problem):
         """Its variables, found by running it at the start in float64."""
         return found_variables(super().to("cpu", torch.float64).run, start(self))  # pyright: ignore
 
+    @cached_property
+    def at_start(self) -> dict[int, Any]:
+        """What has been made of each variable at the start, by its place."""
+        return {}
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Program":
         assert self.layout  # which the copy shares from here on
         return super().to(device, dtype)  # pyright: ignore[reportReturnType]

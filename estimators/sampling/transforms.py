@@ -48,10 +48,13 @@ class Transform(ABC):
         """Noise for samples `[S, R, *E]` of a distribution with batch `[R]` and event `E`."""
 
     @abstractmethod
-    def sample(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
-        """The samples that the noise stands for, differentiable in q's parameters where the form is."""
+    def sample(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *E"]:
+        """The samples that the noise stands for, differentiable in q's parameters where the form is.
 
-    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+        They are `[S, R, *E]`; in a run of a program, whose q has no batch, `[1, *E]`.
+        """
+
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *E"]:
         """The same samples, detached: cheaper where the derivative takes more work than the sample."""
         with torch.no_grad():
             return self.sample(q, noise)
@@ -92,7 +95,7 @@ class Through(Transform):
     def seeded(self) -> bool:  # pyright: ignore
         return self.base.seeded
 
-    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *E"]:
         return self.drawn(q, noise)[0]
 
 
