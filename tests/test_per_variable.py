@@ -127,7 +127,7 @@ def test_a_detached_path_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_costs_of_a_branch_that_end_too_early_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Conditional, "_after_it", lambda self, trace: (trace.costs[self.index],))
+    monkeypatch.setattr(Conditional, "_after_it", lambda self, trace: (trace.costs[1],))
     assert deviation(gradients("per-variable:discrete=rao-blackwellized")) > 10
 
 

@@ -81,7 +81,9 @@ def _mapped(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
         at = {name: value.squeeze(0) for name, value in params.items()}
         found = of_samples(at, tree_map(lambda tensor: tensor.squeeze(1), own))
         return tree_map(lambda value: value.unsqueeze(1), found)
-    return torch.func.vmap(of_samples, in_dims=(0, 1), out_dims=1)(params, own)
+    # Replicates come out in front: in another place vmap cannot put an axis that an output does not have.
+    found = torch.func.vmap(of_samples, in_dims=(0, 1))(params, own)
+    return tree_map(lambda value: value.transpose(0, 1), found)
 
 
 def _one_by_one(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
