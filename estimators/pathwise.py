@@ -11,6 +11,7 @@ from torch import Tensor
 from estimators.interface import Claim, Noise, Params, PerSample, Problem, Traits
 from estimators.interface.refusals import differentiable_samples
 from estimators.noise import NoiseSource
+from estimators.programs.joint import Joint
 from estimators.registry import register_estimator
 from estimators.sampling import families
 
@@ -68,7 +69,8 @@ class Pathwise(PerSample):
             raise ValueError(
                 f"a proposal on the noise needs Gaussian noise, which {type(inner).__name__} does not have"
             )
-        zeros = torch.zeros_like(inner.mean)
+        like = inner.some if isinstance(inner, Joint) else inner.mean
+        zeros = like.new_zeros(inner.batch_shape + inner.event_shape)
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
     def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Transform
+from torch.distributions.transforms import _InverseTransform
 from torch.distributions.utils import lazy_property
 
 __all__ = ["put_together", "taken_apart"]
@@ -35,8 +36,10 @@ def _behind_batch(tensor: Tensor, rank: int) -> Tensor:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """What it was made of, without what torch has worked out from that since, such as probabilities from logits."""
+    """What it was made of, without what torch has worked out from that since: probabilities from logits, an inverse."""
     own = vars(value)
+    if isinstance(value, Transform) and not isinstance(value, _InverseTransform):
+        own = own | {"_inv": None}  # which would lead back to the transform
     given = {id(part) for name, part in own.items() if not _is_lazy(value, name)}
     return {name: part for name, part in own.items() if not _is_lazy(value, name) or id(part) in given}
 
