@@ -5,6 +5,7 @@ Nothing is asked of a distribution but to keep what it is made of in its attribu
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from inspect import getattr_static
 from typing import Any
 
@@ -36,13 +37,16 @@ def _behind_batch(tensor: Tensor, rank: int) -> Tensor:
 
 def _attributes(value: Any) -> dict[str, Any]:
     """What it was made of, without what torch has worked out from that since, such as probabilities from logits."""
-    own = vars(value)
-    given = {id(part) for name, part in own.items() if not _is_lazy(value, name)}
-    return {name: part for name, part in own.items() if not _is_lazy(value, name) or id(part) in given}
+    own, lazy = vars(value), _lazy(type(value))
+    if not any(name in own for name in lazy):
+        return own
+    given = {id(part) for name, part in own.items() if name not in lazy}
+    return {name: part for name, part in own.items() if name not in lazy or id(part) in given}
 
 
-def _is_lazy(value: Any, name: str) -> bool:
-    return isinstance(getattr_static(type(value), name, None), lazy_property)
+@cache
+def _lazy(kind: type) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if isinstance(getattr_static(kind, name, None), lazy_property))
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

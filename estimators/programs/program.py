@@ -18,7 +18,7 @@ from estimators.programs.joint import Joint
 from estimators.programs.paths import all_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
 from estimators.programs.variables import Layout, found_variables
-from estimators.programs.visits import Trace, Visit
+from estimators.programs.visits import Trace
 from estimators.sampling.families import Drawn
 
 __all__ = ["Program"]
@@ -85,14 +85,13 @@ class Program(Problem):
     @final
     def conditional(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> Distribution:
         """The distribution of the variable after those that are chosen, of batch `[S·R]`; of the first, `[R]`."""
-        last: list[Visit] = []
 
-        def parameters(trace: Trace) -> list[Tensor]:
-            last.append(trace.visits[-1])
-            return taken_apart(trace.visits[-1].q)
+        def compute() -> list[Tensor]:
+            found = self._runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
+            return [tensor.flatten(0, 1) for tensor in found]
 
-        tensors = self._runs(params, choices, own, parameters)
-        return put_together(last[-1].q, [tensor.flatten(0, 1) for tensor in tensors])
+        first = () if choices else once(compute, ("first", id(self)), list(params.values()))
+        return put_together(self.layout.variables[len(choices)].q, first or compute())
 
     @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
