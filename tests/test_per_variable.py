@@ -95,6 +95,7 @@ UNBIASED = [
     "per-variable:discrete=unordered-set",
     "per-variable:at=bits,there=arms",
     "per-variable:at=x,there=measure-valued,continuous=measure-valued",
+    "stochastic-triple",
     "per-variable:discrete=(per-variable:at=kind,there=disarm,discrete=score-function)",
 ]
 
