@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from estimators.by_variable.main_run import MainRun, main_run
 from estimators.interface import Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
+from estimators.pathwise import Pathwise
 from estimators.programs import Program
 from estimators.programs.apart import put_together
 from estimators.programs.runs import fixed, form_of, runs
@@ -22,6 +23,8 @@ from estimators.sampling.family import states_of
 from estimators.sampling.states import Marked
 
 __all__ = ["StochasticTriple"]
+
+PATH = Pathwise()
 
 
 @final
@@ -71,7 +74,8 @@ class StochasticTriple(Estimator):
         assert isinstance(problem, Program)
         joint, u = noise
         followed = _followed(problem)
-        run = main_run(problem, params, joint, [not one for one in followed])
+        paths = [None if one else PATH for one in followed]
+        run = main_run(problem, params, problem.layout.noise(joint), paths)
         each = {index: _probabilities(run, index) for index, one in enumerate(followed) if one}
         probabilities = torch.cat([p.flatten(2) for p in each.values()], -1)
         weights = torch.cat([_weights(run, index, p).flatten(2) for index, p in each.items()], -1)
