@@ -46,7 +46,6 @@ class Program(Problem):
     D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn.
     """
 
-    cost_depends_on_params: ClassVar[bool] = True
     mapped: ClassVar[bool] = True
     """`run` is mapped over samples and replicates by `torch.func.vmap`; if not, it is called for one at a time."""
 
@@ -62,7 +61,12 @@ class Program(Problem):
     @cached_property
     def layout(self) -> Layout:
         """Its variables, found by running it at the start in float64."""
-        return found_variables(super().to("cpu", torch.float64).run, start(self))  # pyright: ignore
+        return found_variables(super().to("cpu", torch.float64).run, start(self), self.mapped)  # pyright: ignore
+
+    @property
+    def cost_depends_on_params(self) -> bool:  # pyright: ignore
+        """Whether a cost reaches the parameters by another way than the values, as seen in a run."""
+        return self.layout.direct or not self.mapped
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Program":
         assert self.layout  # which the copy shares from here on
