@@ -1,9 +1,9 @@
-"""A program of one variable is the problem that somebody writes by hand: the same support, claims, counts, estimates."""
+"""A program of one variable is the problem that somebody writes by hand: same support, claims, counts, estimates."""
 
 import pytest
 import torch
 from cases import ESTIMATORS, NUM_SAMPLES
-from programs import TWINS, twins
+from twins import TWINS, twins
 
 from estimators.bounds.bound import Bound
 from estimators.interface import Estimator, Params, Problem
@@ -19,9 +19,7 @@ ROUNDING = 1e-9
 
 
 SPECS = [
-    spec
-    for spec in ESTIMATORS
-    if not isinstance(make_estimator(spec), Bound) and not spec.startswith(OF_DATA_POINTS)
+    spec for spec in ESTIMATORS if not isinstance(make_estimator(spec), Bound) and not spec.startswith(OF_DATA_POINTS)
 ]
 
 

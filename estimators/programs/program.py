@@ -74,12 +74,7 @@ class Program(Problem):
 
     @final
     def distribution(self, params: Params) -> Distribution:
-        return self.conditional(params, (), ()) if self._is_plain else Joint(self, params)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether it has one variable."""
-        return len(self.layout.variables) == 1
+        return self.conditional(params, (), ()) if self.layout.alone else Joint(self, params)
 
     @final
     def conditional(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> Distribution:
@@ -103,7 +98,7 @@ class Program(Problem):
 
     def _costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
         def compute() -> tuple[Tensor, ...]:
-            own = [(x,)] if self._is_plain else self.layout.values(x)
+            own = [(x,)] if self.layout.alone else self.layout.values(x)
             return self._runs(params, [given] * len(own), own, _costs_of)
 
         return once(compute, ("costs", id(self)), [x, *params.values()])
@@ -158,7 +153,7 @@ class Program(Problem):
     @final
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable with the costs that are known after it: the others do not depend on it."""
-        if self._is_plain:
+        if self.layout.alone:
             return samples
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
         detached = torch.stack([cost.detach() for cost in costs])
@@ -176,7 +171,7 @@ class Program(Problem):
             return None
         some = next(iter(params.values()))
         values = [value.to(some.device).unsqueeze(1) for value in found]
-        if not self._is_plain:
+        if not self.layout.alone:
             values = self.layout.joined_values([(value,) for value in values], some)
         x = values[0].to(some.dtype) if values[0].is_floating_point() else values[0]
         return x.expand(-1, len(some), *x.shape[2:])

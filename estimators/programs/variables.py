@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from estimators.interface.params import Params
 from estimators.noise import IID
+from estimators.programs.apart import can_be_put_together
 from estimators.programs.runs import Own, fixed, form_of
 from estimators.programs.sources import Counting
 from estimators.programs.visits import ProgramError, follow
@@ -54,6 +55,8 @@ class Layout:
     """How many variables are asked for before each of the costs is known."""
     direct: bool = True
     """Whether a cost has a derivative in the parameters at fixed values."""
+    alone: bool = False
+    """Whether there is one variable, whose distributions in all runs are one distribution with a batch."""
 
     @property
     def size(self) -> int:
@@ -119,7 +122,8 @@ def found_variables(run: Any, params: Params, differentiable: bool) -> Layout:
         raise ProgramError("the costs are not known at the same turn in every run: yield zeros where none is due")
     if not first.variables:
         raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
-    return replace(first, direct=_depends_on(run, params)) if differentiable else first
+    alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
+    return replace(first, direct=_depends_on(run, params) if differentiable else True, alone=alone)
 
 
 def _depends_on(run: Any, params: Params) -> bool:
