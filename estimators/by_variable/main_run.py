@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeGuard, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.utils._pytree import tree_map
 
 from estimators.by_variable.conditional import Conditional, parameters
-from estimators.interface import Estimator, Params, ScoredSamples, distinct
-from estimators.pathwise import Pathwise
+from estimators.interface import AlongPath, Estimator, Params, ScoredSamples, distinct
 from estimators.programs import Program
 from estimators.programs.apart import taken_apart
-from estimators.programs.runs import Own, along_path, fixed, runs
+from estimators.programs.runs import Own, fixed, runs
 from estimators.programs.visits import Trace
 from estimators.sampling.families import Drawn
 from estimators.score_function import ScoreFunction
@@ -22,9 +23,9 @@ from estimators.score_function import ScoreFunction
 __all__ = ["MainRun", "by_path", "by_score", "main_run"]
 
 
-def by_path(estimator: Estimator) -> bool:
+def by_path(estimator: Estimator) -> TypeGuard[AlongPath]:
     """Whether the derivative of a variable is that of the costs along its path."""
-    return isinstance(estimator, Pathwise)
+    return isinstance(estimator, AlongPath)
 
 
 def by_score(estimator: Estimator) -> TypeGuard[ScoreFunction]:
@@ -79,16 +80,19 @@ class MainRun:
         return found, parameters([tensor.flatten(0, 1) for tensor in self.tensors[index]])
 
 
-def main_run(program: Program, params: Params, noise: Tensor, paths: Sequence[bool]) -> MainRun:
-    """Run a program on noise `[S, R, N]`, each variable along its path or as a constant."""
-    own = program.layout.noise(noise)
+def main_run(program: Program, params: Params, noise: Sequence[Own], paths: Sequence[AlongPath | None]) -> MainRun:
+    """Run a program on noise of each variable, which goes along the path of an estimator or is a constant."""
 
     def collect(trace: Trace) -> Any:
         values = [visit.drawn.parts for visit in trace.visits if visit.drawn is not None]
         whole = list(zip(paths, trace.visits, strict=True))
-        densities = [trace.costs[-1] if path else visit.log_density() for path, visit in whole]
-        tensors = [[] if path else taken_apart(visit.q) for path, visit in whole]
+        densities = [visit.log_density() if path is None else trace.costs[-1] for path, visit in whole]
+        tensors = [taken_apart(visit.q) if path is None else [] for path, visit in whole]
         return values, densities, tensors, tuple(trace.costs)
 
-    choices = [along_path if path else fixed for path in paths]
-    return MainRun(program, params, own, *runs(program.run, params, choices, own, collect, program.mapped))
+    choices = [fixed if path is None else partial(_along, path) for path in paths]
+    return MainRun(program, params, list(noise), *runs(program.run, params, choices, noise, collect, program.mapped))
+
+
+def _along(path: AlongPath, q: Distribution, noise: Tensor) -> Drawn:
+    return Drawn((path.path(q, noise.unsqueeze(0)).squeeze(0),))

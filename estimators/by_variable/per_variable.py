@@ -1,6 +1,6 @@
 """An estimator for each variable of a program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import final
@@ -17,7 +17,8 @@ from estimators.learning.fresh_samples import FIT_SAMPLES
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.programs import Program
-from estimators.programs.runs import form_of
+from estimators.programs.joint import unknown
+from estimators.programs.runs import Own, form_of
 from estimators.programs.variables import Variable
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -58,7 +59,15 @@ class PerVariable(Estimator):
 
     @classmethod
     def variants(cls) -> list[str]:
-        others = ("score-function", "disarm", "arms", "rao-blackwellized", "gumbel-softmax", "measure-valued")
+        others = (
+            "score-function",
+            "straight-through",
+            "disarm",
+            "arms",
+            "rao-blackwellized",
+            "gumbel-softmax",
+            "measure-valued",
+        )
         loo = "(score-function:control_variate=leave-one-out)"
         return [
             "per-variable",
@@ -87,10 +96,12 @@ class PerVariable(Estimator):
         return None
 
     def _refusal(self, problem: Program, index: int, num_samples: int) -> str | None:
-        estimator, form = self._of(problem.layout.variables[index]), form_of(problem.layout.variables[index].q)
+        variable = problem.layout.variables[index]
+        estimator = self._of(variable)
         if by_path(estimator):
-            kind = type(families.unwrap(problem.layout.variables[index].q)).__name__
-            return None if form.differentiable else f"samples of {kind} are not differentiable in its parameters"
+            own = _has_own_noise(estimator) and not form_of(variable.q).fixed_noise
+            moves = "its noise depends on the values before it: pathwise alone, without a form, follows that"
+            return estimator.without_path(variable.q) or (moves if own else None)
         if by_score(estimator):
             return estimator.control_variate.unsupported(problem, num_samples)
         if estimator.learns:
@@ -107,8 +118,8 @@ class PerVariable(Estimator):
             estimator = self._of(variable)
             whole = by_path(estimator) or by_score(estimator)
             where, samples = (problem, num_samples) if whole else _branch(estimator, problem, index)
-            kept = problem.differentiable if by_path(estimator) else estimator.claim(where, samples) == "unbiased"
-            if not kept:
+            plain = isinstance(estimator, Pathwise)
+            if not (problem.differentiable if plain else estimator.claim(where, samples) == "unbiased"):
                 return "biased"
         return "unbiased"
 
@@ -119,7 +130,11 @@ class PerVariable(Estimator):
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         assert isinstance(problem, Program)
-        noise = families.noise(problem.distribution(params), num_samples, source)
+        noise = problem.layout.noise(families.noise(problem.distribution(params), num_samples, source))
+        for index, variable in enumerate(problem.layout.variables):
+            if by_path(estimator := self._of(variable)) and _has_own_noise(estimator):
+                own = source.stream(f"per-variable {variable.name}")
+                noise[index] = (estimator.path_noise(unknown(variable, params), num_samples, own),)
         branches = dict(self._branched(problem))
         run = self._run(problem, params, noise) if branches else None
         drawn = {}
@@ -147,7 +162,7 @@ class PerVariable(Estimator):
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "PerVariable":
         if not self.learns:
             return self
-        return self.update(problem, params, (families.noise(problem.distribution(params), FIT_SAMPLES, source), {}))
+        return self.update(problem, params, self.draw(problem, params, FIT_SAMPLES, source))
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "PerVariable":
         if not self.learns:
@@ -175,8 +190,9 @@ class PerVariable(Estimator):
         found = self.there if named else getattr(self, variable.kind)
         return found._of(variable) if isinstance(found, PerVariable) else found
 
-    def _run(self, program: Program, params: Params, noise: Tensor) -> MainRun:
-        return main_run(program, params, noise, [by_path(self._of(variable)) for variable in program.layout.variables])
+    def _run(self, program: Program, params: Params, noise: Sequence[Own]) -> MainRun:
+        each = [self._of(variable) for variable in program.layout.variables]
+        return main_run(program, params, noise, [one if by_path(one) else None for one in each])
 
     def _branched(self, program: Program) -> list[tuple[int, Estimator]]:
         """The variables that are drawn again in each run."""
@@ -190,6 +206,11 @@ class PerVariable(Estimator):
             if by_score(estimator := self._of(variable)):
                 found.setdefault(id(estimator), (estimator, []))[1].append(index)
         return [(estimator, run.scored(indices)) for estimator, indices in found.values()]
+
+
+def _has_own_noise(estimator: Estimator) -> bool:
+    """Whether its path is of other noise than that of the joint sample."""
+    return not (isinstance(estimator, Pathwise) and estimator.form == "auto")
 
 
 def _branch(estimator: Estimator, program: Program, index: int) -> tuple[Conditional, int]:

@@ -1,5 +1,6 @@
 """What a problem, an estimator and a control variate are; no algorithm. Read `estimator.py` first."""
 
+from estimators.interface.along_path import AlongPath
 from estimators.interface.component import Component, learned
 from estimators.interface.control_variate import ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
@@ -16,6 +17,7 @@ from estimators.interface.wrapper import Wrapper
 
 __all__ = [
     "EXPECTED_COST",
+    "AlongPath",
     "Claim",
     "Component",
     "ControlVariate",

@@ -1,8 +1,8 @@
 """Squared bias, mean squared error and signal-to-noise ratio, from the spread of the group means."""
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.deviation import Deviation, Traces
 from experiments.statistics.groups import Groups, distinct_pairs
 from experiments.statistics.interval import Interval

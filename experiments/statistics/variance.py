@@ -1,8 +1,8 @@
 """Variance of one gradient estimate: in total, per parameter, and how far its interval can be trusted."""
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.groups import Groups, jackknife_error, rounding
 from experiments.statistics.interval import Interval
 
