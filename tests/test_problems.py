@@ -75,9 +75,9 @@ def test_expected_cost_is_the_mean_of_sampled_costs(spec: str) -> None:
     params = scattered(made, 1, 2)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = made.distribution(params).sample((20_000,))
+        x = made.distribution(params).sample((20_000 if getattr(made, "mapped", True) else 500,))
     cost = made.cost(x, params).squeeze(1)
-    assert abs(float(cost.mean() - expected(made, params))) < 5 * float(cost.std()) / np.sqrt(20_000)
+    assert abs(float(cost.mean() - expected(made, params))) < 5 * float(cost.std()) / np.sqrt(len(cost))
 
 
 @each_problem
@@ -131,7 +131,7 @@ def test_what_a_problem_says_of_its_cost(spec: str) -> None:
     made = problem(spec)
     params = scattered(made, 1)
     x = made.distribution(params).sample((200,))
-    moved = {name: value + 0.1 for name, value in params.items()}
+    moved = scattered(made, 1, 1)  # logits that all move alike are the same
     changes = not torch.equal(made.cost(x, params), made.cost(x, moved))
     assert changes == made.cost_depends_on_params
     if made.distribution(params).has_rsample:
