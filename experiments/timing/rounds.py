@@ -26,6 +26,8 @@ BLOCK_SECONDS = 0.02
 MOST_CALLS = 1000
 LONGEST = 1.0
 """Seconds that a call with many replicates may be expected to take."""
+SHARE, SHORTEST = 20, 0.004
+"""The part, one in so many, of a measurement that blocks of a kind take; the seconds that a block has anyway."""
 STEEPEST = 64
 """The most by which its replicates are multiplied between two tries."""
 
@@ -97,15 +99,20 @@ class Timed:
     """Those of a full chunk, or fewer where these take long."""
 
     @classmethod
-    def of(cls, workload: Workload) -> "Timed":
-        """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved."""
-        one, device = _step(workload, 1), workload.device
-        one_calls, many_calls = _calls_in_a_block(one), 0
+    def of(cls, workload: Workload, measured: float = math.inf) -> "Timed":
+        """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved.
+
+        Where a measurement took no more than so many seconds, `ROUNDS` rounds take a part of them: blocks are shorter,
+        and where a full chunk takes longer than its block, it has fewer replicates.
+        """
+        one, device, seconds = _step(workload, 1), workload.device, max(measured / (SHARE * ROUNDS), SHORTEST)
+        block = min(seconds, BLOCK_SECONDS)
+        one_calls, many_calls = _calls_in_a_block(one, block), 0
         while True:
-            replicates = _affordable(workload)
+            replicates = _affordable(workload, min(seconds, LONGEST))
             many = _step(workload, replicates)
             with suppress(torch.OutOfMemoryError):
-                many_calls = _calls_in_a_block(many)
+                many_calls = _calls_in_a_block(many, block)
             if many_calls:
                 break
             workload = workload.halved
@@ -162,15 +169,15 @@ def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     return _synchronised(lambda: workload.step(params, source), workload.device)
 
 
-def _affordable(workload: Workload) -> int:
-    """The replicates of a full chunk, or as many as take no more than about a second, found by trying more and more."""
+def _affordable(workload: Workload, longest: float) -> int:
+    """The replicates of a full chunk, or as many as take about so many seconds, found by trying more and more."""
     replicates, eager = 1, workload.eager
     while replicates < workload.chunk:
         try:
             seconds = _seconds(_step(eager, replicates), 1)
         except torch.OutOfMemoryError:
             return replicates
-        factor = min(int(LONGEST / max(seconds, 1e-9)), STEEPEST)
+        factor = min(int(longest / max(seconds, 1e-9)), STEEPEST)
         if factor < 2:
             return replicates
         replicates = min(replicates * (1 << factor.bit_length() - 1), workload.chunk)
