@@ -81,7 +81,9 @@ def summarised(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
-        signals={name: _signal(*own) for name, *own in zip(workload.places, parts, floors, strict=True)},
+        signals={
+            name: _signal(*own) for name, own in zip(workload.places, zip(parts, floors, strict=True), strict=True)
+        },
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
