@@ -74,9 +74,13 @@ class Race:
     def affords(self, replicates: int, part: float = 1.0) -> bool:
         """Whether all can reach a number of replicates with a part of what is left."""
         missing = {spec: max(replicates - run.replicates, 0) for spec, run in self._all.items()}
-        seconds = sum(self._seconds(spec, count) for spec, count in missing.items())
         evaluations = sum(self._each(spec) * count for spec, count in missing.items())
-        return self.purse.allows(seconds / part, evaluations / part)
+        return self.purse.allows(self.seconds_to(replicates) / part, evaluations / part)
+
+    def seconds_to(self, replicates: int, *specs: str) -> float:
+        """What some, or all, take to reach a number of replicates."""
+        missing = {spec: max(replicates - self._all[spec].replicates, 0) for spec in specs or self._all}
+        return sum(self._seconds(spec, count) for spec, count in missing.items())
 
     def opens_with(self, replicates: int) -> bool:
         """Whether half of what is left allows the first look with so many: for all, and for the judge."""
