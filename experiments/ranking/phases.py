@@ -66,6 +66,9 @@ class Going:
 
     def open(self, entries: Sequence[Entry]) -> None:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
+        entries = self.opening.fitting(entries, self.purse, LOOK, MOST)
+        if not entries:
+            return
         learners = [entry for entry in entries if entry.estimator.unlearned]
         ready = [entry for entry in entries if entry not in learners]
         self.opening.readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
