@@ -20,6 +20,7 @@ from experiments.measuring.find_reference import find_reference
 from experiments.measuring.measurement import Measurement, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import begin
+from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
 from experiments.measuring.summary import diagnostics_of, summarised
@@ -75,10 +76,10 @@ def estimate(
     return extend(Sampling(workload, reference), stop, tell)
 
 
-def extend(sampling: Sampling, stop: Stop, tell: Tell = untold) -> Measurement:
+def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | None = None) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now.
 
-    `tell` is told after each block how many replicates there are.
+    `tell` is told after each block how many replicates there are. `purse` is what the test of the score may take.
     """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     tell("the first replicates", math.inf)
@@ -88,7 +89,7 @@ def extend(sampling: Sampling, stop: Stop, tell: Tell = untold) -> Measurement:
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     tell("summing up", math.inf)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
-    return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
+    return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling, purse)
 
 
 def _sample(sampling: Sampling, stop: Stop, clock: Clock) -> StopReason:

@@ -66,7 +66,7 @@ class Going:
 
     def open(self, entries: Sequence[Entry]) -> None:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
-        entries = self.opening.fitting(entries, self.purse, LOOK, MOST)
+        entries = self.opening.in_order(self.opening.fitting(entries, self.purse, LOOK, MOST))
         if not entries:
             return
         learners = [entry for entry in entries if entry.estimator.unlearned]
@@ -74,8 +74,11 @@ class Going:
         self.opening.readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
         looks = self.purse.portion(LOOK)
         looks.stop()
-        for group, first, part in ((ready, 1.0, len(ready) / len(entries)), (learners, FIRST_TRY, 1.0)):
-            workloads = self.opening.readiness.prepared(group, self.purse.portion(LEARNING), first)
+        for group, part in ((ready, len(ready) / len(entries)), (learners, 1.0)):
+            purse, readiness = self.purse.portion(LEARNING), self.opening.readiness
+            workloads = (
+                readiness.prepared(group, purse) if group is ready else readiness.fitted(group, purse, FIRST_TRY)
+            )
             self._refer(workloads)
             self._test_the_score(workloads)
             looks.go_on()
