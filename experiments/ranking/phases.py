@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from estimators.interface import EXPECTED_COST, Objective
 from experiments.gradients.workload import Workload
@@ -67,18 +68,15 @@ class Going:
     def open(self, entries: Sequence[Entry]) -> None:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
         entries = self.opening.in_order(self.opening.fitting(entries, self.purse, LOOK, MOST))
-        if not entries:
-            return
         learners = [entry for entry in entries if entry.estimator.unlearned]
         ready = [entry for entry in entries if entry not in learners]
-        self.opening.readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
+        readiness = self.opening.readiness
+        readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
         looks = self.purse.portion(LOOK)
         looks.stop()
-        for group, part in ((ready, len(ready) / len(entries)), (learners, 1.0)):
-            purse, readiness = self.purse.portion(LEARNING), self.opening.readiness
-            workloads = (
-                readiness.prepared(group, purse) if group is ready else readiness.fitted(group, purse, FIRST_TRY)
-            )
+        fit, of_ready = partial(readiness.fitted, first=FIRST_TRY), len(ready) / max(len(entries), 1)
+        for group, prepare, part in ((ready, readiness.prepared, of_ready), (learners, fit, 1.0)):
+            workloads = prepare(group, self.purse.portion(LEARNING))
             self._refer(workloads)
             self._test_the_score(workloads)
             looks.go_on()
@@ -146,7 +144,7 @@ class Going:
         if replicates < least + WORTH * next_block(least):
             return
         for entry, one in zip(contenders, field, strict=True):
-            self._attempt(entry, lambda one=one: one.sample(replicates, sampling))
+            self._attempt(entry, partial(one.sample, replicates, sampling))
         self._tell(contenders)
 
     def _tell(self, entries: Iterable[Entry]) -> None:
