@@ -171,7 +171,9 @@ def test_what_a_short_purse_has_found_is_replaced_by_what_a_longer_one_finds(mon
 
     monkeypatch.setattr(tested, "_evidence", counting)
     assert mean_score(problem, Purse(0.0)) == 1.0 and wrong_score(problem, Purse(0.0)) == ""
-    assert mean_score(problem, Purse(1e-3)) == 1.0 and len(asked) == 2, "that much longer is worth another look"
+    assert not asked, "an empty purse pays for nothing"
+    assert mean_score(problem, Purse(0.1)) == mean_score(problem, Purse(0.15)) == 1.0 and len(asked) == 1
+    assert mean_score(problem, Purse(0.5)) == 1.0 and len(asked) == 2, "that much longer is worth another look"
     assert mean_score(problem) < LEVEL and wrong_score(problem) == WRONG_SCORE
     assert mean_score(problem, Purse(0.0)) < LEVEL and len(asked) == 3, "what is known stays known"
 

@@ -95,12 +95,14 @@ def wrong_score(workload: Workload, purse: Purse | None = None) -> str:
 def mean_score(workload: Workload, purse: Purse | None = None) -> float:
     """The p-value of E[score] = 0 on the distribution of a workload, in its dtype, from what a purse allows.
 
-    1 where the score is refused beforehand, and 0 where it is not finite. It is found once a process, and again where
-    seconds ended the test and a purse allows twice as many.
+    1 where the score is refused beforehand, or nothing is known and the purse is empty; 0 where it is not finite. It is
+    found once a process, and again where seconds ended the test and a purse allows twice as many.
     """
     purse = purse or Purse(LONGEST)
     key = (type(workload.problem), f"{workload.dtype} {workload.device} {fingerprint(workload)}")
     known = _found.get(key)
+    if known is None and purse.seconds_left <= 0:
+        return 1.0
     if known is None or purse.seconds_left > MORE * known.seconds:
         _found[key] = known = _evidence(workload, purse)
     return known.p_value

@@ -8,6 +8,7 @@ from functools import partial
 
 from estimators.interface import EXPECTED_COST, Objective
 from experiments.gradients.workload import Workload
+from experiments.machine.deadline import TimeUp, deadline
 from experiments.machine.errors import reason
 from experiments.measuring.doubling import next_block
 from experiments.measuring.growing_reference import GrowingReference
@@ -28,8 +29,8 @@ LOOK, LEARNING, TIMING = 0.35, 0.15, 0.1
 """Shares of the budget: a first look at all estimators, fits, and first times."""
 REFERENCE, OTHER_REFERENCES = 0.2, 0.05
 """The share for the gradient of the expected cost, and that for those of all other objectives."""
-SCORE = 0.03
-"""The share for the test of E[score] = 0."""
+SCORE, SCORE_AT_MOST = 0.03, 0.1
+"""The share for the test of E[score] = 0, and that at which its first 64 gradients are given up."""
 AT_FIRST = 0.5
 """The part of a reference's share that is spent before the first look."""
 MOST = 0.8
@@ -222,8 +223,8 @@ class Going:
         scores = (one for one in workloads.values() if one.estimator.traits.mechanism == "score function")
         if (one := next(scores, None)) is not None:
             self.progress.doing("testing the score of q")
-            with suppress(Exception):  # it will show where it is asked for
-                mean_score(one, self.purse.portion(SCORE))
+            with suppress(Exception, TimeUp), deadline(self.purse.portion(SCORE_AT_MOST).seconds_left):
+                mean_score(one, self.purse.portion(SCORE))  # what it raises will show where it is asked for
 
     def _improve_references(self, contenders: Sequence[Entry]) -> None:
         """Further steps, while the noise of a reference is not small against the intervals of contenders."""
