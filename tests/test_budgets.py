@@ -50,6 +50,12 @@ def named(reasons: dict[Entry, str]) -> dict[str, str]:
     return {entry.spec: why for entry, why in reasons.items()}
 
 
+def wanted(why: str, of: str) -> float:
+    """What a sentence says that it would take."""
+    (found,) = re.findall(rf"([\d,]+) {of} would include it", why)
+    return float(found.replace(",", ""))
+
+
 def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -61,7 +67,7 @@ def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     assert {one.estimator for one in found.measurements} == set(CHEAP) and not found.failed and clock[0] < 66
     why = named(found.left_out)[DEAR]
     assert "more than its share" in why and "would include it" in why
-    more = contest([*CHEAP, DEAR], Budget(float(re.search(r"([\d,]+) seconds would", why)[1].replace(",", ""))))
+    more = contest([*CHEAP, DEAR], Budget(wanted(why, "seconds")))
     assert DEAR in {one.estimator for one in more.measurements} and not more.left_out
 
 
@@ -89,8 +95,8 @@ def test_evaluations_hold_to_the_last_one_that_anybody_asks_for(allowed: int, me
 
 def test_as_many_evaluations_as_it_says_include_one() -> None:
     few = named(contest(["score-function"], Budget(None, 200), problem=Counted()).left_out)["score-function"]
-    enough = int(re.search(r"([\d,]+) evaluations would", few)[1].replace(",", ""))
-    assert contest(["score-function"], Budget(None, enough), problem=Counted()).measurements
+    enough = Budget(None, int(wanted(few, "evaluations")))
+    assert contest(["score-function"], enough, problem=Counted()).measurements
 
 
 def test_where_all_are_dear_the_cheapest_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

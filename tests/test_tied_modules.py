@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
+from torch.utils._pytree import tree_leaves
 
 from estimators import Params, Problem, ReplicatedModule, make_estimator
 from estimators.noise import IID
@@ -29,6 +30,7 @@ class Coder(nn.Module):
         self.back = nn.Linear(2, 3)
         self.back.weight = nn.Parameter(self.layer.weight.detach().mT.clone())
         self.same = self.layer
+        self.shift: Tensor
         self.register_buffer("shift", torch.ones(3))
 
     def encode(self, x: Tensor) -> Tensor:
@@ -91,7 +93,7 @@ def test_the_gradient_of_a_weight_that_two_methods_share_is_the_sum_of_both() ->
     found = estimator.gradient(problem, params, noise)
     module = Coder().double()
     module.load_state_dict({name.removeprefix("coder."): value for name, value in own.items()}, strict=False)
-    (standard,) = [one for one in torch.utils._pytree.tree_leaves(noise) if isinstance(one, Tensor)]
+    (standard,) = [one for one in tree_leaves(noise) if isinstance(one, Tensor)]
     x = module.encode(DATA) + 0.1 * standard[:, 0]
     cost = (module.decode(x) - DATA).square().sum((-2, -1)).mean()
     wanted = torch.autograd.grad(cost, [module.layer.weight])[0]
