@@ -19,8 +19,8 @@ COMMON = [
     "gaussian-cosine:dim=1",
     "linear-gaussian:dim=2,points=2",
 ]
-REST = ["digits-sbn:latent=4,points=2"]
-"""The problem for variants that support none of COMMON; the other variants would take minutes on it."""
+REST = ["digits-sbn:latent=4,points=2", "layers:bits=2"]
+"""The problems for variants that support none of COMMON; the other variants would take minutes on them."""
 PROBLEMS = [*COMMON, *REST]
 FILE = Path(__file__).with_name("cases.json")
 CASES: dict[str, list[str]] = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}

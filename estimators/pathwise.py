@@ -8,9 +8,10 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Noise, Params, PerSample, Problem, Traits
+from estimators.interface import AlongPath, Claim, Params, PerSample, Problem, Traits
 from estimators.interface.refusals import differentiable_samples
 from estimators.noise import NoiseSource
+from estimators.programs.joint import Joint
 from estimators.registry import register_estimator
 from estimators.sampling import families
 
@@ -20,7 +21,7 @@ __all__ = ["Pathwise"]
 @final
 @register_estimator("pathwise")
 @dataclass(frozen=True)
-class Pathwise(PerSample):
+class Pathwise(AlongPath, PerSample):
     r"""Differentiates the cost through the sample, $\frac1S \sum_s \nabla_\theta f(g(\epsilon_s, \theta), \theta)$.
 
     Forms of $x = g(\epsilon, \theta)$: `location-scale` ($\mu + \sigma\epsilon$), `inverse-cdf`
@@ -55,12 +56,20 @@ class Pathwise(PerSample):
         straight_through = self.form == "auto" and families.find_path(q, self.form).straight_through
         return "unbiased" if problem.differentiable and not straight_through else "biased"
 
-    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        q = problem.distribution(params)
+    def without_path(self, q: td.Distribution) -> str | None:
+        try:
+            able = families.find_path(q, self.form).differentiable
+        except ValueError as error:
+            return str(error)
+        return (
+            None if able else f"samples of {type(families.unwrap(q)).__name__} are not differentiable in its parameters"
+        )
+
+    def path_noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return families.find_path(q, self.form).noise(families.unwrap(q), num_samples, source)
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        return self._costs(problem, params, noise).mean(0)
+    def path(self, q: td.Distribution, noise: Tensor) -> Tensor:
+        return families.find_path(q, self.form).sample(families.unwrap(q), noise)
 
     def points(self, q: td.Distribution) -> td.Distribution:
         inner = families.unwrap(q)
@@ -68,15 +77,12 @@ class Pathwise(PerSample):
             raise ValueError(
                 f"a proposal on the noise needs Gaussian noise, which {type(inner).__name__} does not have"
             )
-        zeros = torch.zeros_like(inner.mean)
+        like = inner.some if isinstance(inner, Joint) else inner.mean
+        zeros = like.new_zeros(inner.batch_shape + inner.event_shape)
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
     def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:
-        return self._costs(problem, params, points.x)
-
-    def _costs(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
-        q = problem.distribution(params)
-        return problem.cost(families.find_path(q, self.form).sample(families.unwrap(q), noise), params)
+        return problem.cost(self.path(problem.distribution(params), points.x), params)
 
     def _form(self, q: td.Distribution) -> str:
         return families.path_form(q) if self.form == "auto" else self.form

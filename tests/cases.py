@@ -15,6 +15,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, Normal, On
 
 from estimators.bounds.bound import Bound
 from estimators.interface import Estimator, LatentVariableProblem, Params, Problem
+from estimators.programs import Program
 from estimators.registry import components, make_estimator, make_problem
 from estimators.sampling.families import unwrap
 
@@ -132,6 +133,8 @@ DEAR = [
     "score-function:control_variate=[!l]*@digits-*",
     "score-function:control_variate=lax@digits-*",
     "stratified:base=*@digits-*",
+    "[!e]*@simulator:*",  # some milliseconds a sample
+    "e[!x]*@simulator:*",
 ]
 """Cases whose claim takes more than some seconds to test, and whose estimator is tested on other problems."""
 
@@ -155,10 +158,13 @@ BY_FAMILY = ("pathwise*", "measure-valued*")
 
 def kind(estimator: str, name: str) -> tuple[str, bool]:
     """What an estimator may treat differently: the distribution, and whether the cost is one of latent variables."""
-    family = type(unwrap(problem(name).initial_distribution)).__name__
+    made = problem(name)
+    if estimator == "exact" and isinstance(made, Program) and not made.mapped:
+        return "one by one", False  # whose other estimators are dear
+    family = type(unwrap(made.initial_distribution)).__name__
     if not any(fnmatch(estimator, pattern) for pattern in BY_FAMILY):
         family = ALIKE.get(family, family)
-    return family, isinstance(problem(name), LatentVariableProblem)
+    return family, isinstance(made, LatentVariableProblem)
 
 
 def _covering() -> frozenset[Case]:

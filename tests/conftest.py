@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import checked_calls  # before anything that imports estimators
 import pytest
 import torch
 from compilers import Given
@@ -37,6 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """pytest 9.2 hides the groups from pytest-xdist 3.8, which then makes the fixtures of a file in every process."""
     assert item.config.getvalue("dist") != "loadgroup" or "@" in item.nodeid, "the groups of tests are not seen"
+    checked_calls.start_again()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,8 +7,22 @@ from pathlib import Path
 
 import pytest
 from command_lines import ESTIMATOR, TINY, plugin
+from processes import own_tables
 
+from experiments.engine import run
 from experiments.store import Store, load
+from experiments.sweep import sweep_from_flags
+from experiments.terminal.progress import narrator
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of one cell, which no test changes."""
+    folder = tmp_path_factory.mktemp("finished") / "tiny"
+    flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "2", "max_replicates": 640}
+    with own_tables(), narrator() as progress:
+        assert run(sweep_from_flags(estimators=["pathwise"], **flags), folder, progress).done == 1
+    return folder
 
 
 def test_variance_at_equal_evaluations_is_shown_where_evaluations_differ(gradmark):
@@ -22,10 +36,9 @@ def test_variance_at_equal_evaluations_is_shown_where_evaluations_differ(gradmar
 
 
 @pytest.mark.parametrize("form", ["table", "csv"])
-def test_a_reader_that_has_seen_enough_is_no_failure(gradmark, form):
-    gradmark("run", "-e", "pathwise", *TINY)
+def test_a_reader_that_has_seen_enough_is_no_failure(tiny, form):
     show = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", "show", "tiny", "--format", form],
+        [sys.executable, "-m", "experiments.cli", "show", str(tiny), "--format", form],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -61,18 +74,19 @@ def test_show_without_a_measured_cell_says_so(gradmark, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "markdown", "parquet"])
-def test_show_in_every_format(gradmark, form):
-    gradmark("run", "-e", "pathwise", *TINY)
+def test_show_in_every_format(tiny, gradmark, form):
     if form == "parquet":
         pytest.importorskip("pyarrow", reason="pyarrow is an extra")
         finished = subprocess.run(
-            [sys.executable, "-m", "experiments.cli", "show", "tiny", "--format", form], capture_output=True, check=True
+            [sys.executable, "-m", "experiments.cli", "show", str(tiny), "--format", form],
+            capture_output=True,
+            check=True,
         )
         assert finished.stdout.startswith(b"PAR1")
         return
-    code, out, _ = gradmark("show", "tiny", "--format", form)
+    code, out, _ = gradmark("show", str(tiny), "--format", form)
     assert code == 0
-    cells = load("results/tiny").cells
+    cells = load(tiny).cells
     if form == "json":
         (row,) = json.loads(out)
         assert row["estimator"] == "pathwise"
@@ -81,9 +95,8 @@ def test_show_in_every_format(gradmark, form):
         assert "pathwise" in out
 
 
-def test_plot_and_report(gradmark, tmp_path):
-    gradmark("run", "-e", "pathwise", *TINY)
-    code, out, _ = gradmark("plot", "tiny", "--kind", "variance", "--format", "svg")
+def test_plot_and_report(tiny, gradmark, tmp_path):
+    code, out, _ = gradmark("plot", str(tiny), "--kind", "variance", "--format", "svg")
     assert code == 0 and (tmp_path / out.strip()).read_text().startswith("<?xml")
-    code, out, _ = gradmark("report", str(tmp_path / "results" / "tiny"))
+    code, out, _ = gradmark("report", str(tiny))
     assert code == 0 and Path(out.strip()).read_text().lower().startswith("<!doctype html")

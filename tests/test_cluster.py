@@ -77,7 +77,7 @@ def wait_for_workers(dask: Dask, count: int) -> None:
 
 def test_a_cluster_gives_the_same_results_as_this_process(cluster, tmp_path):
     wait_for_workers(cluster, 2)
-    sweep = write_sweep(tmp_path, range(2, 4))
+    sweep = write_sweep(tmp_path, range(2, 3))
     expected = here(sweep, tmp_path / "here")
     with narrator() as progress:
         run(read_sweep(sweep), tmp_path / "workers", progress, executor=LocalPool(2))

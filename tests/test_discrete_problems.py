@@ -12,7 +12,6 @@ from expectations import exact, expected, scattered
 
 from estimators.interface import replicated
 from estimators.registry import make_problem
-from experiments.problems.random_walk import Walk
 
 
 def bernoulli_gradient(probabilities: np.ndarray, cost: Callable[[np.ndarray], float]) -> np.ndarray:
@@ -83,24 +82,19 @@ def test_random_walk_against_every_path(p: float) -> None:
 
 
 def test_paths_of_the_random_walk_have_the_probabilities_of_its_density() -> None:
-    walk = Walk(torch.tensor([0.5, 2.0], dtype=torch.float64), 5)
-    steps = torch.tensor(list(itertools.product([1.0, -1.0], repeat=5)), dtype=torch.float64)
-    paths = steps.cumsum(-1)
-    paths = paths[(paths >= 0).all(-1)][:, None].expand(-1, 2, -1)
-    probabilities = walk.log_prob(paths).exp()
+    made = make_problem("random-walk:steps=5")
+    params = {"log_p": torch.tensor([0.5, 2.0], dtype=torch.float64)}
+    steps = made.support(params)
+    probabilities = made.distribution(params).log_prob(steps).exp()
     torch.testing.assert_close(probabilities.sum(0), torch.ones(2, dtype=torch.float64))
+    falls = ((2 * steps - 1).cumsum(-1) < 0).any(-1)
+    assert falls.any() and (probabilities[falls] < 1e-40).all(), "it cannot fall below zero"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        x = walk.sample((20_000,))
-    seen = (x[:, None] == paths).all(-1).double().mean(0)
+        x = made.distribution(params).sample((20_000,))
+    seen = (x[:, None] == steps).all(-1).double().mean(0)
     error = (probabilities * (1 - probabilities) / 20_000).sqrt()
     assert ((seen - probabilities).abs() <= 5 * error).all()
-
-
-def test_the_random_walk_cannot_fall_below_zero() -> None:
-    walk = Walk(torch.tensor([1.0]), 2, validate_args=False)
-    impossible = walk.log_prob(torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]]))
-    assert impossible[0].isfinite().all() and impossible[1] == -torch.inf
 
 
 @pytest.mark.parametrize("p", [1e-30, 1e-3, 1e6, 1e30])
@@ -109,9 +103,9 @@ def test_random_walk_is_finite_at_extreme_p(p: float, dtype: torch.dtype) -> Non
     """It goes to and fro between 0 and 1 where p is small, and straight up where it is large."""
     made = make_problem(f"random-walk:p={p},steps=6")
     log_p = made.initial_params()["log_p"].to(dtype).expand(3).requires_grad_()
-    walk = made.distribution({"log_p": log_p})
-    x = walk.sample((50,))
-    (score,) = torch.autograd.grad(walk.log_prob(x).sum(), log_p)
+    x = made.distribution({"log_p": log_p}).sample((50,))
+    log_q = made.distribution({"log_p": log_p}).log_prob(x)
+    (score,) = torch.autograd.grad(log_q.sum(), log_p)
     gradient = exact(made, {"log_p": log_p})["log_p"]
-    assert walk.log_prob(x).isfinite().all() and score.isfinite().all() and gradient.isfinite().all()
+    assert log_q.isfinite().all() and score.isfinite().all() and gradient.isfinite().all()
     assert float(expected(made, {"log_p": log_p.detach().double()})[0]) == pytest.approx(0 if p < 1 else 36, abs=1e-3)

@@ -52,7 +52,7 @@ def test_the_best_of_some_is_known_by_theory(gradmark, monkeypatch, problem):
     table = {name: cls for name, cls in components("estimator").items() if name in (*names, "exact")}
     monkeypatch.setitem(tables, "estimator", table)
     timeless(monkeypatch)
-    check_ranking(gradmark, problem, seed=0, seconds=20)
+    check_ranking(gradmark, problem, seed=0, seconds=5)
 
 
 @pytest.mark.slow

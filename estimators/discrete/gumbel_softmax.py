@@ -5,9 +5,10 @@ from typing import Any, final
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
-from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
+from estimators.discrete.relaxations import check_temperature, refusal_to_relax, relaxation, unrelaxed
+from estimators.interface import AlongPath, Claim, Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -25,7 +26,7 @@ def _with_slope_of(x: Tensor, smooth: Tensor) -> Tensor:
 @final
 @register_estimator("gumbel-softmax")
 @dataclass(frozen=True)
-class GumbelSoftmax(Estimator):
+class GumbelSoftmax(AlongPath):
     r"""The pathwise estimate of the relaxed problem, $\nabla_\theta f(\mathrm{softmax}((\log p + G) / \tau))$.
 
     Binary x is relaxed by the logistic distribution. `hard` evaluates the cost at the discrete sample and keeps the
@@ -48,40 +49,46 @@ class GumbelSoftmax(Estimator):
         return Traits(elsewhere="" if self.hard else "at relaxed samples")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem)
+        return refusal_to_relax(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
 
-    def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        q = problem.distribution(params)
+    def without_path(self, q: Distribution) -> str | None:
+        return unrelaxed(q)
+
+    def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return source.uniform((num_samples, *q.batch_shape, *q.event_shape))
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        q = problem.distribution(params)
+    def path(self, q: Distribution, noise: Tensor) -> Tensor:
         z = relaxation(q).perturbed(unwrap(q), noise)
         soft = relaxation(q).soft(z, self.temperature)
-        return problem.cost(_with_slope_of(relaxation(q).hard(z), soft) if self.hard else soft, params).mean(0)
+        return _with_slope_of(relaxation(q).hard(z), soft) if self.hard else soft
 
 
 @final
 @register_estimator("straight-through")
 @dataclass(frozen=True)
-class StraightThrough(Estimator):
+class StraightThrough(AlongPath):
     r"""Differentiates the cost at the discrete sample as if it moved with its mean, $\nabla x = \nabla \mathbb{E}[x]$.
 
     Biased, except for a cost that is linear in each variable. Bengio, Léonard & Courville 2013.
     """
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem)
+        return refusal_to_relax(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
 
-    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        q = problem.distribution(params)
-        return problem.cost(_with_slope_of(families.values(q, noise), q.mean), params).mean(0)
+    def without_path(self, q: Distribution) -> str | None:
+        return unrelaxed(q)
+
+    def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
+        return families.noise(q, num_samples, source)
+
+    def path(self, q: Distribution, noise: Tensor) -> Tensor:
+        return _with_slope_of(families.values(q, noise), q.mean)
 
 
 @final
@@ -105,7 +112,7 @@ class RaoBlackwellizedGumbelSoftmax(Estimator):
             raise ValueError(f"draws must be at least 1, not {self.draws}")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem)
+        return refusal_to_relax(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.discrete.relaxations import check_temperature, relaxation, unrelaxed
+from estimators.discrete.relaxations import check_temperature, refusal_to_relax, relaxation
 from estimators.interface import Estimator, Noise, Params, Problem, ScoredSamples, Traits, learned
 from estimators.interface.refusals import score
 from estimators.learning.adam import Moments
@@ -65,7 +65,7 @@ class RelaxedControl(Estimator, ABC):
         return {"scale": some.new_tensor([1.0]), "log_temperature": some.new_tensor([math.log(self.temperature)])}
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return unrelaxed(problem) or score(problem)
+        return refusal_to_relax(problem) or score(problem)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return 3 * num_samples

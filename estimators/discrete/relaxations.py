@@ -11,7 +11,7 @@ from estimators.sampling.family import family_of
 from estimators.sampling.relaxation import Relaxation
 from estimators.sampling.states import Index
 
-__all__ = ["check_temperature", "relaxation", "unrelaxed"]
+__all__ = ["check_temperature", "refusal_to_relax", "relaxation", "unrelaxed"]
 
 
 def relaxation(q: td.Distribution) -> Relaxation:
@@ -21,13 +21,17 @@ def relaxation(q: td.Distribution) -> Relaxation:
     return found
 
 
-def unrelaxed(problem: Problem) -> str | None:
+def unrelaxed(q: td.Distribution) -> str | None:
+    """Why a distribution has no relaxation, as a sentence; None: it has one."""
+    if family_of(q).relaxation is not None:
+        return None
+    hint = ", which takes a OneHotCategorical" if isinstance(family_of(q).states, Index) else ""
+    return f"there is no relaxation of {type(unwrap(q)).__name__}{hint}"
+
+
+def refusal_to_relax(problem: Problem) -> str | None:
     """Why the x of a problem cannot be relaxed, as a sentence; None: it can."""
-    q = problem.initial_distribution
-    if family_of(q).relaxation is None:
-        hint = ", which takes a OneHotCategorical" if isinstance(family_of(q).states, Index) else ""
-        return f"there is no relaxation of {type(unwrap(q)).__name__}{hint}"
-    return differentiable(problem, "a relaxed sample")
+    return unrelaxed(problem.initial_distribution) or differentiable(problem, "a relaxed sample")
 
 
 def check_temperature(temperature: float) -> None:

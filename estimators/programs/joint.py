@@ -20,7 +20,7 @@ from estimators.sampling.transforms import Forms, Transform
 if TYPE_CHECKING:
     from estimators.programs.program import Program
 
-__all__ = ["Joint"]
+__all__ = ["Joint", "unknown"]
 
 
 @final
@@ -103,11 +103,15 @@ class JointForm(Transform):
         return q.program.log_density(q.params, *drawn)
 
 
+def unknown(variable: Variable, params: Params) -> Distribution:
+    """A distribution of the variable's kind and shape, with the batch `[R]`, for noise that depends on no parameter."""
+    some = next(iter(params.values()))
+    tensors = [tensor.to(some.device).expand(len(some), *tensor.shape) for tensor in taken_apart(variable.q)]
+    return put_together(variable.q, tensors)
+
+
 def _anew(q: Any, variable: Variable, before: list[Tensor], num_samples: int, source: NoiseSource) -> Tensor:
-    """Noise that depends on no parameter: that of a distribution of the same shape."""
-    some, batch = q.some, q.batch_shape
-    tensors = [tensor.to(some.device).expand(*batch, *tensor.shape) for tensor in taken_apart(variable.q)]
-    return form_of(variable.q).noise(unwrap(put_together(variable.q, tensors)), num_samples, source)
+    return form_of(variable.q).noise(unwrap(unknown(variable, q.params)), num_samples, source)
 
 
 def _given_those_before(

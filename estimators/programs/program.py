@@ -18,7 +18,7 @@ from estimators.programs.joint import Joint
 from estimators.programs.paths import all_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
 from estimators.programs.variables import Layout, found_variables
-from estimators.programs.visits import Trace, Visit
+from estimators.programs.visits import Trace
 from estimators.sampling.families import Drawn
 
 __all__ = ["Program"]
@@ -46,7 +46,6 @@ class Program(Problem):
     D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn.
     """
 
-    cost_depends_on_params: ClassVar[bool] = True
     mapped: ClassVar[bool] = True
     """`run` is mapped over samples and replicates by `torch.func.vmap`; if not, it is called for one at a time."""
 
@@ -62,7 +61,17 @@ class Program(Problem):
     @cached_property
     def layout(self) -> Layout:
         """Its variables, found by running it at the start in float64."""
-        return found_variables(super().to("cpu", torch.float64).run, start(self))  # pyright: ignore
+        return found_variables(super().to("cpu", torch.float64).run, start(self), self.mapped)  # pyright: ignore
+
+    @property
+    def cost_depends_on_params(self) -> bool:  # pyright: ignore
+        """Whether a cost reaches the parameters by another way than the values, as seen in a run."""
+        return self.layout.direct or not self.mapped
+
+    @cached_property
+    def at_start(self) -> dict[int, Any]:
+        """What has been made of each variable at the start, by its place."""
+        return {}
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Program":
         assert self.layout  # which the copy shares from here on
@@ -70,24 +79,18 @@ class Program(Problem):
 
     @final
     def distribution(self, params: Params) -> Distribution:
-        return self.conditional(params, (), ()) if self._is_plain else Joint(self, params)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether it has one variable."""
-        return len(self.layout.variables) == 1
+        return self.conditional(params, (), ()) if self.layout.alone else Joint(self, params)
 
     @final
     def conditional(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> Distribution:
         """The distribution of the variable after those that are chosen, of batch `[S·R]`; of the first, `[R]`."""
-        last: list[Visit] = []
 
-        def parameters(trace: Trace) -> list[Tensor]:
-            last.append(trace.visits[-1])
-            return taken_apart(trace.visits[-1].q)
+        def compute() -> list[Tensor]:
+            found = self._runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
+            return [tensor.flatten(0, 1) for tensor in found]
 
-        tensors = self._runs(params, choices, own, parameters)
-        return put_together(last[-1].q, [tensor.flatten(0, 1) for tensor in tensors])
+        first = () if choices else once(compute, ("first", id(self)), list(params.values()))
+        return put_together(self.layout.variables[len(choices)].q, first or compute())
 
     @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
@@ -99,7 +102,7 @@ class Program(Problem):
 
     def _costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
         def compute() -> tuple[Tensor, ...]:
-            own = [(x,)] if self._is_plain else self.layout.values(x)
+            own = [(x,)] if self.layout.alone else self.layout.values(x)
             return self._runs(params, [given] * len(own), own, _costs_of)
 
         return once(compute, ("costs", id(self)), [x, *params.values()])
@@ -154,7 +157,7 @@ class Program(Problem):
     @final
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable with the costs that are known after it: the others do not depend on it."""
-        if self._is_plain:
+        if self.layout.alone:
             return samples
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
         detached = torch.stack([cost.detach() for cost in costs])
@@ -172,7 +175,7 @@ class Program(Problem):
             return None
         some = next(iter(params.values()))
         values = [value.to(some.device).unsqueeze(1) for value in found]
-        if not self._is_plain:
+        if not self.layout.alone:
             values = self.layout.joined_values([(value,) for value in values], some)
         x = values[0].to(some.dtype) if values[0].is_floating_point() else values[0]
         return x.expand(-1, len(some), *x.shape[2:])

@@ -76,12 +76,24 @@ def runs(
 
 
 def _mapped(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
-    of_samples = torch.func.vmap(one, in_dims=(None, 0))
-    if len(own[0][0][0]) == 1:
-        at = {name: value.squeeze(0) for name, value in params.items()}
-        found = of_samples(at, tree_map(lambda tensor: tensor.squeeze(1), own))
-        return tree_map(lambda value: value.unsqueeze(1), found)
-    return torch.func.vmap(of_samples, in_dims=(0, 1), out_dims=1)(params, own)
+    """Without an axis of one sample, or of one replicate, which would only take time."""
+    num_samples, replicates = own[0][0].shape[:2]
+    call = one
+    if num_samples == 1:
+        own = tree_map(lambda tensor: tensor.squeeze(0), own)
+    else:
+        call = torch.func.vmap(call, in_dims=(None, 0))
+    replicate_axis = int(num_samples > 1)
+    if replicates == 1:
+        params = {name: value.squeeze(0) for name, value in params.items()}
+        own = tree_map(lambda tensor: tensor.squeeze(replicate_axis), own)
+    else:
+        # Replicates come out in front: in another place vmap cannot put an axis that an output does not have.
+        call = torch.func.vmap(call, in_dims=(0, replicate_axis))
+    found = call(params, own)
+    if replicates == 1:
+        found = tree_map(lambda value: value.unsqueeze(0), found)
+    return tree_map(lambda value: value.unsqueeze(0) if num_samples == 1 else value.transpose(0, 1), found)
 
 
 def _one_by_one(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:

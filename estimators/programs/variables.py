@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from estimators.interface.params import Params
 from estimators.noise import IID
+from estimators.programs.apart import can_be_put_together
 from estimators.programs.runs import Own, fixed, form_of
 from estimators.programs.sources import Counting
 from estimators.programs.visits import ProgramError, follow
@@ -52,6 +53,10 @@ class Layout:
     variables: tuple[Variable, ...]
     before: tuple[int, ...]
     """How many variables are asked for before each of the costs is known."""
+    direct: bool = True
+    """Whether a cost has a derivative in the parameters at fixed values."""
+    alone: bool = False
+    """Whether there is one variable, whose distributions in all runs are one distribution with a batch."""
 
     @property
     def size(self) -> int:
@@ -96,8 +101,10 @@ def _parted(together: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
     return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def found_variables(run: Any, params: Params) -> Layout:
+def found_variables(run: Any, params: Params, differentiable: bool) -> Layout:
     """The variables that a program asks for, given parameters `[1, *shape]`.
+
+    `differentiable`: derivatives can be taken through it.
 
     ProgramError: they are others in another run, or one has no sampler that takes noise.
     """
@@ -115,7 +122,20 @@ def found_variables(run: Any, params: Params) -> Layout:
         raise ProgramError("the costs are not known at the same turn in every run: yield zeros where none is due")
     if not first.variables:
         raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
-    return first
+    alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
+    return replace(first, direct=_depends_on(run, params) if differentiable else True, alone=alone)
+
+
+def _depends_on(run: Any, params: Params) -> bool:
+    """Whether a cost reaches the parameters by another way than through the values."""
+
+    def choose(index: int, q: Distribution) -> Drawn:
+        return fixed(q, form_of(q).noise(unwrap(q), 1, IID(index, dtype=torch.float64))[0])
+
+    with torch.enable_grad():
+        leaves = {name: value[0].detach().requires_grad_() for name, value in params.items()}
+        trace = follow(run, leaves, choose, next(iter(leaves.values())))
+    return any(cost.requires_grad for cost in trace.costs)
 
 
 def _looked_at(run: Any, params: Params, seed: int) -> Layout:

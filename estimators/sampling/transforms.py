@@ -28,7 +28,10 @@ __all__ = [
 
 
 class Transform(ABC):
-    """x as a function of a distribution's parameters and of noise."""
+    """x as a function of a distribution's parameters and of noise.
+
+    One run of a program has q of one variable without the axis of replicates, and noise `[1, *E]`.
+    """
 
     differentiable: ClassVar[bool] = True
     """x is differentiable in the parameters."""
@@ -48,10 +51,10 @@ class Transform(ABC):
         """Noise for samples `[S, R, *E]` of a distribution with batch `[R]` and event `E`."""
 
     @abstractmethod
-    def sample(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+    def sample(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *RE"]:
         """The samples that the noise stands for, differentiable in q's parameters where the form is."""
 
-    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *RE"]:
         """The same samples, detached: cheaper where the derivative takes more work than the sample."""
         with torch.no_grad():
             return self.sample(q, noise)
@@ -92,7 +95,7 @@ class Through(Transform):
     def seeded(self) -> bool:  # pyright: ignore
         return self.base.seeded
 
-    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S R *E"]:
+    def values(self, q: td.Distribution, noise: Tensor) -> Shaped[Tensor, "S *RE"]:
         return self.drawn(q, noise)[0]
 
 

@@ -13,7 +13,6 @@ from typing import ClassVar, final
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from estimators.interface import Params, replicated
@@ -25,6 +24,7 @@ from experiments.measuring import doubling
 from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.statistics import Groups, total_variance
+from experiments.statistics import laws as stats
 
 __all__ = [
     "DIFFERENCES",

@@ -17,6 +17,7 @@ from estimators.interface import Params, Problem
 from estimators.noise import NoiseSource
 from estimators.registry import register_problem
 from experiments.problems.options import check_options
+from experiments.problems.quadrature import gaussian_nodes
 
 __all__ = ["LogisticRegression"]
 
@@ -105,8 +106,7 @@ def _expectation(
     """The expectation of a function of each case's logit, which is Gaussian under q."""
     mean = _logits(features, params["loc"].unsqueeze(0)).squeeze(0)
     deviation = _logits(features**2, (2 * params["log_scale"]).exp().unsqueeze(0)).squeeze(0).sqrt()
-    nodes = torch.linspace(-10, 10, 201, dtype=mean.dtype, device=mean.device)
-    weights = (-(nodes**2) / 2).exp() * (nodes[1] - nodes[0]) / (2 * torch.pi) ** 0.5
+    nodes, weights = gaussian_nodes(mean)
     return function(mean.unsqueeze(-1) + deviation.unsqueeze(-1) * nodes) @ weights
 
 

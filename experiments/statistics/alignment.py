@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.bias import squared_length
 from experiments.statistics.deviation import Deviation
 from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error

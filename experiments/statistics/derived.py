@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.groups import GROUPS, jackknife_error
 from experiments.statistics.interval import Interval
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.deviation import Deviation, noise_traces
 from experiments.statistics.events import never_varied, relative_skewness, straightened, unseen
 from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error, rounding

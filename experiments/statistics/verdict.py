@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.bias import bias_bounds
 from experiments.statistics.deviation import Deviation
 from experiments.statistics.groups import Groups

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
+from experiments.statistics import laws as stats
 from experiments.statistics.derived import log_median_standard_error, log_standard_error, work_normalized
 from experiments.statistics.groups import GROUPS, jackknife_error
 from experiments.statistics.interval import Interval

@@ -1,0 +1,1 @@
+"""Estimators of programs: one for each variable."""

@@ -1,0 +1,87 @@
+"""An autoencoder with a category and a number behind each data point."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Normal, OneHotCategorical
+
+from estimators import Params, Program, register_problem
+from experiments.problems.options import check_options
+from experiments.problems.quadrature import gaussian_nodes
+
+__all__ = ["MixtureVAE"]
+
+LOG_NORM = math.log(2 * math.pi) / 2
+NOISE = 0.5
+"""The standard deviation of the data given what is behind them."""
+
+
+@final
+@register_problem("mixture-vae")
+@dataclass(frozen=True)
+class MixtureVAE(Program):
+    r"""The negative ELBO of an autoencoder with a categorical and a Gaussian latent variable, in nats.
+
+    Behind each of `points` data points $x_n$ in two dimensions is one of `components`, all alike likely, and $z_n \sim
+    N(\mu_c, 1)$; $x_n \sim N(\tanh(u z_n + v), 0.5^2)$. The encoder is $q(c | x)$, a softmax linear in x, and $q(z |
+    c, x) = N(W_c \cdot x, \sigma_c^2)$. Exact by a sum over the components and a quadrature over z.
+    Kingma et al. 2014; Jang, Gu & Poole 2017.
+    """
+
+    points: int = 4
+    components: int = 3
+    observation: Tensor = field(init=False, repr=False, compare=False)
+    """x, `[points, 2]`, at places on a circle."""
+
+    def __post_init__(self) -> None:
+        check_options(self, points=1, components=2)
+        angle = 2 * torch.pi * torch.arange(self.points, dtype=torch.float64) / self.points
+        object.__setattr__(self, "observation", 0.8 * torch.stack([angle.cos(), angle.sin()], -1))
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [f"{cls.name}:components=2,points=1"]
+
+    def initial_params(self) -> Params:
+        generator = torch.Generator().manual_seed(0)
+        spread = torch.linspace(-1, 1, self.components, dtype=torch.float64)
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+        encoder = {
+            "which": drawn(2, self.components),
+            "where": drawn(2, self.components),
+            "log_scale": 0 * spread - 0.5,
+        }
+        return encoder | {"prior_mean": spread, "out_weight": drawn(2), "out_bias": 0.3 * drawn(2)}
+
+    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
+        q = OneHotCategorical(logits=self.observation @ params["which"])
+        component = sample("component", q)
+        yield (q.log_prob(component) + math.log(self.components)).sum()
+        loc = (component * (self.observation @ params["where"])).sum(-1)
+        q = Normal(loc, (component @ params["log_scale"]).exp())
+        z = sample("z", q)
+        yield (q.log_prob(z) + (z - component @ params["prior_mean"]) ** 2 / 2 + LOG_NORM).sum()
+        mean = (z.unsqueeze(-1) * params["out_weight"] + params["out_bias"]).tanh()
+        yield (((self.observation - mean) / NOISE) ** 2 / 2 + math.log(NOISE) + LOG_NORM).sum()
+
+    def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
+        log_q = (self.observation @ params["which"]).log_softmax(-1)  # [R, N, K]
+        loc = self.observation @ params["where"]
+        log_scale, prior = params["log_scale"].unsqueeze(1), params["prior_mean"].unsqueeze(1)
+        of_z = ((loc - prior) ** 2 + (2 * log_scale).exp() - 1) / 2 - log_scale
+        nodes, weights = gaussian_nodes(loc)
+        z = loc.unsqueeze(-1) + log_scale.exp().unsqueeze(-1) * nodes  # [R, N, K, Q]
+        of_data = torch.zeros_like(loc)
+        for entry in range(2):
+            weight, bias = (params[name][:, entry, None, None, None] for name in ("out_weight", "out_bias"))
+            off = (self.observation[:, entry, None, None] - (z * weight + bias).tanh()) / NOISE
+            of_data = of_data + off**2 @ weights / 2 + math.log(NOISE) + LOG_NORM
+        return (log_q.exp() * (log_q + math.log(self.components) + of_z + of_data)).sum((-2, -1))
