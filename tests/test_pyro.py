@@ -6,12 +6,11 @@ import torch
 pyro = pytest.importorskip("pyro")
 
 import pyro_models as models  # noqa: E402
-from pyro.infer import Trace_ELBO, TraceEnum_ELBO  # noqa: E402
-from pyro.infer.autoguide import AutoDelta, AutoDiagonalNormal, AutoMultivariateNormal, AutoNormal  # noqa: E402
+from pyro.infer import Trace_ELBO  # noqa: E402
+from pyro.infer.autoguide import AutoDiagonalNormal, AutoMultivariateNormal, AutoNormal  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from estimators import IID, Program, from_pyro, make_estimator, replicated  # noqa: E402
-from estimators.sampling.unchecked import without_validation  # noqa: E402
+from estimators import IID, Program, from_pyro, make_estimator  # noqa: E402
 from experiments.gradients.prepare import prepare  # noqa: E402
 
 REPLICATES, CALLS, PARTICLES = 2**11, 16, 2**9
