@@ -45,6 +45,7 @@ SMALL = {
     "gaussian-exponential": "gaussian-exponential:dim=2,k=0.3",
     "gaussian-quadratic": "gaussian-quadratic:dim=2",
     "gaussian-step": "gaussian-step:dim=2,k=0.5",
+    "gridworld": "gridworld:side=2,steps=2",
     "poisson-quadratic": "poisson-quadratic:dim=1",
     "random-walk": "random-walk:p=5,steps=6",
     "student-t-cost": "student-t-cost:dim=1",

@@ -85,6 +85,7 @@ def test_paths_of_the_random_walk_have_the_probabilities_of_its_density() -> Non
     made = make_problem("random-walk:steps=5")
     params = {"log_p": torch.tensor([0.5, 2.0], dtype=torch.float64)}
     steps = made.support(params)
+    assert steps is not None
     probabilities = made.distribution(params).log_prob(steps).exp()
     torch.testing.assert_close(probabilities.sum(0), torch.ones(2, dtype=torch.float64))
     falls = ((2 * steps - 1).cumsum(-1) < 0).any(-1)
