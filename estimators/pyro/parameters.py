@@ -20,9 +20,6 @@ from estimators.programs.visits import ProgramError
 
 __all__ = ["Parameters", "found_parameters"]
 
-FRAMES = 8
-"""How far up the module stands whose parameter a site is: Pyro names the parameter alone."""
-
 
 @final
 @dataclass(frozen=True)
@@ -113,16 +110,18 @@ class Finding(Messenger):
 
 
 def _owner(parameter: nn.Parameter) -> nn.Module | None:
-    """The module whose parameter is asked for: the argument of `pyro.module`, or what has it as an attribute."""
+    """The module whose parameter `pyro.param` is asked for: Pyro says so of its name alone, so that we look who asks.
+
+    That is `pyro.module`, with the module as its argument, or the attribute of a PyroModule.
+    """
     frame = inspect.currentframe()
-    for _ in range(FRAMES):
-        if frame is None:
-            return None
-        if frame.f_code in (pyro.module.__code__, PyroModule.__getattr__.__code__):
-            module = frame.f_locals.get("nn_module", frame.f_locals.get("self"))
-            return module if any(one is parameter for one in module.parameters()) else None
+    while frame is not None and frame.f_code is not pyro.param.__code__:
         frame = frame.f_back
-    return None
+    asks = frame and frame.f_back
+    if asks is None or asks.f_code not in (pyro.module.__code__, PyroModule.__getattr__.__code__):
+        return None
+    module = asks.f_locals.get("nn_module", asks.f_locals.get("self"))
+    return module if any(one is parameter for one in module.parameters()) else None
 
 
 def found_parameters(call: Callable[[], Any]) -> Parameters:
