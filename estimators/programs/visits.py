@@ -9,16 +9,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
 
-__all__ = ["Choose", "Early", "ProgramError", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["Choose", "Early", "Reached", "Trace", "Visit", "follow"]
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
-
-
-class ProgramError(ValueError):
-    """A program is not written as programs have to be; the message says what to write instead."""
 
 
 class Reached(Exception):
@@ -70,7 +67,9 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: str, q: Distribution) -> Any:
+    def sample(name: str, q: Any = None) -> Any:
+        if not isinstance(name, str):
+            raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
@@ -113,7 +112,10 @@ def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
         cost, variables = cost.cost, cost.variables
     if cost is None:
         _refuse_no_cost()
-    paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    try:
+        paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    except (TypeError, ValueError, RuntimeError):
+        raise ProgramError(f"a cost is one number, not a {type(cost).__name__}") from None
     if paid.ndim:
         raise ProgramError(
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
