@@ -34,8 +34,8 @@ MISTAKES = {
     "    return (a + torch.randn(3)).sum()": ("ask for each by sample(name, q)", LINE),
 }
 ONE_BY_ONE = {
-    '    if a[0] > -0.5:\n        a = a + sample("b", Normal(a, 1.0))\n    return a.sum()': '"b" is not asked for in every',
-    "    n = 2 if a[0] > 0 else 3\n    return sample('b', Normal(a[0] * torch.ones(n), 1.0)).sum()": '"b" has another shape',
+    '    if a[0] > -0.5:\n        a = a + sample("b", Normal(a, 1.0))\n    return a.sum()': '"b" is not asked for',
+    "    n = 2 if a[0] > 0 else 3\n    return sample('b', Normal(a[0].expand(n), 1.0)).sum()": '"b" has another shape',
     "    yield a[0]\n    if a[0] > 0:\n        yield a[1]": "the costs are not known at the same turn in every run",
     "    yield np.sum(a.numpy())": "write .detach().numpy()",
 }

@@ -16,7 +16,7 @@ from torch.distributions import constraints, transform_to
 from torch.func import functional_call
 
 from estimators.interface import Params
-from estimators.programs.visits import ProgramError
+from estimators.programs.faults import ProgramError
 
 __all__ = ["Parameters", "found_parameters"]
 

@@ -10,7 +10,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.programs.visits import ProgramError
+from estimators.programs.faults import ProgramError
 from estimators.pyro.plain import is_constant, plain
 
 __all__ = ["GuideSites", "ModelSites"]
