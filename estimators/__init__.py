@@ -20,6 +20,7 @@ from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.noise.scheme import Scheme, register_scheme
 from estimators.programs import Program, register_program
+from estimators.pyro import from_pyro
 from estimators.registry import (
     load_plugin,
     make_estimator,
@@ -50,6 +51,7 @@ __all__ = [
     "Traits",
     "Unsupported",
     "drawn",
+    "from_pyro",
     "learned",
     "load_plugin",
     "log_prob",

@@ -1,13 +1,11 @@
 """Contests keep to their budgets, whatever gradients, fits and the reference cost, and say what was not decided."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from contests import timeless
+from contests import contest, named, timeless, wanted
 from measurements import Custom, work
 from torch import Tensor
 
@@ -22,8 +20,6 @@ from experiments.measuring.reference import Reference
 from experiments.measuring.reference_files import folder, read
 from experiments.ranking import phases
 from experiments.ranking.budget import Budget
-from experiments.ranking.contest import Contest, Outcome
-from experiments.ranking.entries import Entry
 from experiments.statistics import relative_half_width
 from experiments.terminal.progress import Narrator, silent
 
@@ -38,17 +34,6 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr(find_reference, "_uncached", {})
 
 
-def contest(
-    specs: Sequence[str], budget: Budget, progress: Narrator | None = None, problem: Problem | None = None
-) -> Outcome:
-    entries = [Entry(spec, 4) for spec in specs]
-    return Contest(problem or Custom(), "cpu", 0, budget).measure(entries, progress or silent())
-
-
-def named(reasons: dict[Entry, str]) -> dict[str, str]:
-    return {entry.spec: why for entry, why in reasons.items()}
-
-
 def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -60,7 +45,7 @@ def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     assert {one.estimator for one in found.measurements} == set(CHEAP) and not found.failed and clock[0] < 66
     why = named(found.left_out)[DEAR]
     assert "more than its share" in why and "would include it" in why
-    more = contest([*CHEAP, DEAR], Budget(float(why.split("--seconds ")[1].split()[0])))
+    more = contest([*CHEAP, DEAR], Budget(wanted(why, "seconds")))
     assert DEAR in {one.estimator for one in more.measurements} and not more.left_out
 
 
@@ -130,43 +115,6 @@ def test_a_fit_that_takes_too_long_is_interrupted(own_registry: None) -> None:
     found = contest(["pathwise", "never-learns"], Budget(8.0))
     assert [one.estimator for one in found.measurements] == ["pathwise"] and not found.failed
     assert "to be ready, its share of the budget" in named(found.left_out)["never-learns"]
-
-
-@dataclass(frozen=True)
-class Counting(Custom):
-    """Counts the evaluations of its cost."""
-
-    counted: ClassVar[list[int]] = [0]
-
-    def cost(self, x: Tensor, params: Params) -> Tensor:
-        found = super().cost(x, params)
-        self.counted[0] += found.numel()
-        return found
-
-
-@pytest.mark.parametrize("evaluations", [10_000, 50_000])
-def test_a_budget_of_evaluations_holds(evaluations: int) -> None:
-    """Checks of a few evaluations aside. Nobody counts on the estimators' words alone here."""
-    Counting.counted[0] = 0
-    found = contest(
-        [*CHEAP, "score-function:control_variate=moving-average"], Budget(None, evaluations), problem=Counting()
-    )
-    assert {one.estimator for one in found.measurements} >= set(CHEAP)
-    assert evaluations / 3 < Counting.counted[0] < 1.1 * evaluations + 2000
-
-
-@dataclass(frozen=True)
-class Wide(Custom):
-    """Of 20 dimensions, each of which measure-valued estimators move."""
-
-    def initial_params(self) -> Params:
-        return {"loc": torch.ones(20, dtype=torch.float64)}
-
-
-def test_who_is_too_dear_in_evaluations_says_how_many_it_takes() -> None:
-    found = contest(["pathwise", "score-function", "measure-valued"], Budget(None, 4000), problem=Wide())
-    assert "measure-valued" not in {one.estimator for one in found.measurements}
-    assert "evaluations" in named(found.left_out)["measure-valued"]
 
 
 class Interrupting(Narrator):

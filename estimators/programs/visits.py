@@ -9,20 +9,26 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
 
-__all__ = ["Choose", "ProgramError", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["Choose", "Early", "Reached", "Trace", "Visit", "follow"]
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
 
 
-class ProgramError(ValueError):
-    """A program is not written as programs have to be; the message says what to write instead."""
-
-
 class Reached(Exception):
     """The run has come as far as is wanted."""
+
+
+@final
+@dataclass(frozen=True)
+class Early:
+    """A cost that depends on the first few variables alone, and is yielded later: `before` says so of it."""
+
+    cost: Any
+    variables: int
 
 
 @final
@@ -51,7 +57,7 @@ class Trace:
     costs: list[Tensor] = field(default_factory=list)
     """Scalars."""
     before: list[int] = field(default_factory=list)
-    """How many variables had been asked for when each cost was known."""
+    """How many variables had been asked for when each cost was known: it depends on no others."""
 
 
 def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
@@ -61,7 +67,9 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: str, q: Distribution) -> Any:
+    def sample(name: str, q: Any = None) -> Any:
+        if not isinstance(name, str):
+            raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
@@ -99,15 +107,21 @@ def _collect(result: Any, trace: Trace, like: Tensor) -> None:
 
 
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
+    variables = len(trace.visits)
+    if isinstance(cost, Early):
+        cost, variables = cost.cost, cost.variables
     if cost is None:
         _refuse_no_cost()
-    paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    try:
+        paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    except (TypeError, ValueError, RuntimeError):
+        raise ProgramError(f"a cost is one number, not a {type(cost).__name__}") from None
     if paid.ndim:
         raise ProgramError(
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
         )
     trace.costs.append(paid)
-    trace.before.append(len(trace.visits))
+    trace.before.append(variables)
 
 
 def _refuse_no_cost() -> NoReturn:

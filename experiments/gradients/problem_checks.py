@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Params, Problem, constant_cost, replicated
+from estimators.interface import Params, Problem, check_ties, constant_cost, parts_met, replicated
 from estimators.noise import IID
+from estimators.programs import ProgramError
 from estimators.registry import defined_at, message, raised_at
 from estimators.sampling import families
 from experiments.gradients.validation import REPLICATES, check_parameters, check_shape
@@ -26,6 +27,12 @@ HINTS = {
 
 def check_problem(problem: Problem, point: Params, circumstances: str = "") -> None:
     """ValueError: parameters, distribution, cost or flags are not what the interface says, in the circumstances."""
+    with parts_met() as parts:
+        _check_problem(problem, point, circumstances)
+    check_ties(parts)
+
+
+def _check_problem(problem: Problem, point: Params, circumstances: str) -> None:
     spec = f"{problem.spec}{circumstances}"
     if not point:
         raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")
@@ -50,6 +57,8 @@ def check_problem(problem: Problem, point: Params, circumstances: str = "") -> N
 def _distribution(problem: Problem, params: Params, spec: str) -> Any:
     try:
         return problem.distribution(params)
+    except ProgramError:
+        raise
     except ValueError as error:
         reason = " ".join(str(error).split()) + raised_at(error)
         raise ValueError(f"the initial parameters of {spec} are refused by its distribution: {reason}") from None

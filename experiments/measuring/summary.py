@@ -12,6 +12,7 @@ from experiments.measuring.edges import lost_samples
 from experiments.measuring.mean_score import wrong_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
+from experiments.measuring.purse import Purse
 from experiments.measuring.rounding import rounding_shift
 from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups, Interval
@@ -43,19 +44,28 @@ def diagnostics_of(workload: Workload) -> dict[str, float]:
 
 
 def summarised(
-    sampling: Sampling, stop_reason: StopReason, diagnostics: dict[str, float], caught: list[str], seconds: float
+    sampling: Sampling,
+    stop_reason: StopReason,
+    diagnostics: dict[str, float],
+    caught: list[str],
+    seconds: float,
+    purse: Purse | None = None,
 ) -> Measurement:
+    """The figures of what was sampled in some seconds; `purse` is what the test of the score may take."""
     workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
     assert groups is not None
     floor = sampling.rounding_floor
+    parts, floors = [groups.of(place) for place in sampling.parts], [floor[place] for place in sampling.parts]
+    found = [statistics.parameter_variances(part, own) for part, own in zip(parts, floors, strict=True)]
+    variance, low, high = (np.concatenate(each) for each in zip(*found, strict=True))
+    groups.gather(parts)
     total_variance = sampling.total_variance
-    variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
     test, limits = (None, {}) if against is None else _bias_test(sampling, against)
     lies = statistics.Alignment() if against is None else statistics.alignment(groups, against)
     named = workload.named
-    doubt = _doubt(sampling, test)
+    doubt = _doubt(sampling, test, purse)
     return Measurement(
         estimator=workload.estimator.spec,
         problem=workload.problem.spec,
@@ -78,7 +88,9 @@ def summarised(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
-        signals={name: _signal(groups.of(place), floor[place]) for name, place in workload.places.items()},
+        signals={
+            name: _signal(*own) for name, own in zip(workload.places, zip(parts, floors, strict=True), strict=True)
+        },
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,
@@ -175,14 +187,14 @@ def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
     return [texts[name].format(percent(value)) for name, value in limits.items()]
 
 
-def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:
+def _doubt(sampling: Sampling, test: statistics.BiasTest | None, purse: Purse | None) -> str:
     """Why no score function is right here, unless one is seen to be right; '': nothing is wrong."""
     workload, exact = sampling.workload, sampling.reference is not None and sampling.reference.kind == "exact"
     if workload.estimator.traits.mechanism != "score function":
         return ""
     if exact and (test is None or test.verdict != "biased"):
         return ""
-    return wrong_score(workload)
+    return wrong_score(workload, purse)
 
 
 def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict | None:
@@ -204,5 +216,6 @@ def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> 
     if width > 0.25:
         found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
     if sampling.tail_shape > HEAVY_TAIL:
-        found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
+        about = f" (kurtosis about {kurtosis:.0f})" if math.isfinite(kurtosis) else ""  # not known of 64 replicates
+        found.append(f"heavy tails{about}: the variance may be larger than its interval says")
     return found

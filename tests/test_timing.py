@@ -1,4 +1,4 @@
-"""Wall-clock time and memory of gradients, against figures that are known from outside."""
+"""Wall-clock time of gradients, against figures that are known from outside."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,6 @@ from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
-from experiments.machine.memory import peak_memory
 from experiments.statistics import Interval
 from experiments.timing import rounds as timing
 from experiments.timing.rounds import Timed, Timing, device_name
@@ -69,6 +68,18 @@ def test_the_slower_estimator_is_found_slower_in_every_round() -> None:
     assert (slow.latency > fast.latency).all()
 
 
+def test_the_timing_of_a_short_measurement_is_short() -> None:
+    """Blocks are shorter, and of a chunk that takes longer than its block there are fewer; it stays a full chunk."""
+    workload = work(Sleepy())
+    usual, short = Timed.of(workload), Timed.of(workload, 0.1)
+    assert short.calls[0] == 1 < usual.calls[0] and short.replicates == usual.replicates == workload.chunk
+    (found,) = time_warm([short], timing.ROUNDS)
+    assert len(found.latency) == timing.ROUNDS and len(found.batched) == timing.FEW_ROUNDS
+    assert (found.batched >= SECONDS / workload.chunk).all()
+    (whole,) = time_warm([Timed.of(workload, 1e3)], timing.ROUNDS)
+    assert len(whole.batched) == timing.ROUNDS
+
+
 def test_the_latency_alone_in_short_blocks() -> None:
     """No block is longer than it was asked to be, unless by one call."""
     workload = work(Sleepy(), num_samples=8)
@@ -117,7 +128,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
     def order(seed: int) -> list[str]:
         calls: list[str] = []
         monkeypatch.setattr(timing, "_step", lambda workload, replicates: f"{workload.seed}")
-        monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+        monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
         monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
         monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
         monkeypatch.setattr(timing, "_seconds", lambda step, calls_in_block: calls.append(step) or 1.0)
@@ -135,7 +146,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
 def test_each_workload_gets_its_own_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order, the seconds go to the workload that took them."""
     monkeypatch.setattr(timing, "_step", lambda workload, replicates: (workload.seed, replicates))
-    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
     monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
     monkeypatch.setattr(timing, "peak_memory", lambda step, device: step[0])
     monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 + step[0])
@@ -163,69 +174,3 @@ def test_timing_leaves_numbers_alone() -> None:
 
 def test_the_device_has_a_name() -> None:
     assert device_name(CPU).strip()
-
-
-KILO = 1000 * 8
-"""Bytes of a thousand float64 numbers."""
-
-
-def one_after_another() -> None:
-    for _ in range(5):
-        torch.ones(1000, dtype=torch.float64)
-
-
-def two_at_once() -> None:
-    first = torch.ones(1000, dtype=torch.float64)
-    second = first + 1
-    del first, second
-    torch.ones(1000, dtype=torch.float64)
-
-
-def views() -> None:
-    base = torch.ones(1000, dtype=torch.float64)
-    kept = base[:10], base.reshape(10, 100), base.expand(50, 1000)
-    del kept
-
-
-def in_place() -> None:
-    base = torch.ones(1000, dtype=torch.float64)
-    base.add_(1).mul_(2)
-
-
-@pytest.mark.parametrize(
-    ("step", "numbers"), [(one_after_another, 1), (two_at_once, 2), (views, 1), (in_place, 1), (lambda: None, 0)]
-)
-def test_peak_memory_counts_what_is_held_at_once(step, numbers: int) -> None:
-    for _ in range(2):
-        assert peak_memory(step, CPU) == numbers * KILO
-
-
-def test_memory_that_was_there_before_does_not_count() -> None:
-    before = torch.ones(1000, dtype=torch.float64)
-    assert peak_memory(lambda: before.mul_(2), CPU) == 0
-    assert peak_memory(lambda: before * 2, CPU) == KILO
-
-
-def test_memory_that_outlives_the_step_counts_at_its_peak() -> None:
-    kept: list[Tensor] = []
-    assert peak_memory(lambda: kept.append(torch.ones(1000, dtype=torch.float64)), CPU) == KILO
-    kept.clear()
-    assert peak_memory(two_at_once, CPU) == 2 * KILO
-
-
-def test_autograd_holds_what_backward_needs() -> None:
-    """Three squares in a row: each keeps its input, so that all are alive when the gradient is computed."""
-
-    def step() -> None:
-        x = torch.ones(1000, dtype=torch.float64, requires_grad=True)
-        x.square().square().square().sum().backward()
-
-    assert 3 * KILO < peak_memory(step, CPU) <= 8 * KILO
-
-
-def test_peak_memory_of_a_gradient_grows_with_its_samples() -> None:
-    """At R = 1: at least the noise and the samples, S times D float32 numbers each."""
-    small, large = (time_gradients([work(Pathwise(), size)], rounds=1)[0].peak_memory_bytes for size in (64, 64 * 16))
-    assert small is not None and large is not None
-    assert small >= 2 * 64 * 4 * 4
-    assert 8 * small < large < 32 * small
