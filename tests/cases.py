@@ -48,6 +48,7 @@ SMALL = {
     "gridworld": "gridworld:side=2,steps=2",
     "poisson-quadratic": "poisson-quadratic:dim=1",
     "random-walk": "random-walk:p=5,steps=6",
+    "state-space": "state-space:steps=3",
     "student-t-cost": "student-t-cost:dim=1",
     "von-mises-cost": "von-mises-cost:dim=1",
 }

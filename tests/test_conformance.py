@@ -1,6 +1,8 @@
 """What every estimator owes, on every problem: the interface, repeatability, honest counts and honest claims."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +19,12 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.gpu.checks import SCATTERED as REPLICATES
 from benchmarks.gpu.checks import check_shapes, scattered
-from estimators.interface import LatentVariableProblem, Noise, Params, Problem, replicated
+from estimators.by_variable.per_variable import PerVariable
+from estimators.by_variable.stochastic_triple import StochasticTriple
+from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem, replicated
 from estimators.noise import IID
+from estimators.programs import runs
+from estimators.programs.visits import Trace
 from estimators.sampling import families
 from estimators.sampling.own_sampler import Fallback
 from experiments.gradients.prepare import prepare
@@ -96,20 +102,28 @@ def test_replicates_are_independent_rows(case: Case) -> None:
     noise = draw(work, params)
     batch = gradient(work, params, noise)
     for row in (0, REPLICATES - 1):
-        alone = gradient(work, {name: value[row : row + 1] for name, value in params.items()}, only(noise, row))
+        of_row = only_of_branches(noise, row) if isinstance(work.estimator, PerVariable) else only(noise, row)
+        alone = gradient(work, {name: value[row : row + 1] for name, value in params.items()}, of_row)
         for name, value in alone.items():
             torch.testing.assert_close(value[0], batch[name][row], rtol=FLOAT64, atol=FLOAT64)
 
 
-def only(noise: Noise, row: int) -> Noise:
-    """The noise of one replicate."""
+def only(noise: Noise, row: int, behind: bool = False) -> Noise:
+    """The noise of one replicate, of which the axis of replicates may have others behind it, or before it."""
+    sizes, place = ((-1, REPLICATES), 1) if behind else ((REPLICATES, -1), 0)
 
     def select(leaf: Tensor) -> Tensor:
         axes = [axis for axis, size in enumerate(leaf.shape) if size and size % REPLICATES == 0]
         assert len(axes) <= 1, "choose another number of replicates for this test"
-        return leaf.unflatten(axes[0], (REPLICATES, -1)).select(axes[0], row) if axes else leaf
+        return leaf.unflatten(axes[0], sizes).select(axes[0] + place, row) if axes else leaf
 
     return tree_map(select, noise)
+
+
+def only_of_branches(noise: Noise, row: int) -> Noise:
+    """The noise of one replicate's runs, and of the branches of each of its samples: those are `[S·R]`."""
+    joint, branches = noise
+    return only(joint, row), only(branches, row, behind=True)
 
 
 @each_case
@@ -151,8 +165,11 @@ def test_value_of_the_surrogate_estimates_the_cost(case: Case) -> None:
 class Counter:
     """Counts the samples whose cost is computed, all those of one replicate."""
 
-    def __init__(self, made: Problem, patch: pytest.MonkeyPatch):
+    def __init__(self, made: Problem, estimator: Estimator, patch: pytest.MonkeyPatch):
         self.count = 0
+        if isinstance(estimator, PerVariable | StochasticTriple):  # which run a program themselves
+            self._count_runs(patch)
+            return
         name = "log_joint" if isinstance(made, LatentVariableProblem) else "cost"  # which calls it
         original = getattr(type(made), name)
 
@@ -162,13 +179,36 @@ class Counter:
 
         patch.setattr(type(made), name, cost)
 
+    def _count_runs(self, patch: pytest.MonkeyPatch) -> None:
+        """Runs to the end: one that stops at a variable, to know its distribution, has not paid all costs."""
+        follow, mapped = runs.follow, runs._mapped
+        size = 1
+
+        def followed(*arguments: Any) -> Trace:
+            trace = follow(*arguments)
+            self.count += size * (trace.visits[-1].drawn is not None)
+            return trace
+
+        def each(one: Callable[..., Any], params: Params, own: list[runs.Own]) -> Any:
+            nonlocal size
+            size = own[0][0].shape[:2].numel()
+            try:
+                return mapped(one, params, own)
+            finally:
+                size = 1
+
+        patch.setattr(runs, "follow", followed)
+        patch.setattr(runs, "_mapped", each)
+
 
 @each_case
 def test_counted_evaluations(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     work = workload(case)
-    counter = Counter(work.problem, monkeypatch)
-    params = work.params(1)
-    gradient(work, params, work.draw(IID(0, dtype=torch.float64), 1))
+    counter = Counter(work.problem, work.estimator, monkeypatch)
+    params, noise = work.params(1), work.draw(IID(0, dtype=torch.float64), 1)
+    if isinstance(work.estimator, PerVariable):
+        counter.count = 0  # the runs whose branches have noise are those of the gradient, run once more
+    gradient(work, params, noise)
     assert counter.count == work.estimator.evaluations(work.problem, case.num_samples)
 
 
