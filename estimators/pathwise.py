@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import AlongPath, Claim, Params, PerSample, Problem, Traits
-from estimators.interface.refusals import differentiable_samples
+from estimators.interface.refusals import differentiable_samples, passes_derivatives
 from estimators.noise import NoiseSource
 from estimators.programs.joint import Joint
 from estimators.registry import register_estimator
@@ -49,6 +49,8 @@ class Pathwise(AlongPath, PerSample):
             transform = families.find_path(q, self.form)
         except ValueError as error:
             return str(error)
+        if reason := passes_derivatives(problem):
+            return reason
         return None if transform.straight_through else differentiable_samples(problem, self._form(q))
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from expectations import exact, expected
 
-from estimators import IID, Params, Problem, make_estimator, make_problem
+from estimators import IID, Params, Problem, Unsupported, make_estimator, make_problem
 from estimators.interface import replicated
 
 SPECS = [
@@ -44,7 +44,7 @@ def standard_errors_off(made: Problem, found: Params) -> float:
 
 def supported(spec: str) -> list[str]:
     made = make_problem(spec)
-    if not made.mapped:  # some milliseconds a sample
+    if not made.mapped:  # each sample takes a millisecond
         return [LEAVE_ONE_OUT]
     wanted = ["score-function", LEAVE_ONE_OUT, "pathwise", "per-variable", DEFENSIVE]
     return [one for one in wanted if make_estimator(one).unsupported(made, 2) is None]
@@ -129,3 +129,9 @@ def test_an_advantage_over_the_deviation_of_the_group_is_biased() -> None:
 def test_options_that_make_no_program_are_refused(spec: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make_problem(spec)
+
+
+@pytest.mark.parametrize("estimator", ["pathwise", "per-variable", "stratified"])
+def test_no_derivative_goes_through_a_simulator(estimator: str) -> None:
+    with pytest.raises(Unsupported, match="no derivative goes through the cost of simulator"):
+        make_estimator(estimator).require_support(make_problem("simulator"), 4)

@@ -13,6 +13,7 @@ from estimators.by_variable.conditional import Conditional, conditional_at_start
 from estimators.by_variable.main_run import MainRun, by_path, by_score, main_run
 from estimators.control_variates.leave_one_out import LeaveOneOut
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, ScoredSamples, Traits
+from estimators.interface.refusals import passes_derivatives
 from estimators.learning.fresh_samples import FIT_SAMPLES
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
@@ -101,7 +102,7 @@ class PerVariable(Estimator):
         if by_path(estimator):
             own = _has_own_noise(estimator) and not form_of(variable.q).fixed_noise
             moves = "its noise depends on the values before it: pathwise alone, without a form, follows that"
-            return estimator.without_path(variable.q) or (moves if own else None)
+            return estimator.without_path(variable.q) or passes_derivatives(problem) or (moves if own else None)
         if by_score(estimator):
             return estimator.control_variate.unsupported(problem, num_samples)
         if estimator.learns:

@@ -48,6 +48,11 @@ class Problem(Component, ABC):
     """Where it begins, if not at its own initial parameters: `started_at`."""
 
     @property
+    def opaque(self) -> bool:
+        """The cost is computed outside of torch, and has no derivative in x at all."""
+        return False
+
+    @property
     def spec(self) -> str:
         """The canonical spec, followed by where the problem begins, if that is elsewhere."""
         return f"{super().spec}, {self.begins}" if self.begins else super().spec

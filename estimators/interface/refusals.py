@@ -16,7 +16,7 @@ from estimators.sampling.family import is_binary
 from estimators.sampling.supports import moves_its_support
 from estimators.sampling.unchecked import without_validation
 
-__all__ = ["at_least", "binary", "differentiable", "differentiable_samples", "even", "score"]
+__all__ = ["at_least", "binary", "differentiable", "differentiable_samples", "even", "passes_derivatives", "score"]
 
 FEW = 8
 """Samples that a trial takes."""
@@ -43,6 +43,11 @@ def binary(problem: Problem, name: str) -> str | None:
 def differentiable(problem: Problem, name: str) -> str | None:
     """Refuses a cost that is not differentiable in x."""
     return None if problem.differentiable else f"{name} needs a cost that is differentiable in x"
+
+
+def passes_derivatives(problem: Problem) -> str | None:
+    """Refuses a cost that no derivative goes through at all; through one with jumps goes one, but a biased one."""
+    return f"no derivative goes through the cost of {problem.spec}, which leaves torch" if problem.opaque else None
 
 
 def differentiable_samples(problem: Problem, form: str = "auto") -> str | None:

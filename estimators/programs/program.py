@@ -58,6 +58,10 @@ class Program(Problem):
         yielded before a variable is asked for does not depend on it.
         """
 
+    @property
+    def opaque(self) -> bool:
+        return not (self.mapped or self.differentiable)
+
     @cached_property
     def layout(self) -> Layout:
         """Its variables, found by running it at the start in float64."""
