@@ -39,14 +39,19 @@ class Pair:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class NegativeELBO(Program):
     """log q(z) − log p(x, z), where z is drawn by the guide."""
 
-    pair: Pair = field(repr=False)
-    data: tuple[Any, ...] = field(repr=False)
-    named: dict[str, Any] = field(repr=False)
-    title: str
+    title: str = field(init=False)
+    pair: Pair = field(init=False, repr=False)
+    data: tuple[Any, ...] = field(init=False, repr=False)
+    """What model and guide are called with."""
+    named: dict[str, Any] = field(init=False, repr=False)
+    """The same by name."""
+
+    def __init__(self, title: str, pair: Pair, data: tuple[Any, ...], named: dict[str, Any]):
+        vars(self).update(title=title, pair=pair, data=data, named=named)
 
     @property
     def spec(self) -> str:
@@ -71,7 +76,7 @@ def negative_elbo(
     """The program of a model and a guide. ProgramError: they cannot be one."""
     pair = Pair(model, guide)
     parameters = found_parameters(lambda: pair.terms(lambda name, q: q.sample(), data, named))
-    problem = NegativeELBO(Pair(model, guide, parameters), data, named, f"pyro-{_name(model)}")
+    problem = NegativeELBO(f"pyro-{_name(model)}", Pair(model, guide, parameters), data, named)
     assert problem.layout  # found here, so that what a program cannot have is said here
     return problem
 
