@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from estimators.interface import Params
 from estimators.programs import Program
-from estimators.programs.visits import Early
+from estimators.programs.visits import Early, ProgramError
 from estimators.pyro.parameters import Parameters, found_parameters
 from estimators.pyro.sites import GuideSites, ModelSites
 
@@ -77,7 +77,12 @@ def negative_elbo(
     pair = Pair(model, guide)
     parameters = found_parameters(lambda: pair.terms(lambda name, q: q.sample(), data, named))
     problem = NegativeELBO(f"pyro-{_name(model)}", Pair(model, guide, parameters), data, named)
-    assert problem.layout  # found here, so that what a program cannot have is said here
+    try:
+        assert problem.layout  # found here, so that what a program cannot have is said here
+    except KeyError as error:  # which is there, but empty
+        raise ProgramError(
+            f"model or guide reads Pyro's store of parameters: write pyro.param({error}) for {error} of the store"
+        ) from error
     return problem
 
 
