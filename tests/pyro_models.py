@@ -3,7 +3,9 @@
 import pyro
 import pyro.distributions as dist
 import torch
+from pyro import poutine
 from pyro.distributions import constraints
+from pyro.nn import PyroModule, PyroParam, PyroSample
 from torch import Tensor, nn
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "MIXED",
     "SCHOOLS",
     "Autoencoder",
+    "Line",
     "coin",
     "coin_guide",
     "eight_schools",
@@ -21,6 +24,9 @@ __all__ = [
     "line_guide",
     "mixture",
     "mixture_guide",
+    "turned_round",
+    "turned_round_guide",
+    "weighed_coin",
 ]
 
 FLIPS = torch.tensor([1.0] * 6 + [0.0] * 4)
@@ -125,3 +131,50 @@ def eight_schools_guide(effects: Tensor, errors: Tensor) -> None:
         eta_loc = pyro.param("eta_loc", torch.linspace(-0.3, 0.3, len(effects)))
         eta_scale = pyro.param("eta_scale", torch.full((len(effects),), 0.8), constraint=positive)
         pyro.sample("eta", dist.Normal(eta_loc, eta_scale))
+
+
+class Slope(PyroModule):
+    """A slope with a prior, and an intercept that is learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = PyroSample(dist.Normal(0.0, 1.0))
+        self.intercept = nn.Parameter(torch.tensor(0.2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.slope * x + self.intercept
+
+
+class Line(PyroModule):
+    """A line with a scale that is learned: modules in modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = Slope()
+        self.noise = PyroParam(torch.tensor(0.5), constraint=constraints.positive)
+
+    def forward(self, x: Tensor, y: Tensor) -> None:
+        with pyro.plate("data", len(y)):
+            pyro.sample("y", dist.Normal(self.mean(x), self.noise), obs=y)
+
+
+def turned_round(flips: Tensor) -> None:
+    """The model draws first what the guide draws last."""
+    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    logit = pyro.sample("logit", dist.Normal(mean, 0.5))
+    with pyro.plate("flips", len(flips)):
+        pyro.sample("flip", dist.Bernoulli(logits=logit), obs=flips)
+
+
+def turned_round_guide(flips: Tensor) -> None:
+    loc = pyro.param("loc", torch.tensor(1.2))
+    logit = pyro.sample("logit", dist.Normal(loc, 0.4))
+    pyro.sample("mean", dist.Normal(pyro.param("slope", torch.tensor(0.7)) * logit, 0.6))
+
+
+def weighed_coin(flips: Tensor) -> None:
+    """Heads alone are observed, with a weight."""
+    fairness = pyro.sample("fairness", dist.Beta(10.0, 10.0))
+    with pyro.plate("flips", len(flips)), poutine.scale(scale=2.5), poutine.mask(mask=flips > 0):
+        pyro.sample("flip", dist.Bernoulli(fairness), obs=flips)
+    pyro.deterministic("odds", fairness / (1 - fairness))

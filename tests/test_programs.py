@@ -14,6 +14,7 @@ from estimators.interface import Estimator, ScoredSamples, replicated
 from estimators.noise import IID
 from estimators.noise.schemes import SCHEMES
 from estimators.programs import program as programs_room
+from estimators.programs.visits import Early
 from estimators.registry import make_estimator
 from estimators.sampling import families
 from experiments.gradients.prepare import prepare
@@ -174,3 +175,22 @@ def test_a_path_that_is_cut_at_an_earlier_variable_is_refused(monkeypatch):
     along, fixed, work = programs_room.along_path, programs_room.fixed, ready(Smooth(), "pathwise")
     monkeypatch.setattr(programs_room, "along_path", lambda q, *own: (fixed if q.event_shape else along)(q, *own))
     assert errors(work) > 20
+
+
+def test_costs_that_are_yielded_late_are_credited_to_what_they_depend_on():
+    class Late(Kinds):
+        def run(self, params, sample):
+            drawn = 0
+
+            def counted(name, q):
+                nonlocal drawn
+                drawn += 1
+                return sample(name, q)
+
+            def all_costs():
+                yield (yield from super(Late, self).run(params, counted))
+
+            yield from [Early(cost, drawn) for cost in all_costs()][::-1]
+
+    assert Late().layout.before == Kinds().layout.before[::-1]
+    assert errors(ready(Late(), LEAVE_ONE_OUT)) < 5

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from estimators.interface import Params
 from estimators.programs import Program
-from estimators.programs.visits import Early
+from estimators.programs.visits import Early, ProgramError
 from estimators.pyro.parameters import Parameters, found_parameters
 from estimators.pyro.sites import GuideSites, ModelSites
 
@@ -39,14 +39,19 @@ class Pair:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class NegativeELBO(Program):
     """log q(z) − log p(x, z), where z is drawn by the guide."""
 
-    pair: Pair = field(repr=False)
-    data: tuple[Any, ...] = field(repr=False)
-    named: dict[str, Any] = field(repr=False)
-    title: str
+    title: str = field(init=False)
+    pair: Pair = field(init=False, repr=False)
+    data: tuple[Any, ...] = field(init=False, repr=False)
+    """What model and guide are called with."""
+    named: dict[str, Any] = field(init=False, repr=False)
+    """The same by name."""
+
+    def __init__(self, title: str, pair: Pair, data: tuple[Any, ...], named: dict[str, Any]):
+        vars(self).update(title=title, pair=pair, data=data, named=named)
 
     @property
     def spec(self) -> str:
@@ -71,8 +76,13 @@ def negative_elbo(
     """The program of a model and a guide. ProgramError: they cannot be one."""
     pair = Pair(model, guide)
     parameters = found_parameters(lambda: pair.terms(lambda name, q: q.sample(), data, named))
-    problem = NegativeELBO(Pair(model, guide, parameters), data, named, f"pyro-{_name(model)}")
-    assert problem.layout  # found here, so that what a program cannot have is said here
+    problem = NegativeELBO(f"pyro-{_name(model)}", Pair(model, guide, parameters), data, named)
+    try:
+        assert problem.layout  # found here, so that what a program cannot have is said here
+    except KeyError as error:  # which is there, but empty
+        raise ProgramError(
+            f"model or guide reads Pyro's store of parameters: write pyro.param({error}) for {error} of the store"
+        ) from error
     return problem
 
 

@@ -13,7 +13,11 @@ from experiments.commands.exits import FAILED, WELL
 from experiments.machine.caching import cache_folder
 
 UNTOLD = ("command_line", "time")
-EXTRAS = {"distributed": ("cluster", "--scheduler"), "pyarrow": ("parquet", "show --format parquet")}
+EXTRAS = {
+    "distributed": ("cluster", "--scheduler"),
+    "pyarrow": ("parquet", "show --format parquet"),
+    "pyro": ("pyro", "rank --pyro"),
+}
 
 
 @click.command("doctor")

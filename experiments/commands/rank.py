@@ -9,6 +9,7 @@ import click
 
 from experiments.commands.arguments import begun, given, load_plugins, registered_by
 from experiments.commands.exits import FAILED, INTERRUPTED, NOTHING, WELL
+from experiments.commands.named import pyro_problem
 from experiments.commands.options import (
     Numbers,
     Seconds,
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
 
 
 @click.command("rank")
-@click.argument("problem", metavar="MODEL.py|PROBLEM", shell_complete=complete_component("problem", files=True))
+@click.argument(
+    "problem",
+    metavar="[MODEL.py|PROBLEM]",
+    required=False,
+    shell_complete=complete_component("problem", files=True),
+)
+@click.option(
+    "--pyro",
+    metavar="MODULE:MODEL,GUIDE[,DATA…]",
+    help="In place of a problem: a model and a guide of Pyro, and the data that both are called with.",
+)
 @click.option(
     "-n",
     "num_samples",
@@ -61,7 +72,8 @@ if TYPE_CHECKING:
 @click.option("--reasons", is_flag=True, help="Also why the other estimators do not support the problem.")
 @plugin_option
 def command(
-    problem: str,
+    problem: str | None,
+    pyro: str | None,
     num_samples: Sequence[int],
     seconds: float | None,
     evaluations: int | None,
@@ -90,11 +102,10 @@ def command(
     """
     _check_race(by, evaluations, figure)
     with starting():
-        from estimators.registry import make_problem
         from experiments.ranking.race import race  # noqa: F401 (with all that takes long to import)
 
         load_plugins(plugins)
-        made = make_problem(_problem(problem))
+        made = _problem(problem, pyro)
     made = begun(made, after, state)
     place = {"device": device, "dtype": dtype, "seed": seed, "fresh": fresh}
     try:
@@ -174,7 +185,16 @@ def _tell_failures(failed: Mapping[str, str], problem: str) -> None:
         click.echo(f"gradmark: {who} failed on {problem}: {why}", err=True)
 
 
-def _problem(argument: str) -> str:
+def _problem(argument: str | None, pyro: str | None) -> "Problem":
+    """ValueError: there is none, or there are two."""
+    from estimators.registry import make_problem
+
+    if (argument is None) == (pyro is None):
+        raise ValueError("give one problem: a file, a name, or --pyro with a model and a guide")
+    return pyro_problem(pyro) if argument is None and pyro is not None else make_problem(_spec(str(argument)))
+
+
+def _spec(argument: str) -> str:
     if not argument.endswith(".py"):
         return given("problem", argument)
     found = registered_by(argument, "problem")
