@@ -9,10 +9,11 @@ import pytest
 
 from experiments.commands import new
 
-KINDS = ["estimator", "problem", "control-variate"]
+KINDS = ["estimator", "problem", "program", "control-variate"]
 TRIED = {
     "estimator": ["check", "my_idea.py", "-p", "gaussian-quadratic:dim=2", "-p", "bernoulli-toy:dim=2,t=0.1"],
     "problem": ["check", "pathwise", "-p", "my-idea", "--plugin", "my_idea.py"],
+    "program": ["check", "finite-differences", "-p", "my-idea", "--plugin", "my_idea.py", "--seconds", "3"],
     "control-variate": [
         *("check", "score-function:control_variate=my-idea", "--plugin", "my_idea.py"),
         *("-p", "gaussian-quadratic:dim=2"),

@@ -18,7 +18,7 @@ from torch import Tensor
 from estimators.interface.component import Component
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.once import computed_once
-from estimators.interface.params import Params, replicated
+from estimators.interface.params import Params, derivative, replicated
 from estimators.interface.problem import Problem
 from estimators.interface.training import fresh_source, warn_of_nothing_learned
 from estimators.interface.traits import Traits
@@ -81,7 +81,12 @@ class Estimator(Component, ABC):
             with computed_once():
                 return self.surrogate(problem, point, noise).sum()
 
-        return torch.func.grad(total)(params)
+        if torch.compiler.is_compiling():
+            return torch.func.grad(total)(params)
+        # By `backward`, which takes half the time at R = 1, and hands out plain tensors, as NumPy needs them.
+        point = {name: value.detach().requires_grad_() for name, value in params.items()}
+        with torch.enable_grad():
+            return derivative(total(point), point)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """Evaluations of the cost for one gradient."""

@@ -1,6 +1,7 @@
 """Models of several random variables, written for one sample. Read `program.py` first."""
 
+from estimators.programs.faults import ProgramError
 from estimators.programs.program import Program
 from estimators.programs.writing import register_program
 
-__all__ = ["Program", "register_program"]
+__all__ = ["Program", "ProgramError", "register_program"]

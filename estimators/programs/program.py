@@ -97,6 +97,8 @@ class Program(Problem):
         return self.cost(samples.x, params)
 
     def _costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
+        x = x if self.differentiable else x.detach()  # for NumPy
+
         def compute() -> tuple[Tensor, ...]:
             own = [(x,)] if self.layout.alone else self.layout.values(x)
             return self._runs(params, [given] * len(own), own, _costs_of)

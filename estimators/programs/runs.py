@@ -9,7 +9,8 @@ from torch.distributions import Distribution
 from torch.utils._pytree import tree_map
 
 from estimators.interface.params import Params
-from estimators.programs.visits import ProgramError, Reached, Trace, follow
+from estimators.programs.faults import told
+from estimators.programs.visits import Reached, Trace, follow
 from estimators.sampling.families import Drawn, find, forms, unwrap
 from estimators.sampling.transforms import Transform
 
@@ -59,7 +60,7 @@ def runs(
     """
     some = next(iter(params.values()))
 
-    def one(at: Params, own: Sequence[Own]) -> Any:
+    def one(at: Params, own: Any) -> Any:  # what dynamo reads here has to be plain
         def choose(index: int, q: Distribution) -> Drawn:
             if index == len(choices):
                 raise Reached
@@ -71,8 +72,10 @@ def runs(
     have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some)),)]
     try:
         return (_mapped if mapped else _one_by_one)(one, params, have)
-    except RuntimeError as error:
-        raise _explained(error) from error
+    except Exception as error:
+        if (found := told(error, run, params)) is None:
+            raise
+        raise found from error
 
 
 def _mapped(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
@@ -92,23 +95,3 @@ def _one_by_one(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
         column = [one(at, tree_map(lambda tensor: tensor[s, r], own)) for s in range(num_samples)]  # noqa: B023
         columns.append(tree_map(lambda *values: torch.stack(values), *column))
     return tree_map(lambda *values: torch.stack(values, 1), *columns)
-
-
-ALONE = "or set mapped = False, and it is called for one sample at a time"
-VALUES = "a value decides what the program does next, which cannot be mapped over samples: write torch.where(…)"
-RANDOM = "the program draws random numbers of its own: ask for each by sample(name, q)"
-STATE = "the program writes into a tensor that no sample has of its own: write state = state + … for state += …"
-WORDS = {
-    "data-dependent control flow": f"{VALUES}, {ALONE}",
-    "call .item()": f"{VALUES}, {ALONE}",
-    "Cannot access data pointer": f"the program leaves torch, which cannot be mapped over samples: use torch, {ALONE}",
-    "randomness": RANDOM,
-    "in-place": f"{STATE}, {ALONE}",
-    "inplace": f"{STATE}, {ALONE}",
-}
-"""What errors of `torch.func.vmap` have in them, and what to do."""
-
-
-def _explained(error: RuntimeError) -> Exception:
-    found = next((words for part, words in WORDS.items() if part in str(error)), None)
-    return error if found is None else ProgramError(found)

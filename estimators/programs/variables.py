@@ -12,9 +12,10 @@ from torch.distributions import Distribution
 from estimators.interface.params import Params
 from estimators.noise import IID
 from estimators.programs.apart import can_be_put_together
+from estimators.programs.faults import ProgramError, explained
 from estimators.programs.runs import Own, fixed, form_of
 from estimators.programs.sources import Counting
-from estimators.programs.visits import ProgramError, follow
+from estimators.programs.visits import follow
 from estimators.sampling.events import as_vectors
 from estimators.sampling.families import Drawn, unwrap
 
@@ -105,9 +106,15 @@ def found_variables(run: Any, params: Params, differentiable: bool) -> Layout:
     """The variables that a program asks for, given parameters `[1, *shape]`.
 
     `differentiable`: derivatives can be taken through it.
-
-    ProgramError: they are others in another run, or one has no sampler that takes noise.
+    ProgramError: a run fails, or the variables are others in another run, or one has no sampler that takes noise.
     """
+    try:
+        return _found(run, params, differentiable)
+    except Exception as error:
+        raise explained(error, run, params) from error
+
+
+def _found(run: Any, params: Params, differentiable: bool) -> Layout:
     first, second = (_looked_at(run, params, seed) for seed in (0, 1))
     if first.names != second.names:
         differ = sorted(set(first.names) ^ set(second.names)) or first.names
@@ -146,7 +153,10 @@ def _looked_at(run: Any, params: Params, seed: int) -> Layout:
         form, before = form_of(q), source.counted
         if form.seeded:
             kind = type(unwrap(q)).__name__
-            raise ProgramError(f"{kind} has no sampler that takes noise, which a variable of a program needs")
+            raise ProgramError(
+                f"{kind} has no sampler that takes noise, which a variable of a program needs: write it as a "
+                "TransformedDistribution, or make its family known by @register_family"
+            )
         noise = form.noise(unwrap(q), 1, source if form.structured else source.source)[0]
         drawn = fixed(q, noise)
         shapes = tuple(part.shape for part in drawn.parts)

@@ -1,7 +1,7 @@
 """One run of a program, for one sample: which variables it asks for, in turn, and which costs it pays."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, final
 
@@ -9,16 +9,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
 
-__all__ = ["Choose", "ProgramError", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["Choose", "Reached", "Trace", "Visit", "follow"]
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
-
-
-class ProgramError(ValueError):
-    """A program is not written as programs have to be; the message says what to write instead."""
 
 
 class Reached(Exception):
@@ -61,7 +58,9 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: str, q: Distribution) -> Any:
+    def sample(name: str, q: Any = None) -> Any:
+        if not isinstance(name, str):
+            raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
@@ -76,7 +75,8 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
         return drawn.x
 
     try:
-        _collect(run(params, sample), trace, like)
+        for cost in _each(run(params, sample)):
+            _pay(cost, trace, like)
     except Reached:
         return trace
     if not trace.costs:
@@ -84,24 +84,22 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     return trace
 
 
-def _collect(result: Any, trace: Trace, like: Tensor) -> None:
+def _each(result: Any) -> Iterator[Any]:
     """The costs that are yielded as they become known, and the one that is returned."""
     if inspect.isgenerator(result):
-        while True:
-            try:
-                _pay(next(result), trace, like)
-            except StopIteration as end:
-                result = end.value
-                break
+        result = yield from result
         if result is None:
             return
-    _pay(result, trace, like)
+    yield result
 
 
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
     if cost is None:
         _refuse_no_cost()
-    paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    try:
+        paid = cost.to(like) if isinstance(cost, Tensor) else torch.as_tensor(cost).to(like)
+    except (TypeError, ValueError, RuntimeError):
+        raise ProgramError(f"a cost is one number, not a {type(cost).__name__}") from None
     if paid.ndim:
         raise ProgramError(
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ def register_program(
     initial = {key: torch.as_tensor(value).detach().double() for key, value in params.items()}
 
     def decorate(function: Run) -> type[Program]:
+        @wraps(function)
         def run(self: Program, params: Params, sample: Any) -> Any:
             return function(params, sample)
 

@@ -14,6 +14,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 NEXT = {
     "estimator": "gradmark check {file}",
     "problem": "gradmark rank {file}",
+    "program": "gradmark rank {file}",
     "control-variate": "gradmark check score-function:control_variate={name} --plugin {file}",
 }
 
@@ -46,7 +47,7 @@ def _checked(kind: str, name: str) -> str:
 
     if not NAME.fullmatch(name) or name[0].isdigit() or keyword.iskeyword(name) or name.startswith("test-"):
         raise ValueError(f"'{name}' cannot be the name; write lower-case words with hyphens, like 'my-{kind}'")
-    registered: Kind = kind.replace("-", " ")  # type: ignore[assignment]
+    registered: Kind = "problem" if kind == "program" else kind.replace("-", " ")  # type: ignore[assignment]
     if name in components(registered):
         raise ValueError(f"the {registered} '{name}' exists already; choose another name")
     return name

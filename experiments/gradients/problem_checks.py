@@ -8,6 +8,7 @@ from torch.distributions import Distribution
 
 from estimators.interface import Params, Problem, constant_cost, replicated
 from estimators.noise import IID
+from estimators.programs import ProgramError
 from estimators.registry import defined_at, message, raised_at
 from estimators.sampling import families
 from experiments.gradients.validation import REPLICATES, check_parameters, check_shape
@@ -50,6 +51,8 @@ def check_problem(problem: Problem, point: Params, circumstances: str = "") -> N
 def _distribution(problem: Problem, params: Params, spec: str) -> Any:
     try:
         return problem.distribution(params)
+    except ProgramError:
+        raise
     except ValueError as error:
         reason = " ".join(str(error).split()) + raised_at(error)
         raise ValueError(f"the initial parameters of {spec} are refused by its distribution: {reason}") from None

@@ -1,0 +1,62 @@
+"""What is wrong with a program, in one line with its place, and what to write instead."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from estimators.interface.params import Params
+from estimators.registry.faults import defined_at, message, raised_at
+
+__all__ = ["ProgramError", "explained", "told"]
+
+
+class ProgramError(ValueError):
+    """A program is not written as programs have to be; the message says what to write instead."""
+
+
+ALONE = "or set mapped = False, and it is called for one sample at a time"
+VALUES = "a value decides what the program does next, which cannot be mapped over samples: write torch.where(…)"
+NUMBER = (
+    "the program makes a number of a tensor, which cannot be mapped over samples: leave out .item(), float(…)"
+)
+RANDOM = "the program draws random numbers of its own: ask for each by sample(name, q)"
+STATE = "the program writes into a tensor that no sample has of its own: write state = state + … for state += …"
+WORDS = {
+    "data-dependent control flow": f"{VALUES}, {ALONE}",
+    ".item()": f"{NUMBER}, {ALONE}",
+    "requires grad. Use tensor.detach()": "the program takes a tensor out of torch: write .detach().numpy() or .item()",
+    "Cannot access data pointer": f"the program leaves torch, which cannot be mapped over samples: use torch, {ALONE}",
+    "randomness": RANDOM,
+    "in-place": f"{STATE}, {ALONE}",
+    "inplace": f"{STATE}, {ALONE}",
+    "doesn't match the broadcast shape": f"{STATE}, {ALONE}",
+}
+"""What errors of torch have in them, and what to do."""
+
+
+def told(error: Exception, run: Callable[..., Any], params: Params) -> ProgramError | None:
+    """What a program did wrong, where that is known."""
+    place = raised_at(error) or defined_at(run)
+    if isinstance(error, ProgramError):
+        return error if place in str(error) else ProgramError(f"{error}{place}")
+    if isinstance(error, KeyError) and error.args and error.args[0] not in params:
+        return ProgramError(f"there is no parameter {_near(str(error.args[0]), list(params))}{place}")
+    if not isinstance(error, RuntimeError):
+        return None
+    found = next((words for part, words in WORDS.items() if part in str(error)), None)
+    return None if found is None else ProgramError(f"{found}{place}")
+
+
+def explained(error: Exception, run: Callable[..., Any], params: Params) -> ProgramError:
+    """What goes wrong in a run that is neither mapped nor differentiated."""
+    if (found := told(error, run, params)) is not None:
+        return found
+    if (place := raised_at(error)) == "" and isinstance(error, TypeError):
+        return ProgramError(f"{message(error)}: it is called as run(params, sample){defined_at(run)}")
+    kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
+    return ProgramError(f"the program fails: {kind}{message(error)}{place}")
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"'{name}'; " + (f"did you mean '{near[0]}'?" if near else f"the program has {', '.join(known)}")
