@@ -16,9 +16,7 @@ class ProgramError(ValueError):
 
 ALONE = "or set mapped = False, and it is called for one sample at a time"
 VALUES = "a value decides what the program does next, which cannot be mapped over samples: write torch.where(…)"
-NUMBER = (
-    "the program makes a number of a tensor, which cannot be mapped over samples: leave out .item(), float(…)"
-)
+NUMBER = "the program makes a number of a tensor, which cannot be mapped over samples: leave out .item(), float(…)"
 RANDOM = "the program draws random numbers of its own: ask for each by sample(name, q)"
 STATE = "the program writes into a tensor that no sample has of its own: write state = state + … for state += …"
 WORDS = {

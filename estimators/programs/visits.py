@@ -58,7 +58,7 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: str, q: Any = None) -> Any:
+    def sample(name: Any, q: Any = None) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
