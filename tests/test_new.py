@@ -13,7 +13,7 @@ KINDS = ["estimator", "problem", "program", "control-variate"]
 TRIED = {
     "estimator": ["check", "my_idea.py", "-p", "gaussian-quadratic:dim=2", "-p", "bernoulli-toy:dim=2,t=0.1"],
     "problem": ["check", "pathwise", "-p", "my-idea", "--plugin", "my_idea.py"],
-    "program": ["check", "finite-differences", "-p", "my-idea", "--plugin", "my_idea.py", "--seconds", "3"],
+    "program": ["check", "score-function", "-p", "my-idea", "--plugin", "my_idea.py"],
     "control-variate": [
         *("check", "score-function:control_variate=my-idea", "--plugin", "my_idea.py"),
         *("-p", "gaussian-quadratic:dim=2"),
@@ -64,6 +64,7 @@ def test_it_is_clean(kind, gradmark, tmp_path):
 MISTAKES = {
     "estimator": ("(fixed - self.weight * others)", "(fixed - self.weight * fixed.mean(0))"),
     "problem": ("variance = (2 *", "variance = (1.9 *"),
+    "program": ("probs * (1 - probs)", "probs * (1.1 - probs)"),
     "control-variate": ("/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
 }
 

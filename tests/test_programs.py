@@ -10,13 +10,16 @@ from torch import Tensor
 
 from estimators import Params, Program
 from estimators.control_variates import leave_one_out
+from estimators.control_variates.moving_average import MovingAverage
 from estimators.interface import Estimator, ScoredSamples, replicated
 from estimators.noise import IID
 from estimators.noise.schemes import SCHEMES
+from estimators.programs import ProgramError
 from estimators.programs import program as programs_room
 from estimators.programs.visits import Early
 from estimators.registry import make_estimator
 from estimators.sampling import families
+from estimators.score_function import ScoreFunction
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 
@@ -92,7 +95,9 @@ def test_moving_averages_are_kept_for_each_variable_and_unbiased_after_an_update
     params, estimator = work.params(REPLICATES), work.estimator
     for seed in (1, 2):
         estimator = estimator.update(work.problem, params, work.draw(IID(seed, dtype=torch.float64), REPLICATES))
-    assert estimator.control_variate.average.shape == (4, REPLICATES)
+    assert isinstance(estimator, ScoreFunction) and isinstance(estimator.control_variate, MovingAverage)
+    average = estimator.control_variate.average
+    assert average is not None and average.shape == (4, REPLICATES)
     assert errors(replace(work, estimator=estimator)) < 5
 
 
@@ -163,7 +168,26 @@ def test_credit_for_earlier_costs_is_refused(monkeypatch):
     made = Episode()
     early = replace(made.layout, before=tuple(before + 1 for before in made.layout.before))
     monkeypatch.setattr(programs_room, "found_variables", lambda *_: early)
+    monkeypatch.setattr(type(early), "check", lambda *_: None)
     assert credit_error(Episode(), made) > 1e-3
+
+
+class Changing(Episode):
+    """Has another cost where the parameters are others than at the start."""
+
+    mapped: ClassVar[bool] = False
+
+    def run(self, params, sample):
+        yield from super().run(params, sample)
+        if params["pull"] > 0.5:
+            yield params["pull"]
+
+
+def test_costs_that_change_after_the_start_are_refused():
+    made, estimator = Changing().to("cpu", torch.float64), make_estimator(SCORE)
+    params = {name: value.double() + 1 for name, value in replicated(made.initial_params(), 1).items()}
+    with pytest.raises(ProgramError, match="the costs are not known at the same turn in every run"):
+        estimator.gradient(made, params, estimator.draw(made, params, 2, IID(0, dtype=torch.float64)))
 
 
 def test_a_baseline_that_contains_the_own_sample_is_refused(monkeypatch):

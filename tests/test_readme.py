@@ -20,7 +20,7 @@ PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "d
 NOT_RUN = re.compile(r"python3 -m venv|\.venv/bin/pip|dask |.* --scheduler ")
 CHEAP = {
     "run": ["--max-replicates", "640"],
-    "rank": ["--seconds", "1"],
+    "rank": ["--seconds", "4"],
     "check": ["-p", "gaussian-quadratic:dim=2"],
 }
 

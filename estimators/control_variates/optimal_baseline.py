@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned, scaled
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, derivative, learned, scaled
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
@@ -65,7 +65,9 @@ def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     point = {
         name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in samples.params.items()
     }
-    scores = torch.func.grad(lambda at: drawn.log_prob(samples.problem.distribution(at)).sum())(point)
+    with torch.enable_grad():
+        leaves = {name: value.requires_grad_() for name, value in point.items()}
+        scores = derivative(drawn.log_prob(samples.problem.distribution(leaves)).sum(), leaves)
     squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
     weighted = {name: (square * beside(samples.cost, square)).mean(0) for name, square in squares.items()}
     return weighted, {name: square.mean(0) for name, square in squares.items()}

@@ -109,7 +109,7 @@ class Program(Problem):
 
         def compute() -> tuple[Tensor, ...]:
             own = [(x,)] if self.layout.alone else self.layout.values(x)
-            return self._runs(params, [given] * len(own), own, _costs_of)
+            return self._runs(params, [given] * len(own), own, self._costs_of)
 
         return once(compute, ("costs", id(self)), [x, *params.values()])
 
@@ -124,7 +124,7 @@ class Program(Problem):
 
         def compute() -> Scored:
             own = self.layout.values(x, *made_of)
-            found = self._runs(params, [given] * len(own), own, _scored_of)
+            found = self._runs(params, [given] * len(own), own, self._scored_of)
             keep(found[1], ("costs", id(self)), [x, *params.values()])
             return found
 
@@ -136,7 +136,7 @@ class Program(Problem):
         own = self.layout.noise(noise)
 
         def collect(trace: Trace) -> Any:
-            return _values_of(trace), _scored_of(trace)
+            return _values_of(trace), self._scored_of(trace)
 
         values, found = self._runs(params, [fixed] * len(own), own, collect)
         joined = self.layout.joined_values(values, noise)
@@ -150,7 +150,7 @@ class Program(Problem):
         own = self.layout.noise(noise)
 
         def collect(trace: Trace) -> Any:
-            return _values_of(trace), _costs_of(trace)
+            return _values_of(trace), self._costs_of(trace)
 
         values, costs = self._runs(params, [along_path] * len(own), own, collect)
         (x,) = self.layout.joined_values(values, noise)
@@ -159,6 +159,14 @@ class Program(Problem):
 
     def _runs(self, params: Params, choices: Sequence[Choice], own: Sequence[Own], collect: Collect) -> Any:
         return runs(self.run, params, choices, own, collect, self.mapped)
+
+    def _costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
+        """The costs of a whole run. ProgramError: they are others than at the start."""
+        self.layout.check(trace)
+        return tuple(trace.costs)
+
+    def _scored_of(self, trace: Trace) -> Scored:
+        return tuple(visit.log_density() for visit in trace.visits), self._costs_of(trace)
 
     @final
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
@@ -189,11 +197,3 @@ class Program(Problem):
 
 def _values_of(trace: Trace) -> list[Own]:
     return [visit.drawn.parts for visit in trace.visits if visit.drawn is not None]
-
-
-def _costs_of(trace: Trace) -> tuple[Tensor, ...]:
-    return tuple(trace.costs)
-
-
-def _scored_of(trace: Trace) -> Scored:
-    return tuple(visit.log_density() for visit in trace.visits), tuple(trace.costs)

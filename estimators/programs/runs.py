@@ -60,7 +60,7 @@ def runs(
     """
     some = next(iter(params.values()))
 
-    def one(at: Params, own: Sequence[Own]) -> Any:
+    def one(at: Params, own: Any) -> Any:  # what dynamo reads here has to be plain
         def choose(index: int, q: Distribution) -> Drawn:
             if index == len(choices):
                 raise Reached

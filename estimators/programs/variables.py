@@ -15,11 +15,17 @@ from estimators.programs.apart import can_be_put_together
 from estimators.programs.faults import ProgramError, explained
 from estimators.programs.runs import Own, fixed, form_of
 from estimators.programs.sources import Counting
-from estimators.programs.visits import follow
+from estimators.programs.visits import Trace, follow
 from estimators.sampling.events import as_vectors
 from estimators.sampling.families import Drawn, unwrap
 
 __all__ = ["Layout", "Variable", "found_variables"]
+
+OTHERS = (
+    'the variable "{}" is not asked for in every run, or not in the same turn: ask for all of them always, and mask '
+    "the costs of those that do not count"
+)
+OTHER_COSTS = "the costs are not known at the same turn in every run: yield zeros where none is due"
 
 
 @final
@@ -67,6 +73,13 @@ class Layout:
     @property
     def names(self) -> list[str]:
         return [variable.name for variable in self.variables]
+
+    def check(self, trace: Trace) -> None:
+        """ProgramError: a run has not the same variables and costs. A compiler may lose a cost that is returned."""
+        if [visit.name for visit in trace.visits] != self.names:
+            raise ProgramError(OTHERS.format(_differing(self.names, [visit.name for visit in trace.visits])))
+        if tuple(trace.before) != self.before:
+            raise ProgramError(OTHER_COSTS)
 
     def joined_values(self, own: Sequence[Own], like: Tensor) -> tuple[Tensor, ...]:
         """The values side by side, `[S, R, D]`, and all that they are made of, `[S, R, D']`, if there is anything."""
@@ -117,20 +130,20 @@ def found_variables(run: Any, params: Params, differentiable: bool) -> Layout:
 def _found(run: Any, params: Params, differentiable: bool) -> Layout:
     first, second = (_looked_at(run, params, seed) for seed in (0, 1))
     if first.names != second.names:
-        differ = sorted(set(first.names) ^ set(second.names)) or first.names
-        raise ProgramError(
-            f'the variable "{differ[0]}" is not asked for in every run, or not in the same turn: ask for all of them '
-            "always, and mask the costs of those that do not count"
-        )
+        raise ProgramError(OTHERS.format(_differing(first.names, second.names)))
     for one, other in zip(first.variables, second.variables, strict=True):
         if (one.shapes, type(one.q)) != (other.shapes, type(other.q)):
             raise ProgramError(f'the variable "{one.name}" has another shape or distribution in another run')
     if first.before != second.before:
-        raise ProgramError("the costs are not known at the same turn in every run: yield zeros where none is due")
+        raise ProgramError(OTHER_COSTS)
     if not first.variables:
         raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
     alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
     return replace(first, direct=_depends_on(run, params) if differentiable else True, alone=alone)
+
+
+def _differing(names: list[str], others: list[str]) -> str:
+    return (sorted(set(names) ^ set(others)) or names)[0]
 
 
 def _depends_on(run: Any, params: Params) -> bool:

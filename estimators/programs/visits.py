@@ -1,7 +1,7 @@
 """One run of a program, for one sample: which variables it asks for, in turn, and which costs it pays."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, final
 
@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent
 from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
 
-__all__ = ["Choose", "Early", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["Choose", "Reached", "Trace", "Visit", "follow"]
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
@@ -20,15 +20,6 @@ Choose = Callable[[int, Distribution], Drawn]
 
 class Reached(Exception):
     """The run has come as far as is wanted."""
-
-
-@final
-@dataclass(frozen=True)
-class Early:
-    """A cost that depends on the first few variables alone, and is yielded later: `before` says so of it."""
-
-    cost: Any
-    variables: int
 
 
 @final
@@ -57,7 +48,7 @@ class Trace:
     costs: list[Tensor] = field(default_factory=list)
     """Scalars."""
     before: list[int] = field(default_factory=list)
-    """How many variables had been asked for when each cost was known: it depends on no others."""
+    """How many variables had been asked for when each cost was known."""
 
 
 def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
@@ -67,7 +58,7 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: str, q: Any = None) -> Any:
+    def sample(name: Any, q: Any = None) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
@@ -84,7 +75,8 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
         return drawn.x
 
     try:
-        _collect(run(params, sample), trace, like)
+        for cost in _each(run(params, sample)):
+            _pay(cost, trace, like)
     except Reached:
         return trace
     if not trace.costs:
@@ -92,24 +84,16 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     return trace
 
 
-def _collect(result: Any, trace: Trace, like: Tensor) -> None:
+def _each(result: Any) -> Iterator[Any]:
     """The costs that are yielded as they become known, and the one that is returned."""
     if inspect.isgenerator(result):
-        while True:
-            try:
-                _pay(next(result), trace, like)
-            except StopIteration as end:
-                result = end.value
-                break
+        result = yield from result
         if result is None:
             return
-    _pay(result, trace, like)
+    yield result
 
 
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
-    variables = len(trace.visits)
-    if isinstance(cost, Early):
-        cost, variables = cost.cost, cost.variables
     if cost is None:
         _refuse_no_cost()
     try:
@@ -121,7 +105,7 @@ def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
         )
     trace.costs.append(paid)
-    trace.before.append(variables)
+    trace.before.append(len(trace.visits))
 
 
 def _refuse_no_cost() -> NoReturn:

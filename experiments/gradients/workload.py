@@ -11,6 +11,7 @@ from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Objective, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
+from estimators.programs import Program
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
@@ -24,6 +25,8 @@ CHUNK_ELEMENTS = 2**19
 """Element-samples (replicates × samples × event size) in a chunk: the fastest size measured on CPUs."""
 MOST_REPLICATES = 2**15
 """The most replicates in a chunk, where no fewer are wanted: many cells want no more."""
+ONE_BY_ONE = 2**10
+"""The most samples in a chunk of a program that is called for one at a time: about a second."""
 CHUNK_BYTES = 2**26
 """The most bytes of a chunk by the problem's footprint, in float64; estimators take some times as much.
 
@@ -84,6 +87,8 @@ class Workload:
         by_caches = min(int(CHUNK_BYTES / each), CHUNK_ENTRIES // max(self.size, 1))
         by_bytes = max(by_caches, min(int(LARGEST_BYTES / each), FEW))
         sizes = [CHUNK_ELEMENTS // self.elements, by_bytes, MOST_REPLICATES]
+        if isinstance(self.problem, Program) and not self.problem.mapped:
+            sizes.append(ONE_BY_ONE // self.num_samples)
         fastest = 1 << max(min(*sizes, self.most or MOST_REPLICATES), 1).bit_length() - 1
         return fastest if self.wanted is None else _divided(self.wanted, fastest)
 
