@@ -29,16 +29,61 @@ def added(moments: Running, *blocks: torch.Tensor) -> bool:
 
 
 @pytest.mark.parametrize("width", [16, 2**10, 2**17])
-def test_moments_are_those_of_all_replicates_whatever_the_slices(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_moments_are_those_of_all_replicates_whatever_the_slices(
+    dtype: torch.dtype, rounding: float, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Added in blocks of one row for each group, and of several."""
     monkeypatch.setattr(running, "SLICE", width)
-    blocks = [rows(count, 50) for count in (3, 1, 1, 7)]
+    blocks = [rows(count, 50).to(dtype) for count in (3, 1, 1, 7)]
     grown = Running(50)
     assert added(grown, *blocks)
-    everything = torch.cat(blocks).double().numpy().reshape(12, GROUPS, 50)
-    assert grown.count == 12
-    np.testing.assert_allclose(grown.groups.mean, everything.mean(0), rtol=1e-13)
-    np.testing.assert_allclose(grown.groups.deviations, 12 * everything.var(0), rtol=1e-11)
+    assert_moments(grown, torch.cat(blocks), rounding)
+
+
+def assert_moments(grown: Running, everything: torch.Tensor, rounding: float) -> None:
+    """The means in standard deviations, the deviations relative to themselves, against numpy in float64."""
+    values = everything.double().numpy().reshape(-1, GROUPS, everything.shape[1])
+    deviation = values.std(0)
+    assert grown.count == len(values)
+    assert (np.abs(grown.groups.mean - values.mean(0)) <= rounding * deviation + 1e-14 * np.abs(values).max(0)).all()
+    np.testing.assert_allclose(grown.groups.deviations, len(values) * deviation**2, rtol=10 * rounding, atol=0)
+
+
+SCALES = (1e-40, 1e-30, 1e-18, 1.0, 1e10, 1e20, 3e37)
+
+
+@pytest.mark.parametrize("counts", [(1, 8, 4, 2, 1), (16, 16), (8, 1, 16), (2, 2, 2)])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e6])
+def test_sums_in_float32_keep_their_digits(counts: tuple[int, ...], scale: float, shift: float) -> None:
+    """Whatever the scale, and where a mean is a million times the spread; beside entries of other scales and of 0."""
+    generator = torch.Generator().manual_seed(len(counts))
+    if shift * scale > 1e36:
+        pytest.skip("float32 does not hold it")
+    blocks = [torch.randn(count * GROUPS, 6, generator=generator, dtype=torch.float64) for count in counts]
+    scales = torch.tensor([1.0, scale, 1.0, 0.0, scale, 1.0], dtype=torch.float64)
+    blocks = [((shift + block) * scales).float() for block in blocks]
+    grown = Running(6)
+    assert added(grown, *blocks)
+    assert_moments(grown, torch.cat(blocks), 5e-7)
+
+
+@pytest.mark.parametrize("at", [0, 64, 1100])
+def test_one_replicate_far_from_the_others_costs_no_digits(at: int) -> None:
+    values = torch.zeros(25 * GROUPS, 2)
+    values[:, 1] = torch.randn(len(values), generator=torch.Generator().manual_seed(1))
+    values[at] = 1e6
+    grown = Running(2)
+    added(grown, *values.split([GROUPS, 8 * GROUPS, 16 * GROUPS]))
+    assert_moments(grown, values, 5e-7)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e6 + 1 / 3, 1e-33, -7e30])
+def test_what_never_varies_has_no_deviations(value: float) -> None:
+    grown = Running(1)
+    added(grown, *(torch.full((count * GROUPS, 1), value) for count in (3, 1, 7, 16)))
+    assert not grown.groups.deviations.any() and (grown.groups.mean == torch.tensor(value).item()).all()
 
 
 @pytest.mark.parametrize("chunk", [4, 32, 256])

@@ -69,6 +69,18 @@ def test_the_slower_estimator_is_found_slower_in_every_round() -> None:
     assert (slow.latency > fast.latency).all()
 
 
+def test_the_timing_of_a_short_measurement_is_short() -> None:
+    """Blocks are shorter, and of a chunk that takes longer than its block there are fewer; it stays a full chunk."""
+    workload = work(Sleepy())
+    usual, short = Timed.of(workload), Timed.of(workload, 0.1)
+    assert short.calls[0] == 1 < usual.calls[0] and short.replicates == usual.replicates == workload.chunk
+    (found,) = time_warm([short], timing.ROUNDS)
+    assert len(found.latency) == timing.ROUNDS and len(found.batched) == timing.FEW_ROUNDS
+    assert (found.batched >= SECONDS / workload.chunk).all()
+    (whole,) = time_warm([Timed.of(workload, 1e3)], timing.ROUNDS)
+    assert len(whole.batched) == timing.ROUNDS
+
+
 def test_the_latency_alone_in_short_blocks() -> None:
     """No block is longer than it was asked to be, unless by one call."""
     workload = work(Sleepy(), num_samples=8)
@@ -117,7 +129,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
     def order(seed: int) -> list[str]:
         calls: list[str] = []
         monkeypatch.setattr(timing, "_step", lambda workload, replicates: f"{workload.seed}")
-        monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+        monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
         monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
         monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
         monkeypatch.setattr(timing, "_seconds", lambda step, calls_in_block: calls.append(step) or 1.0)
@@ -135,7 +147,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
 def test_each_workload_gets_its_own_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order, the seconds go to the workload that took them."""
     monkeypatch.setattr(timing, "_step", lambda workload, replicates: (workload.seed, replicates))
-    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step: 1)
+    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
     monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
     monkeypatch.setattr(timing, "peak_memory", lambda step, device: step[0])
     monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 + step[0])

@@ -10,6 +10,7 @@ from replicates import FLOAT32, jackknife, skewed, summarise, total, within_erro
 
 from experiments.statistics import (
     GROUPS,
+    Groups,
     kurtosis,
     parameter_variances,
     rounding_floor,
@@ -129,3 +130,16 @@ def test_kurtosis_is_the_largest_over_parameters():
     light, heavy = (kurtosis(summarise(rows[..., [p]])) for p in range(2))
     assert kurtosis(summarise(rows)) == pytest.approx(heavy)
     assert heavy > light
+
+
+def test_sums_of_the_whole_are_those_of_its_parts() -> None:
+    rng = np.random.default_rng(5)
+    mean, deviations = rng.standard_normal((GROUPS, 5000)) + 3, rng.random((GROUPS, 5000))
+    whole, gathered = Groups(7, mean, deviations), Groups(7, mean, deviations)
+    gathered.gather([gathered.of(place) for place in (slice(0, 10), slice(10, 4500), slice(4500, 5000))])
+    np.testing.assert_allclose(gathered.leave_one_out_total, whole.leave_one_out_total, rtol=1e-12)
+    spread = mean - mean.mean(0)
+    np.testing.assert_allclose(gathered.spread.products, spread @ spread.T, atol=1e-9)
+    np.testing.assert_allclose(gathered.spread.along, spread @ mean.mean(0), atol=1e-9)
+    np.testing.assert_allclose(total_variance(gathered), total_variance(whole), rtol=1e-12)
+    np.testing.assert_allclose(signal_to_noise(gathered), signal_to_noise(whole), rtol=1e-9)  # type: ignore[arg-type]

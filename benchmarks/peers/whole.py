@@ -17,9 +17,8 @@ from benchmarks.speed import use_one_core
 from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
-from experiments.measuring.loop import estimate
+from experiments.measuring.loop import estimate, timed
 from experiments.sweep import Stop
-from experiments.timing.rounds import ROUNDS, Timed, time_gradients
 
 __all__ = ["LOOP", "MEASURE", "blocks", "peak_bytes"]
 
@@ -50,8 +49,7 @@ def measured(case: Case, replicates: int) -> Block:
         estimator = make_estimator(case.estimator)
         workload = prepare(new_problem(case), estimator, case.num_samples, seed=next(seeds))
         reference = find_reference(workload) if case.problem in EXACT else None
-        found = estimate(workload, reference, Stop(replicates=replicates))
-        time_gradients([Timed.of(workload)], ROUNDS)
+        found = timed(workload, estimate(workload, reference, Stop(replicates=replicates)))
         return Moments(found.replicates, found.groups.overall_mean, found.groups.variance)
 
     return block

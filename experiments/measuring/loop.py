@@ -26,7 +26,7 @@ from experiments.measuring.summary import diagnostics_of, summarised
 from experiments.statistics import GROUPS
 from experiments.timing.rounds import ROUNDS, Timed, time_gradients
 
-__all__ = ["estimate", "extend", "measure"]
+__all__ = ["estimate", "extend", "measure", "timed"]
 
 GROWTH = 1.5
 
@@ -63,7 +63,12 @@ def measure(
     workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
     measurement = estimate(workload, find_reference(workload), stop)
-    (timing,) = time_gradients([Timed.of(workload)], ROUNDS)
+    return timed(workload, measurement)
+
+
+def timed(workload: Workload, measurement: Measurement) -> Measurement:
+    """The same measurement with the times of its gradients, which take a part of its own seconds."""
+    (timing,) = time_gradients([Timed.of(workload, measurement.statistics_seconds)], ROUNDS)
     return replace(measurement, timing=timing)
 
 

@@ -21,7 +21,7 @@ from experiments.measuring.running import Running
 from experiments.measuring.scale import cost_varies, size_of_terms
 from experiments.statistics import GROUPS, Groups, Interval
 
-__all__ = ["Sampling"]
+__all__ = ["MANY", "Sampling"]
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from experiments.gradients.workload import Workload
-from experiments.measuring.moments import Sampling
+from experiments.measuring.moments import MANY, Sampling
 from experiments.measuring.stop import Stop
 from experiments.statistics import GROUPS
 
@@ -49,8 +49,11 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
         return goal
     allowed = min(LONG, max(stop.max_seconds or LONG, SHORT))
     pace = seconds / GROUPS
-    if (pace * full.chunk >= allowed or pace * goal >= LONG) and seconds < SURE:
-        pace = _pace(look.eager)
+    if pace * full.chunk >= allowed or pace * goal >= LONG:
+        if seconds < SURE:
+            pace = _pace(look.eager)
+        elif full.size >= MANY:  # in a look most of the time goes to moments, which larger blocks merge less often
+            pace = _seconds(lambda: look.eager.gradients(0)) / look.chunk
     slow, far = pace * full.chunk >= allowed, pace * goal >= LONG
     if not slow and look.chunk < full.chunk:
         sampling.begin(full)

@@ -15,6 +15,10 @@ SLICE = 2**18
 """Numbers of float64 that a slice has: 2 MiB. A call of torch or numpy takes as long as many numbers."""
 NARROWEST = 16
 """Entries that a slice has at least: a line of the cache in float32."""
+MOST_IN_FLOAT32 = 16
+"""Replicates whose sums lose no more than the last digit of float32."""
+SMALLEST_SUM, LARGEST_SUM = 1e-29, 1e35
+"""Between these, sums of squares in float32 have all their digits."""
 
 
 @final
@@ -57,20 +61,11 @@ class Running:
         number = groups.stop - groups.start
         before, new, finite = self.count + done, len(gradients) // number, True
         rows = gradients.unflatten(0, (new, number))
+        narrow = gradients.device.type == "cpu" and gradients.dtype == torch.float32 and 1 < new <= MOST_IN_FLOAT32
         for place in _slices(gradients):
-            mean, deviations = _moments(rows[..., place])
-            finite &= bool(np.isfinite(deviations if new > 1 else mean).all())
-            own_mean, own_deviations = self._mean[groups, place], self._deviations[groups, place]
-            if before == 0:
-                own_mean[:], own_deviations[:] = mean, deviations
-                continue
-            mean -= own_mean
-            own_deviations += deviations
-            np.square(mean, out=deviations)
-            deviations *= before * new / (before + new)
-            own_deviations += deviations
-            mean *= new / (before + new)
-            own_mean += mean
+            part, own = rows[..., place], (self._mean[groups, place], self._deviations[groups, place])
+            if not (narrow and _added_in_float32(part.numpy(), before, *own)):
+                finite &= _added_in_float64(part, before, *own)
         return finite
 
     def complete(self, rows: int) -> None:
@@ -85,9 +80,48 @@ def _slices(gradients: Tensor) -> Iterator[slice]:
     return (slice(start, start + width) for start in range(0, size, width))
 
 
-def _moments(rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Means and sums of squared deviations of `[n, g, w]`, in two passes."""
+def _added_in_float64(rows: Tensor, before: int, mean: np.ndarray, deviations: np.ndarray) -> bool:
+    """Add `[n, g, w]` to moments of `before` others; whether they are finite."""
+    new, total = len(rows), before + len(rows)
     rows = rows.to(torch.float64, copy=True)
-    mean = rows.mean(0) if len(rows) > 1 else rows[0]
-    squares = (rows - mean).square_().sum(0) if len(rows) > 1 else torch.zeros_like(mean)
-    return mean.cpu().numpy(), squares.cpu().numpy()
+    shift = (rows.mean(0) if new > 1 else rows[0]).cpu().numpy()
+    finite = bool(np.isfinite(shift).all())
+    if new > 1:
+        within = (rows - torch.from_numpy(shift).to(rows.device)).square_().sum(0).cpu().numpy()
+        finite = bool(np.isfinite(within).all())
+        deviations += within
+    shift -= mean
+    if before == 0:
+        mean += shift
+        return finite
+    mean += shift * (new / total)
+    shift *= shift
+    shift *= before * new / total
+    deviations += shift
+    return finite
+
+
+def _added_in_float32(rows: np.ndarray, before: int, mean: np.ndarray, deviations: np.ndarray) -> bool:
+    """The same from sums in float32 of the differences from a point; False: they would lose digits, nothing is added.
+
+    Where x are the differences from the mean so far, of c replicates, the mean moves by Σx / (c + n), and the
+    deviations grow by Σx² - (Σx)² / (c + n), at least Σx² c / (c + n): little cancels, however large the mean is. The
+    point is that mean rounded to float32, and at first one of the n, of which Σx² / n remain.
+    """
+    new, total = len(rows), before + len(rows)
+    point = mean.astype(np.float32) if before else rows[0]
+    about = rows - point
+    squares = np.einsum("ngw,ngw->gw", about, about)
+    poor = ~((squares > SMALLEST_SUM) & (squares < LARGEST_SUM))
+    if poor.any() and (about.any(0) & poor).any():
+        return False
+    if before == 0:
+        mean[:] = point
+    sums = about.sum(0)
+    rounded = np.subtract(point, mean, out=np.empty_like(point), casting="same_kind")
+    shift = sums + new * rounded
+    squares += (sums + shift) * rounded
+    squares -= shift * shift / total
+    deviations += squares
+    mean += shift / total
+    return True

@@ -48,8 +48,11 @@ def summarised(
     workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
     assert groups is not None
     floor = sampling.rounding_floor
+    parts, floors = [groups.of(place) for place in sampling.parts], [floor[place] for place in sampling.parts]
+    found = [statistics.parameter_variances(part, own) for part, own in zip(parts, floors, strict=True)]
+    variance, low, high = (np.concatenate(each) for each in zip(*found, strict=True))
+    groups.gather(parts)
     total_variance = sampling.total_variance
-    variance, low, high = statistics.parameter_variances(groups, floor)
     kurtosis = statistics.kurtosis(groups)
     against = None if reference is None else reference.groups
     test, limits = (None, {}) if against is None else _bias_test(sampling, against)
@@ -78,7 +81,9 @@ def summarised(
         total_variance=total_variance,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
-        signals={name: _signal(groups.of(place), floor[place]) for name, place in workload.places.items()},
+        signals={
+            name: _signal(*own) for name, own in zip(workload.places, zip(parts, floors, strict=True), strict=True)
+        },
         reference="none" if reference is None else reference.kind,
         reference_gradient=None if reference is None else named(reference.gradient),
         gradient_norm=None if reference is None else reference.norm,

@@ -123,9 +123,4 @@ def _leave_one_out_squared(groups: Groups, deviation: Deviation) -> np.ndarray:
     """`Deviation.squared` without group k, [G]."""
     if deviation.measured:
         return distinct_pairs(deviation.row_products())[1]
-    others = np.zeros(deviation.size)
-    for place in deviation.slices:
-        without = deviation.mean[place] - deviation.spread(place) / (len(others) - 1)
-        others += (without**2).sum(axis=1)
-    noise = groups.leave_one_out_total / (groups.replicates - groups.count)
-    return others - noise
+    return deviation.squares_without_each - groups.leave_one_out_total / (groups.replicates - groups.count)

@@ -1,13 +1,13 @@
 """Group means less the gradient, split into their mean and the spread about it; never held as a whole."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from experiments.statistics.groups import Groups, slices
+from experiments.statistics.groups import Groups, Spread, slices
 
 __all__ = ["Deviation", "Traces", "noise_traces"]
 
@@ -28,6 +28,7 @@ class Deviation:
     mean: np.ndarray  # [P]
     noise: np.ndarray  # [P], variance of `mean`
     measured: bool  # noise has G - 1 degrees of freedom, otherwise as many as there are replicates
+    known: Spread | None = None  # where it is that of the groups, and so known without a pass
 
     @classmethod
     def of(cls, groups: Groups, reference: np.ndarray) -> "Deviation":
@@ -38,8 +39,10 @@ class Deviation:
 
         if reference.ndim == 2:
             return cls.of_rows(rows, reference.shape[1])
-        mean = np.concatenate([rows(place).mean(axis=0) for place in slices(len(reference))])
-        return cls(rows, mean, groups.variance / groups.replicates, False)
+        mean = groups.overall_mean - reference
+        deviation = cls(rows, mean, groups.variance / groups.replicates, False)
+        along = groups.spread.along if not reference.any() else deviation.along(mean)
+        return replace(deviation, known=Spread(groups.spread.products, along))
 
     @classmethod
     def of_rows(cls, rows: Callable[[slice], np.ndarray], size: int) -> "Deviation":
@@ -56,7 +59,9 @@ class Deviation:
 
     def spread(self, place: slice) -> np.ndarray:
         """[G, w], sums to 0 over the groups."""
-        return self.rows(place) - self.mean[place]
+        rows = self.rows(place)
+        rows -= self.mean[place]
+        return rows
 
     @property
     def size(self) -> int:
@@ -69,9 +74,20 @@ class Deviation:
         return float((self.mean**2).sum() - self.noise.sum())
 
     @cached_property
+    def own(self) -> Spread:
+        """The spread and the mean of this deviation, over the entries."""
+        return Spread(self.products(), self.along(self.mean)) if self.known is None else self.known
+
+    @cached_property
     def traces(self) -> Traces:
         """Those of the covariance of `mean`."""
-        return noise_traces(self.products(), self.noise)
+        return noise_traces(self.own.products, self.noise)
+
+    @property
+    def squares_without_each(self) -> np.ndarray:
+        """The squared length of the mean without group k, [G]."""
+        others = self.size - 1
+        return (self.mean**2).sum() - 2 * self.own.along / others + np.diag(self.own.products) / others**2
 
     def products(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Sums over the entries of the products of the spread of two groups, [G, G], weighed or not."""
@@ -90,7 +106,7 @@ class Deviation:
         norm = (self.mean**2).sum()
         if not norm > 0:
             return 0.0
-        projected = self.along(self.mean)
+        projected = self.own.along
         return float((projected**2).sum() / ((len(projected) - 1) * len(projected) * norm))
 
 

@@ -1,15 +1,26 @@
 """Replicates, summarised in equal groups whose spread tells how sure a figure is."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["GROUPS", "Groups", "distinct_pairs", "jackknife_error", "rounding", "slices"]
+__all__ = ["GROUPS", "Groups", "Spread", "distinct_pairs", "jackknife_error", "rounding", "slices"]
 
 GROUPS = 64
 WIDTH = 2**11
 """Entries whose figures are computed together: 1 MiB for all groups, which stays in the cache."""
+
+
+class Spread(NamedTuple):
+    """Of the group means about the overall mean, summed over the entries."""
+
+    products: np.ndarray
+    """Those of two groups, [G, G]."""
+    along: np.ndarray
+    """Those of a group and the overall mean, [G]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +48,15 @@ class Groups:
 
     def of(self, parameters: slice) -> "Groups":
         """The groups of some parameters alone."""
-        return Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
+        part = Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])
+        vars(part).update(overall_mean=self.overall_mean[parameters], variance=self.variance[parameters])
+        return part
+
+    def gather(self, parts: Sequence["Groups"]) -> None:
+        """Take the sums over all entries from those of its parts, which keep them for themselves."""
+        total = np.sum([part.leave_one_out_total for part in parts], axis=0)
+        spread = Spread(*(np.sum(each, axis=0) for each in zip(*(part.spread for part in parts), strict=True)))
+        vars(self).update(leave_one_out_total=total, spread=spread)
 
     @property
     def slices(self) -> list[slice]:
@@ -62,6 +81,17 @@ class Groups:
         between = ((self.mean[:, place] - self.overall_mean[place]) ** 2).sum(axis=0)
         return (self.deviations[:, place].sum(axis=0) + self.count * between) / (self.replicates - 1)
 
+    @cached_property
+    def spread(self) -> Spread:
+        """Found in one pass."""
+        size = len(self.mean)
+        products, along = np.zeros((size, size)), np.zeros(size)
+        for place in self.slices:
+            own = self.mean[:, place] - self.overall_mean[place]
+            products += own @ own.T
+            along += own @ self.overall_mean[place]
+        return Spread(products, along)
+
     def leave_one_out_variance(self, place: slice = slice(None)) -> np.ndarray:
         """The pooled variance of some entries without group k, [G, w]; 0 where only group k varies."""
         size = len(self.mean)
@@ -75,6 +105,15 @@ class Groups:
         remaining[remaining <= rounding(total)] = 0.0
         remaining /= self.replicates - self.count - 1
         return remaining
+
+    def leave_one_out(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """`leave_one_out_variance` slice by slice; the total is known at the end."""
+        total = np.zeros(len(self.mean))
+        for place in self.slices:
+            remaining = self.leave_one_out_variance(place)
+            total += remaining.sum(axis=1)
+            yield place, remaining
+        vars(self).setdefault("leave_one_out_total", total)
 
     @cached_property
     def leave_one_out_total(self) -> np.ndarray:

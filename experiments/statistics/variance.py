@@ -24,11 +24,11 @@ def total_variance(groups: Groups, floor: np.ndarray | float = 0.0) -> Interval:
     negligible = _negligible(groups, floor)
     if (groups.variance <= negligible).all():
         return Interval(0.0, 0.0, 0.0)
-    leave_one_out, varies = np.zeros(len(groups.mean)), np.zeros(len(groups.mean), bool)
-    for place in groups.slices:
-        remaining = groups.leave_one_out_variance(place)
-        leave_one_out += remaining.sum(axis=1)
-        varies |= ~(remaining <= negligible[place]).all(axis=1)
+    leave_one_out = groups.leave_one_out_total
+    varies = ~(leave_one_out <= negligible.sum())  # more than all entries together may vary within rounding
+    if not varies.all():
+        for place in groups.slices:
+            varies |= ~(groups.leave_one_out_variance(place) <= negligible[place]).all(axis=1)
     return log_jackknife(float(groups.variance.sum()), np.where(varies, leave_one_out, 0.0))
 
 
@@ -37,8 +37,7 @@ def parameter_variances(groups: Groups, floor: np.ndarray | float = 0.0) -> tupl
     """`total_variance` for each parameter on its own: value, low, high, each [P]."""
     negligible = _negligible(groups, floor)
     low, high = np.empty((2, groups.mean.shape[1]))
-    for place in groups.slices:
-        remaining = groups.leave_one_out_variance(place)
+    for place, remaining in groups.leave_one_out():
         remaining[remaining <= negligible[place]] = 0.0
         known = (remaining != 0.0).all(axis=0)
         factors = _factors(remaining)

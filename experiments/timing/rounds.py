@@ -26,6 +26,10 @@ BLOCK_SECONDS = 0.02
 MOST_CALLS = 1000
 LONGEST = 1.0
 """Seconds that a call with many replicates may be expected to take."""
+SHARE, SHORTEST = 20, 0.004
+"""The part, one in so many, of a measurement that blocks of a kind take; the seconds that a block has anyway."""
+FEW_ROUNDS = 3
+"""Rounds that time a full chunk where it takes longer than a block of a measurement that was short."""
 STEEPEST = 64
 """The most by which its replicates are multiplied between two tries."""
 
@@ -38,6 +42,7 @@ class Timing:
     """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
     batched: np.ndarray
     """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed.
+    There are fewer rounds of it where a chunk takes long beside what was measured.
 
     Where a gradient takes long, of as many replicates as take no more than about a second together."""
     peak_memory_bytes: int | None
@@ -95,23 +100,31 @@ class Timed:
     kernel_seconds: float = math.nan
     replicates: int = 0
     """Those of a full chunk, or fewer where these take long."""
+    chunk_rounds: float = math.inf
+    """The rounds that time a full chunk, the first ones."""
 
     @classmethod
-    def of(cls, workload: Workload) -> "Timed":
-        """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved."""
-        one, device = _step(workload, 1), workload.device
-        one_calls, many_calls = _calls_in_a_block(one), 0
+    def of(cls, workload: Workload, measured: float = math.inf) -> "Timed":
+        """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved.
+
+        Where a measurement took no more than so many seconds, `ROUNDS` rounds take a part of them: blocks are shorter,
+        and where a full chunk takes longer than its block, fewer rounds time it.
+        """
+        one, device, seconds = _step(workload, 1), workload.device, max(measured / (SHARE * ROUNDS), SHORTEST)
+        block = min(seconds, BLOCK_SECONDS)
+        one_calls, many_calls = _calls_in_a_block(one, block), 0
         while True:
             replicates = _affordable(workload)
             many = _step(workload, replicates)
             with suppress(torch.OutOfMemoryError):
-                many_calls = _calls_in_a_block(many)
+                many_calls = _calls_in_a_block(many, block)
             if many_calls:
                 break
             workload = workload.halved
         with without_validation():
             peak = peak_memory(_step(workload.eager, 1), device)  # what a compiled gradient holds inside is not seen
-            return cls(workload, one, many, (one_calls, many_calls), peak, kernel_seconds(one, device), replicates)
+            kernels, rounds = kernel_seconds(one, device), _rounds(seconds, many_calls)
+            return cls(workload, one, many, (one_calls, many_calls), peak, kernels, replicates, rounds)
 
     @classmethod
     def latency(cls, workload: Workload, block_seconds: float) -> "Timed":
@@ -146,12 +159,18 @@ def time_gradients(
         for cell in order:
             this = timed[cell]
             latency[cell, round_index] = _seconds(this.one, this.calls[0])
-            if this.many is not None:
+            if this.many is not None and round_index < this.chunk_rounds:
                 batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.replicates
             progress()
     rows = zip(latency, batched, timed, strict=True)
     return [
-        Timing(one, many, this.peak_memory_bytes, device_name(this.workload.device), this.kernel_seconds)
+        Timing(
+            one,
+            many[: int(min(this.chunk_rounds, rounds))],
+            this.peak_memory_bytes,
+            device_name(this.workload.device),
+            this.kernel_seconds,
+        )
         for one, many, this in rows
     ]
 
@@ -160,6 +179,10 @@ def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     source = workload.source("timing")
     params = workload.params(replicates)
     return _synchronised(lambda: workload.step(params, source), workload.device)
+
+
+def _rounds(seconds: float, calls: int) -> float:
+    return FEW_ROUNDS if seconds < BLOCK_SECONDS and calls == 1 else math.inf
 
 
 def _affordable(workload: Workload) -> int:
