@@ -40,9 +40,9 @@ def jackknife(statistic, rows: np.ndarray) -> Interval:
     left = np.array([statistic(np.delete(rows, k, axis=0)) for k in range(GROUPS)])
     logs = np.log(left)
     error = np.sqrt((GROUPS - 1) / GROUPS * ((logs - logs.mean()) ** 2).sum())
-    bend = QUANTILE * max(0.0, stats.skew(-left)) / np.sqrt(GROUPS)
+    bend = min(max(QUANTILE * stats.skew(-left) / np.sqrt(GROUPS) - 0.1, 0.0), 0.4)
     value = statistic(rows)
-    low, high = exp(-QUANTILE * error * (1 - bend / 6)), exp(QUANTILE * error * (1 + bend))
+    low, high = exp(-QUANTILE * error * (1 - bend / 2)), exp(QUANTILE * error * (1 + 2 * bend))
     return Interval(value, value * low, value * high)
 
 

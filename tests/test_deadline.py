@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -71,6 +72,30 @@ def test_a_context_is_left_before_anything_is_interrupted() -> None:
             pass
         for_ever()
     assert slow.left
+
+
+def keep_busy() -> None:
+    until = time.monotonic() + 3 * SHORT
+    while time.monotonic() < until:
+        pass
+
+
+class Dying:
+    def __del__(self) -> None:
+        keep_busy()
+
+
+@pytest.mark.parametrize("finalised", [False, True])
+def test_what_is_raised_while_an_object_dies_nobody_would_hear(finalised: bool) -> None:
+    """It would be printed as a traceback, and the time would not be up."""
+    began = time.monotonic()
+    with pytest.raises(TimeUp), deadline(SHORT):
+        dying = torch.zeros(1) if finalised else Dying()
+        if finalised:
+            weakref.finalize(dying, keep_busy)
+        del dying
+        for_ever()
+    assert time.monotonic() - began >= 3 * SHORT
 
 
 def test_gradients_are_on_after_an_interruption() -> None:

@@ -169,33 +169,6 @@ def test_intervals_of_work_normalized_variances_cover(rounds, spread):
     assert as_promised(coverage(intervals, 3 * 2e-3), seeds)
 
 
-def heavy_tailed(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Replicates [G, 312, P], and their total variance."""
-    noise = rng.standard_normal((GROUPS, 312, 1))
-    if kind == "gaussian":
-        return noise, 1.0
-    if kind == "squares":
-        return noise**2, 2.0
-    if kind == "lognormal":
-        return np.exp(noise), np.exp(2) - np.exp(1)
-    if kind == "exponential cost":
-        return np.exp(0.8 * noise) * noise, 3.56 * np.exp(1.28) - 0.64 * np.exp(0.64)
-    return np.where(rng.random(noise.shape) < 0.001, 10, 1) * noise, 1.099
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["gaussian", "squares", "lognormal", "exponential cost", "rarely large"])
-def test_intervals_of_variances_cover_heavy_tails_on_both_sides(kind):
-    rng, seeds = np.random.default_rng(0), 1200
-    above = below = 0
-    for _ in range(seeds):
-        rows, truth = heavy_tailed(kind, rng)
-        interval = total_variance(summarise(rows))
-        above, below = above + (interval.high < truth), below + (interval.low > truth)
-    assert stats.binom.ppf(0.001, seeds, 0.03) <= above + below <= stats.binom.ppf(0.999, seeds, 0.065)
-    assert above <= stats.binom.ppf(0.999, seeds, 0.05) and below >= stats.binom.ppf(0.001, seeds, 0.008)
-
-
 def most(seeds: int, rate: float) -> float:
     return float(stats.binom.ppf(1 - 1e-3, seeds, rate))
 

@@ -195,6 +195,12 @@ def test_heavy_tails_are_warned_of() -> None:
     assert not estimated(work("pathwise"), replicates=20_032).warnings
 
 
+def test_a_kurtosis_that_is_not_known_is_not_told() -> None:
+    """One replicate a group has no variance of its own."""
+    found = estimated(work("importance-weighted:proposal=shifted,scale=3", num_samples=1), replicates=64)
+    assert any(text.startswith("heavy tails: ") for text in found.warnings) and "nan" not in str(found.warnings)
+
+
 def test_a_measurement_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         estimated(work("pathwise"), replicates=64).seed = 3  # type: ignore[misc]

@@ -13,6 +13,7 @@ from estimators.interface import Estimator, Noise, Params, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
+from experiments.gradients.bulk import LARGE, Bulk
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.machine.memory import peak_memory
@@ -223,6 +224,21 @@ def test_memory_that_outlives_the_step_counts_at_its_peak() -> None:
     assert peak_memory(lambda: kept.append(torch.ones(1000, dtype=torch.float64)), CPU) == KILO
     kept.clear()
     assert peak_memory(two_at_once, CPU) == 2 * KILO
+
+
+def test_memory_that_numpy_took_counts_while_a_tensor_holds_it() -> None:
+    def step() -> None:
+        words = torch.from_numpy(np.ones(1000))
+        words.add_(1)
+        del words
+        torch.tensor([1.0] * 1000, dtype=torch.float64)
+
+    assert peak_memory(step, CPU) == KILO
+
+
+def test_the_words_of_bulk_noise_are_held_beside_its_numbers() -> None:
+    """4 bytes of each for a uniform of float32."""
+    assert peak_memory(lambda: Bulk(0, CPU).uniform((LARGE,)), CPU) == 2 * 4 * LARGE
 
 
 def test_autograd_holds_what_backward_needs() -> None:

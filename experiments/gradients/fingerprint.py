@@ -17,7 +17,7 @@ SAMPLES, REPLICATES = 4, 2
 
 
 def fingerprint(workload: Workload) -> str:
-    """A hash of samples, log-densities and costs on fixed noise, at the parameters in float64."""
+    """A hash of the parameters, and of samples, log-densities and costs on fixed noise there, in float64."""
     problem = workload.problem.to(workload.device, torch.float64)
     params = replicated({name: value.double() for name, value in workload.point.items()}, REPLICATES)
     digest = hashlib.sha256()

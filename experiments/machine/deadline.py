@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +18,10 @@ AGAIN = 0.5
 """Seconds until it rings once more, for code that catches everything."""
 CHANGES = ("__enter__", "__exit__")
 """Methods that change what holds for everybody, or undo that: torch.no_grad would stay for good."""
+DEAF = "__del__"
+"""What is raised when an object dies is printed, and goes no further."""
+DEAF_FILES = tuple(one.__code__.co_filename for one in (weakref.finalize.__call__, weakref.WeakSet.add))
+"""The same of what is called for its weak references."""
 
 
 class TimeUp(BaseException):
@@ -27,8 +32,9 @@ class TimeUp(BaseException):
 def deadline(seconds: float) -> Iterator[None]:
     """Interrupt what takes longer, by `TimeUp`, where Ctrl-C would interrupt it: between two steps of Python.
 
-    An import, and the way into a context or out of it, come to their ends first. Nothing is interrupted outside the
-    main thread, or where the system has no timers. A deadline within another ends with that if it is the earlier one.
+    An import, the way into a context or out of it, and what is called when an object dies, come to their ends first.
+    Nothing is interrupted outside the main thread, or where the system has no timers. A deadline within another ends
+    with that if it is the earlier one.
     """
     able = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     if not able or not math.isfinite(seconds):
@@ -60,9 +66,10 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def _may_not_stop(frame: FrameType | None) -> bool:
-    """Whether a context is entered or left, or a module imported, which would stay half done."""
+    """Whether a context is entered or left, or a module imported, which would stay half done, or nobody would hear."""
     while frame is not None:
-        if frame.f_code.co_name in CHANGES or frame.f_code.co_filename.startswith("<frozen importlib"):
+        name, file = frame.f_code.co_name, frame.f_code.co_filename
+        if name in CHANGES or name == DEAF or file in DEAF_FILES or file.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False

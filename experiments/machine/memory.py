@@ -10,13 +10,16 @@ from torch.utils._pytree import tree_leaves
 
 __all__ = ["peak_memory"]
 
+MADE_ELSEWHERE = torch.ops.aten.lift_fresh.default
+"""Says that memory of numpy's or Python's has become a tensor's."""
+
 
 def peak_memory(step: Callable[[], object], device: torch.device) -> int:
     """Bytes held at once by tensors that `step` makes; on CUDA as the allocator counts them.
 
-    On the CPU it counts the storages of all results of torch operations while they live. That is less than the process
-    takes, by up to a third: the words that numpy draws for bulk noise, what an operation takes while it works, and what
-    a compiled function holds inside are not seen.
+    On the CPU it counts the storages of all results of torch operations, and of tensors made from arrays (such as the
+    words that numpy draws for bulk noise), while they live. That is less than the process takes: what an operation
+    takes while it works, and what a compiled function holds inside are not seen.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -37,7 +40,8 @@ class _LiveStorages(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        inputs = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        given = () if func is MADE_ELSEWHERE else tree_leaves((args, kwargs))
+        inputs = {id(leaf.untyped_storage()) for leaf in given if isinstance(leaf, torch.Tensor)}
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
                 storage = leaf.untyped_storage()

@@ -42,14 +42,14 @@ class Kept:
 
 
 def key_of(workload: Workload) -> str:
-    """A hash of all that defines a reference: versions, source, parameters, data, and what the problem does with x."""
+    """A hash of all that defines a reference: versions, source, data, and a fingerprint of what is at the point."""
     parts = [version() or "unknown", torch.__version__, workload.problem.spec, source_digest(workload.problem)]
     parts += [workload.objective.name, *workload.objective.measured_by, fingerprint(workload)]
     if workload.objective.depends_on_samples:  # by whatever name
         parts.append(str(workload.num_samples))
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
-    for name, value in (*workload.point.items(), *sorted(data.items())):
+    for name, value in sorted(data.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.cpu().numpy().tobytes())
     return digest.hexdigest()[:32]
 

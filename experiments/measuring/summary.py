@@ -209,5 +209,6 @@ def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> 
     if width > 0.25:
         found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
     if sampling.tail_shape > HEAVY_TAIL:
-        found.append(f"heavy tails (kurtosis about {kurtosis:.0f}): the variance may be larger than its interval says")
+        about = f" (kurtosis about {kurtosis:.0f})" if math.isfinite(kurtosis) else ""  # not known of 64 replicates
+        found.append(f"heavy tails{about}: the variance may be larger than its interval says")
     return found

@@ -80,20 +80,22 @@ def log_jackknife(value: float, leave_one_out: np.ndarray) -> Interval:
 
 
 def _factors(leave_one_out: np.ndarray) -> np.ndarray:
-    """The factors of the value that bound its 95 % interval: exp(-t se (1 - a t / 6)) and exp(t se (1 + a t)).
+    """The factors of the value that bound its 95 % interval: exp(-t se (1 - s / 2)) and exp(t se (1 + 2 s)).
 
-    a = skewness / sqrt(G), that of what the groups contribute. Hall's correction of Student's t (1992) takes a t / 3
-    from one arm and adds it to the other, less t se / 2, which the logarithm has done. But where tails are heavy the
-    skewness of few values is too small, and so is the standard error, whence these numbers: they were chosen by
-    simulation, so that 94 to 96 % are covered, with misses on both sides, from a Gaussian to a kurtosis of 230.
+    s = a t - 0.1, kept between 0 and 0.4, for the skewness a sqrt(G) of what the groups contribute. Hall's correction
+    of Student's t (1992) takes a t / 3 from one arm and adds it to the other, less t se / 2, which the logarithm has
+    done. But the skewness of few values is not that of their law. Where the law is symmetric it is noise, of about 0.1.
+    Where tails are heavy it is too small, and so is the standard error, unless a rare large value was among them: then
+    both are large, and so is the value, whence a longer arm above would help only where none is needed. The numbers
+    were chosen by simulation of 30 laws, from light tails to a kurtosis of 900.
 
     Args:
         leave_one_out: [G, ...].
     """
     size, quantile = len(leave_one_out), stats.t.ppf(0.975, len(leave_one_out) - 1)
     arm = quantile * jackknife_error(np.log(leave_one_out))
-    bend = quantile * np.maximum(-_skewness(leave_one_out), 0.0) / np.sqrt(size)
-    return np.exp(np.stack([-arm * np.maximum(1 - bend / 6, 0.3), arm * (1 + bend)]))
+    bend = np.clip(-quantile * _skewness(leave_one_out) / np.sqrt(size) - 0.1, 0.0, 0.4)
+    return np.exp(np.stack([-arm * (1 - bend / 2), arm * (1 + 2 * bend)]))
 
 
 def _skewness(values: np.ndarray) -> np.ndarray:
