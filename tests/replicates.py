@@ -11,7 +11,7 @@ from experiments.statistics import (
     Interval,
 )
 
-__all__ = ["FLOAT32", "QUANTILE", "gaussian", "jackknife", "skewed", "summarise", "total", "within_errors"]
+__all__ = ["FLOAT32", "QUANTILE", "gaussian", "jackknife", "merged", "skewed", "summarise", "total", "within_errors"]
 FLOAT32 = float(np.finfo(np.float32).eps)
 
 
@@ -22,6 +22,15 @@ def summarise(rows: np.ndarray) -> Groups:
     """[G, n, P] replicates."""
     mean = rows.mean(axis=1)
     return Groups(rows.shape[1], mean, ((rows - mean[:, None]) ** 2).sum(axis=1))
+
+
+def merged(one: Groups, other: Groups) -> Groups:
+    """Both sets of replicates, group by group (Chan, Golub & LeVeque 1983)."""
+    count = one.count + other.count
+    with np.errstate(invalid="ignore"):
+        shift = other.mean - one.mean
+        deviations = one.deviations + other.deviations + shift**2 * (one.count * other.count / count)
+        return Groups(count, one.mean + shift * (other.count / count), deviations)
 
 
 def skewed(seed: int = 0, count: int = 20, size: int = 3) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Contests keep to their budgets, whatever gradients, fits and the reference cost, and say what was not decided."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -49,6 +50,12 @@ def named(reasons: dict[Entry, str]) -> dict[str, str]:
     return {entry.spec: why for entry, why in reasons.items()}
 
 
+def wanted(why: str, of: str) -> float:
+    """What a sentence says that it would take."""
+    (found,) = re.findall(rf"([\d,]+) {of} would include it", why)
+    return float(found.replace(",", ""))
+
+
 def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -60,8 +67,36 @@ def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     assert {one.estimator for one in found.measurements} == set(CHEAP) and not found.failed and clock[0] < 66
     why = named(found.left_out)[DEAR]
     assert "more than its share" in why and "would include it" in why
-    more = contest([*CHEAP, DEAR], Budget(float(why.split("--seconds ")[1].split()[0])))
+    more = contest([*CHEAP, DEAR], Budget(wanted(why, "seconds")))
     assert DEAR in {one.estimator for one in more.measurements} and not more.left_out
+
+
+@dataclass(frozen=True)
+class Counted(Custom):
+    """Counts what its cost is asked for, by whomever."""
+
+    asked: ClassVar[list[int]] = []
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        self.asked.append(x.shape[:2].numel())
+        return super().cost(x, params)
+
+
+@pytest.mark.parametrize(("allowed", "measured"), [(200, 0), (1000, 1), (4000, 2)])
+def test_evaluations_hold_to_the_last_one_that_anybody_asks_for(allowed: int, measured: int) -> None:
+    """Checks, prices, references and fingerprints included: of a user's answers there are no more than so many."""
+    Counted.asked.clear()
+    found = contest([*CHEAP, "finite-differences", "measure-valued"], Budget(None, allowed), problem=Counted())
+    assert sum(Counted.asked) <= allowed and len(found.measurements) >= measured
+    assert len(found.measurements) + len(found.left_out) == 5 and not found.failed
+    for why in named(found.left_out).values():
+        assert re.search(r"64 gradients take (about )?[\d,]+ .*share; [\d,]+ evaluations would include it", why), why
+
+
+def test_as_many_evaluations_as_it_says_include_one() -> None:
+    few = named(contest(["score-function"], Budget(None, 200), problem=Counted()).left_out)["score-function"]
+    enough = Budget(None, int(wanted(few, "evaluations")))
+    assert contest(["score-function"], enough, problem=Counted()).measurements
 
 
 def test_where_all_are_dear_the_cheapest_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,10 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from estimators.interface import Params, Problem
-from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score
+from experiments.gradients.workload import Workload
+from experiments.measuring import mean_score as tested
+from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score, wrong_score
+from experiments.measuring.purse import Purse
 
 SCORE = "score-function:control_variate=leave-one-out"
 
@@ -153,3 +156,30 @@ def test_without_a_reference_the_score_alone_tells(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Late, "sample", lambda self, shape=(): self.rsample(shape).detach(), raising=False)
     found = estimated(work(SCORE, Model(Late), 4), replicates=6_400)
     assert found.reference == "none" and found.verdict == "biased" and WRONG_SCORE in found.warnings
+
+
+def test_what_a_short_purse_has_found_is_replaced_by_what_a_longer_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ranking may ask first, with hardly any time: 64 replicates show nothing that `measure` has to believe."""
+    monkeypatch.setattr(tested, "_found", {})
+    problem = work("score-function", Model(Late))
+    asked = []
+    whole = tested._evidence
+
+    def counting(workload: Workload, purse: Purse) -> tested.Evidence:
+        asked.append(purse.seconds)
+        return tested.Evidence(1.0, purse.seconds) if purse.seconds < 1 else whole(workload, purse)
+
+    monkeypatch.setattr(tested, "_evidence", counting)
+    assert mean_score(problem, Purse(0.0)) == 1.0 and wrong_score(problem, Purse(0.0)) == ""
+    assert not asked, "an empty purse pays for nothing"
+    assert mean_score(problem, Purse(0.1)) == mean_score(problem, Purse(0.15)) == 1.0 and len(asked) == 1
+    assert mean_score(problem, Purse(0.5)) == 1.0 and len(asked) == 2, "that much longer is worth another look"
+    assert mean_score(problem) < LEVEL and wrong_score(problem) == WRONG_SCORE
+    assert mean_score(problem, Purse(0.0)) < LEVEL and len(asked) == 3, "what is known stays known"
+
+
+def test_a_test_that_came_to_its_end_is_not_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tested, "_found", {})
+    mean_score(work("score-function", Model(Late)), Purse(30.0))
+    monkeypatch.setattr(tested, "_evidence", lambda *_: pytest.fail("done again"))
+    mean_score(work("score-function", Model(Late)), Purse(300.0))

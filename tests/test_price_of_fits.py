@@ -76,7 +76,7 @@ def test_the_price_of_no_error_at_all_is_told() -> None:
     slow, other = (measure(QUADRATIC, one, 4, replicates=640) for one in (Slow(), make_estimator("score-function")))
     zero = Interval(0.0, 0.0, 0.0)
     still = replace(slow, total_variance=zero, mse=zero, leave_one_out={})
-    assert ", and pays after 1 steps against score-function" in price_of_the_fit(ranked([still, other]))
+    assert ", and pays after 1 step against score-function" in price_of_the_fit(ranked([still, other]))
     timing = slow.timing
     assert timing is not None
     as_good = replace(other, mse=zero, total_variance=zero, timing=replace(timing, latency=2 * timing.latency))

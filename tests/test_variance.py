@@ -4,9 +4,7 @@ from math import inf, isnan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from replicates import FLOAT32, jackknife, skewed, summarise, total, within_errors
+from replicates import FLOAT32, jackknife, merged, skewed, summarise, total, within_errors
 
 from experiments.statistics import (
     GROUPS,
@@ -19,33 +17,6 @@ from experiments.statistics import (
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-@given(st.integers(1, 19), st.floats(-1e4, 1e4), st.integers(0, 99))
-@settings(deadline=None)
-def test_merge_equals_one_pass(split, offset, seed):
-    rows = skewed(seed) + offset
-    whole, merged = summarise(rows), summarise(rows[:, :split]).merge(summarise(rows[:, split:]))
-    assert merged.count == whole.count
-    np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(merged.deviations, whole.deviations, rtol=1e-9)
-
-
-@given(st.integers(1, 9), st.integers(10, 19), st.integers(0, 99))
-@settings(deadline=None)
-def test_merge_is_associative_and_commutative(first, second, seed):
-    a, b, c = (summarise(x) for x in np.split(skewed(seed), [first, second], axis=1))
-    for other in (a.merge(b.merge(c)), b.merge(a).merge(c), c.merge(b.merge(a))):
-        np.testing.assert_allclose(other.mean, a.merge(b).merge(c).mean, rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(other.deviations, a.merge(b).merge(c).deviations, rtol=1e-12)
-
-
-def test_merge_leaves_its_inputs_alone():
-    a, b = summarise(skewed(0)), summarise(skewed(1))
-    before = [x.copy() for x in (a.mean, a.deviations, b.mean, b.deviations)]
-    a.merge(b)
-    for x, y in zip((a.mean, a.deviations, b.mean, b.deviations), before, strict=True):
-        np.testing.assert_array_equal(x, y)
 
 
 def test_pooled_moments_are_those_of_all_replicates():
@@ -68,7 +39,7 @@ def test_total_variance_is_a_log_jackknife(count):
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1e12])
 def test_constant_estimates_have_variance_zero(constant):
     rows = np.full((GROUPS, 30, 2), constant)
-    groups = summarise(rows[:, :7]).merge(summarise(rows[:, 7:]))
+    groups = merged(summarise(rows[:, :7]), summarise(rows[:, 7:]))
     assert total_variance(groups) == (0, 0, 0)
     assert all((x == 0).all() for x in parameter_variances(groups))
     assert signal_to_noise(groups) is None

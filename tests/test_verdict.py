@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replicates import FLOAT32, gaussian
+from replicates import FLOAT32, gaussian, merged
 from scipy import stats
 
 from experiments.statistics import (
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 def until_decided(rng: np.random.Generator, gradient: np.ndarray, root: np.ndarray, floor: float) -> Groups:
     groups = gaussian(rng, gradient, root, 320)
     while undecided(groups, gradient, floor):
-        groups = groups.merge(gaussian(rng, gradient, root, groups.count // 2))
+        groups = merged(groups, gaussian(rng, gradient, root, groups.count // 2))
     return groups
 
 

@@ -7,7 +7,7 @@ from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.once import computed_once, once
 from estimators.interface.params import Params, attached, derivative, distinct, in_range, replicated, scaled
-from estimators.interface.parts import Part
+from estimators.interface.parts import Part, check_ties, meet, parts_met
 from estimators.interface.per_sample import PerSample
 from estimators.interface.problem import Problem, constant_cost, mean_cost, start
 from estimators.interface.starting import started_at
@@ -33,6 +33,7 @@ __all__ = [
     "Unsupported",
     "Wrapper",
     "attached",
+    "check_ties",
     "computed_once",
     "constant_cost",
     "derivative",
@@ -40,7 +41,9 @@ __all__ = [
     "in_range",
     "learned",
     "mean_cost",
+    "meet",
     "once",
+    "parts_met",
     "replicated",
     "scaled",
     "start",

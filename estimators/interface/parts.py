@@ -1,14 +1,19 @@
 """Parts of a problem that bring parameters of their own, such as networks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from estimators.interface.params import Params
 
-__all__ = ["Part", "gathered"]
+__all__ = ["Part", "check_ties", "gathered", "meet", "parts_met"]
+
+_met: ContextVar[list["Part"] | None] = ContextVar("met", default=None)
 
 
 class Part(ABC):
@@ -22,15 +27,21 @@ class Part(ABC):
     def module_params(self) -> Params:
         """The tensors that it is made of, under the same names: to train them trains the part."""
 
+    def state(self) -> Params:
+        """All tensors that a file of its state holds, under such names: buffers and second names of parameters too."""
+        return self.module_params()
+
 
 def gathered(problem: object, params: Callable[[Part], Params]) -> Params:
     """The parameters of all parts among the attributes of a problem, or of its class.
 
-    ValueError: two parts name different parameters alike.
+    ValueError: two parts name different parameters alike, or one parameter differently.
     """
     found: Params = {}
     sources: dict[str, Tensor] = {}
-    for part in _parts(problem):
+    parts = [*_parts(problem)]
+    check_ties(parts)
+    for part in parts:
         for name, value in part.module_params().items():
             if sources.setdefault(name, value) is not value:
                 raise ValueError(
@@ -38,6 +49,36 @@ def gathered(problem: object, params: Callable[[Part], Params]) -> Params:
                 )
         found |= params(part)
     return found
+
+
+def check_ties(parts: Iterable[Part]) -> None:
+    """ValueError: a tensor is a parameter of two parts under different names, of which each would be moved alone."""
+    names: dict[int, str] = {}
+    for name, value in (pair for part in parts for pair in part.module_params().items()):
+        if (other := names.setdefault(id(value), name)) != name:
+            raise ValueError(
+                f"{other} and {name} are one tensor, which two modules would have as a parameter each: put both into "
+                'one module, and call its methods by their names, as in of_samples(params, x, method="decode")'
+            )
+
+
+@contextmanager
+def parts_met() -> Iterator[list[Part]]:
+    """The parts that a problem calls in this block, among its attributes or not; a block around it meets them too."""
+    met: list[Part] = []
+    token = _met.set(met)
+    try:
+        yield met
+    finally:
+        _met.reset(token)
+        for part in met:
+            meet(part)
+
+
+def meet(part: Part) -> None:
+    """Note that a part is called."""
+    if not torch.compiler.is_compiling() and (met := _met.get()) is not None and part not in met:
+        met.append(part)
 
 
 def _parts(problem: object) -> Iterator[Part]:

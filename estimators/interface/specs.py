@@ -112,7 +112,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def options(cls: type) -> dict[str, dataclasses.Field]:
-    """The fields of a component class that a spec can set: all but data (init=False, or a module) and learned state."""
+    """The fields of a component class that a spec can set: all but data (init=False, or a module) and learned state.
+
+    TypeError: it is no dataclass.
+    """
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError(f"{cls.__name__} is no dataclass: write @dataclass(frozen=True) above the class")
     fields = [field for field in dataclasses.fields(cls) if field.init and not field.metadata.get("learned")]
     return {field.name: field for field in fields if not isinstance(field.default, nn.Module | Tensor)}
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
-from estimators.interface import Params, Part, once
+from estimators.interface import Params, Part, meet, once
 from estimators.modules.mapping import ALONE, MAPPED, Replacing
 from estimators.modules.refusals import CHANGES, NotMapped, explained
 
@@ -40,6 +40,10 @@ class ReplicatedModule(Part):
         """The module's parameters themselves, under their names in the problem: to train them trains the module."""
         return {f"{self.prefix}{name}": value for name, value in self.module.named_parameters()}
 
+    def state(self) -> Params:
+        """What `state_dict` of the module holds, under its names in the problem."""
+        return {f"{self.prefix}{name}": value for name, value in self.module.state_dict(keep_vars=True).items()}
+
     def of_samples(self, params: Params, x: Shaped[Tensor, "S R *X"], method: str = "forward") -> Any:
         """The outputs `[S, R, *Y]` for samples, those of each replicate through its own network."""
         return self._mapped(params, x, 1, method)
@@ -54,6 +58,7 @@ class ReplicatedModule(Part):
 
     def _mapped(self, params: Params, inputs: Tensor, axis: int | None, method: str) -> Any:
         """The outputs for inputs with a leading batch axis, over the replicates: those of a moment ago, or computed."""
+        meet(self)
         own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
         several = len(next(iter(params.values()))) > 1
 
@@ -74,12 +79,13 @@ class ReplicatedModule(Part):
             for name, value in self.module.named_buffers()
         }
         versions = [value._version for value in buffers.values()]
-        called = self._called(method)
+        called, names = self._called(method), _names(self.module)
 
         def call(weights: Params, inputs: Tensor) -> Any:
-            tensors = {f"module.{name}": value for name, value in {**buffers, **weights}.items()}
+            given = {**buffers, **weights}
+            tensors = {f"module.{place}": given[name] for place, name in names.items()}
             with Replacing(MAPPED if several else ALONE):
-                return functional_call(called, tensors, (inputs,))
+                return functional_call(called, tensors, (inputs,), tie_weights=False)
 
         try:
             if several:
@@ -99,6 +105,23 @@ class ReplicatedModule(Part):
         if method not in self._calling:
             self._calling[method] = _Calling(self.module, method)
         return self._calling[method]
+
+
+def _names(module: nn.Module) -> dict[str, str]:
+    """The names that parameters and buffers have first, by their names in each part of the module.
+
+    A part that the module holds twice counts once: `functional_call` would set its tensors twice, and what it finds
+    there the second time it would take for those to put back.
+    """
+    own = {id(value): name for name, value in (*module.named_parameters(), *module.named_buffers())}
+    parts = [(f"{path}." if path else "", part) for path, part in module.named_modules()]
+    placed = ((prefix, {**part._parameters, **part._buffers}) for prefix, part in parts)
+    return {
+        f"{prefix}{name}": own[id(value)]
+        for prefix, held in placed
+        for name, value in held.items()
+        if value is not None
+    }
 
 
 @final

@@ -1,5 +1,6 @@
 """`gradmark check`: what an estimator claims against what it does."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from experiments.commands.options import (
 )
 from experiments.terminal.completion import complete_component
 from experiments.terminal.numbers import percent
+from experiments.terminal.starting import starting
+from experiments.terminal.telling import Tell, about
 
 if TYPE_CHECKING:
     from estimators.interface import Problem
@@ -64,16 +67,17 @@ def command(
 
     Exit code 3 where a claim is refuted.
     """
-    import torch
+    with starting():
+        import torch
 
-    from estimators.registry import components, make_estimator, make_problem
-    from experiments.gradients.prepare import find_device
-    from experiments.gradients.problem_checks import check_initial_point
-    from experiments.measuring.reference_files import forget
-    from experiments.measuring.stop import Stop
-    from experiments.terminal.progress import narrator
+        from estimators.registry import components, make_estimator, make_problem
+        from experiments.gradients.prepare import find_device
+        from experiments.gradients.problem_checks import check_initial_point
+        from experiments.measuring.reference_files import forget
+        from experiments.measuring.stop import Stop
+        from experiments.terminal.progress import narrator
 
-    load_plugins(plugins)
+        load_plugins(plugins)
     estimators = [make_estimator(spec).spec for spec in _specs("estimator", estimator)]
     chosen = [spec for argument in problems for spec in _specs("problem", argument)]
     chosen = chosen or [spec for cls in components("problem").values() for spec in cls.variants()]
@@ -88,7 +92,8 @@ def command(
     checks: list[Check] = []
     with narrator() as progress:
         progress.start("checking", len(estimators) * len(made))
-        for check in _checks(estimators, made, num_samples, stop, seed=seed, device=device, dtype=dtype):
+        place = {"seed": seed, "device": device, "dtype": dtype}
+        for check in _checks(estimators, made, num_samples, stop, progress.doing, **place):
             checks.append(check)
             progress.advance(f"{check.problem} · {check.estimator}")
     _print(checks, num_samples)
@@ -173,7 +178,7 @@ class Check:
 
 
 def _checks(
-    estimators: Sequence[str], problems: Sequence["Problem"], num_samples: int, stop: "Stop", **place: Any
+    estimators: Sequence[str], problems: Sequence["Problem"], num_samples: int, stop: "Stop", tell: Tell, **place: Any
 ) -> Iterator[Check]:
     from estimators.interface import Unsupported
     from estimators.registry import make_estimator
@@ -185,9 +190,11 @@ def _checks(
     references = References()
     for spec in estimators:
         for problem in problems:
+            said = about(f"{problem.spec} · {spec}", tell)
+            said("preparing", math.inf)
             try:
                 workload = prepare(problem, make_estimator(spec), num_samples, **place)
-                yield Check(spec, problem.spec, estimate(workload, references.find(workload), stop))
+                yield Check(spec, problem.spec, estimate(workload, references.find(workload, said), stop, said))
             except Unsupported as unsupported:
                 yield Check(spec, problem.spec, None, str(unsupported))
             except Exception as error:

@@ -20,6 +20,7 @@ from experiments.commands.options import (
     start_options,
 )
 from experiments.terminal.completion import complete_component
+from experiments.terminal.starting import starting
 
 if TYPE_CHECKING:
     from estimators.interface import Problem
@@ -87,11 +88,14 @@ def command(
 
     Ctrl-C prints what is known by then, with exit code 130.
     """
-    from estimators.registry import make_problem
-
-    load_plugins(plugins)
     _check_race(by, evaluations, figure)
-    made = begun(make_problem(_problem(problem)), after, state)
+    with starting():
+        from estimators.registry import make_problem
+        from experiments.ranking.race import race  # noqa: F401 (with all that takes long to import)
+
+        load_plugins(plugins)
+        made = make_problem(_problem(problem))
+    made = begun(made, after, state)
     place = {"device": device, "dtype": dtype, "seed": seed, "fresh": fresh}
     try:
         answer, told = _asked(made, num_samples, seconds, evaluations, by, place)

@@ -9,6 +9,7 @@ from experiments.commands.arguments import REASONS
 from experiments.commands.exits import FAILED, NOTHING, WELL
 from experiments.commands.options import SEED, components_option, plugin_option
 from experiments.terminal.completion import complete_sweep
+from experiments.terminal.starting import starting
 
 if TYPE_CHECKING:
     from experiments.engine import Executor, Outcome
@@ -59,14 +60,15 @@ def command(
     Writes results/NAME/ under the working directory: the store, the figures and a report. Repeated, it computes only
     what is missing.
     """
-    from experiments.engine import choose_executor
-    from experiments.engine.coordinator import EVERYTHING
-    from experiments.measuring.reference_files import forget
-    from experiments.store import FAILURES
-    from experiments.sweep import cells_of
+    with starting():
+        from experiments.engine import choose_executor
+        from experiments.engine.coordinator import EVERYTHING
+        from experiments.measuring.reference_files import forget
+        from experiments.store import FAILURES
+        from experiments.sweep import cells_of
 
-    asked = _sweep(sweep, flags)
-    cells = cells_of(asked)
+        asked = _sweep(sweep, flags)
+        cells = cells_of(asked)
     if not cells:
         click.echo(f"gradmark: sweep '{asked.name}' has no cells: everything is excluded", err=True)
         return NOTHING
@@ -121,7 +123,7 @@ def _forecast(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Exe
     with narrator() as progress, executor, Interrupts(progress.say) as interrupts:
         executor.check(list(dict.fromkeys(cell.device for cell in cells)))
         progress.say("estimating the time from a few cells")
-        seconds = forecast(missing, rounds, executor, interrupts)
+        seconds = forecast(missing, rounds, executor, interrupts, progress)
         if interrupts.requested:
             raise KeyboardInterrupt
     estimate = "" if seconds is None else f"; about {duration(seconds)}"

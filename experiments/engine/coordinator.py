@@ -34,6 +34,9 @@ class Progress(Protocol):
     def advance(self, what: str, steps: int = 1) -> None:
         """Steps of the phase are done; `what` says which came last."""
 
+    def doing(self, what: str, left: float) -> None:
+        """What is being done, and in how many seconds that ends; infinite: nobody knows."""
+
     def say(self, message: str) -> None:
         """A message in passing."""
 
@@ -98,11 +101,11 @@ class _Run:
         self.progress.start("measuring", len(missing))
         tasks = [Task(measure_cell, (cell,), (cell,)) for cell in missing]
         computed = set()
-        for task, answer in self.executor.results(tasks, self.interrupts):
+        for task, answer in self.executor.results(tasks, self.interrupts, tell=self.progress.doing):
             (cell,) = task.cells
             self._put(cell, answer)
             computed.add(cell.key)
-            self.progress.advance(f"{cell.problem} · {cell.estimator} · S={cell.num_samples}")
+            self.progress.advance(task.label)
         return computed
 
     def _put(self, cell: Cell, answer: Measured | Skipped | Failure) -> None:
@@ -129,7 +132,7 @@ class _Run:
 
     def _timings(self, groups: Sequence[tuple[Cell, ...]]) -> Iterator[tuple[Task, list[Timing | Failure] | Failure]]:
         tasks = [Task(time_cells, cells, (cells, self.sweep.timing.rounds)) for cells in groups]
-        return self.executor.results(tasks, self.interrupts, alone=True)
+        return self.executor.results(tasks, self.interrupts, alone=True, tell=self.progress.doing)
 
     def _put_timings(self, task: Task, answer: list[Timing | Failure] | Failure) -> set[str]:
         """Cells that were interrupted stay without timing."""

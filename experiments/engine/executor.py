@@ -1,6 +1,7 @@
 """Executors, which carry out the tasks of a run: what they promise, and the loop of those with several workers."""
 
 import contextlib
+import math
 import signal
 import threading
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, final
 from experiments.engine.work import Failure
 from experiments.gradients.prepare import find_device
 from experiments.sweep import Cell
+from experiments.terminal.telling import Tell, untold
 
 __all__ = [
     "INTERRUPTED",
@@ -33,7 +35,7 @@ POLL_SECONDS = 0.2
 
 
 class Task(NamedTuple):
-    """A function of `experiments.engine.work`, the cells that it is for, and its other arguments."""
+    """A function of `experiments.engine.work`, the cells that it is for, and its arguments but for whom to tell."""
 
     function: Callable[..., Any]
     cells: tuple[Cell, ...]
@@ -42,6 +44,13 @@ class Task(NamedTuple):
     @property
     def device(self) -> str:
         return self.cells[0].device
+
+    @property
+    def label(self) -> str:
+        """What it is about, in words."""
+        first, *others = self.cells
+        what = f"{len(self.cells)} estimators" if others else first.estimator
+        return f"{first.problem} · {what} · S={first.num_samples}"
 
 
 Answers = Iterator[tuple[Task, Any]]
@@ -117,10 +126,12 @@ class Executor(ABC):
         """Raises ValueError where there is no worker for one of the devices."""
 
     @abstractmethod
-    def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
+    def results(
+        self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False, tell: Tell = untold
+    ) -> Answers:
         """Every task with what its function returned, or with the Failure that kept it from that, as they come.
 
-        With `alone`, one task at a time. After an interrupt some tasks are left out.
+        With `alone`, one task at a time. After an interrupt some tasks are left out. `tell` is told what is running.
 
         Raises:
             ExecutorLost: no worker is left to carry out the rest.
@@ -169,13 +180,16 @@ class Concurrent(Executor):
         """Tasks that will give no answer, or have given none in time. They are given up."""
         return []
 
-    def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
+    def results(
+        self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False, tell: Tell = untold
+    ) -> Answers:
         waiting = deque((task, 1) for task in tasks)
         running: dict[Future, tuple[Task, int]] = {}
         while running or (waiting and not interrupts.requested):
             while waiting and not interrupts.requested and len(running) < (1 if alone else self.capacity()):
                 task, attempt = waiting.popleft()
                 running[self.submit(task)] = task, attempt
+                tell(_running([task for task, _ in running.values()]), math.inf)
             over = wait(running, POLL_SECONDS, FIRST_COMPLETED).done | set(self.overdue())
             for future in over & running.keys():
                 task, attempt = running.pop(future)
@@ -190,3 +204,8 @@ class Concurrent(Executor):
                 self.close()
                 yield from ((task, INTERRUPTED) for task, _ in running.values())
                 return
+
+
+def _running(tasks: Sequence[Task]) -> str:
+    """Which tasks are running, the oldest by name."""
+    return tasks[0].label + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")

@@ -7,6 +7,7 @@ from typing import Any
 from estimators.interface import Estimator, Problem
 from estimators.registry import make_estimator, make_problem
 from experiments.sweep import Cell
+from experiments.terminal.telling import Tell
 from experiments.timing.rounds import Timed
 
 __all__ = ["Experiment", "Measured", "Skipped"]
@@ -43,8 +44,8 @@ class Experiment(ABC):
         """How many seconds more the cell takes than its pilot; fewer are below zero."""
 
     @abstractmethod
-    def statistics(self) -> Measured | Skipped:
-        """The statistics, without the timing. Raises what the components raise."""
+    def statistics(self, tell: Tell) -> Measured | Skipped:
+        """The statistics, without the timing; `tell` is told how far they are. Raises what the components raise."""
 
     @abstractmethod
     def timed(self) -> Timed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.engine.coordinator import Progress
 from experiments.engine.executor import Concurrent, Executor, Interrupts, Task
 from experiments.engine.experiment import Measured
 from experiments.engine.work import Failure, experiment_of, measure_with_clock
@@ -15,7 +16,9 @@ BLOCKS = 4
 """The blocks that the warm-up of a cell takes before it is timed."""
 
 
-def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts: Interrupts) -> float | None:
+def forecast(
+    cells: Sequence[Cell], rounds: int, executor: Executor, interrupts: Interrupts, progress: Progress
+) -> float | None:
     """Seconds for the statistics of all cells and `rounds` rounds of timing, by an executor; None where no pilot works.
 
     The forecast misses what a pilot does not show: a reference that has to be measured first, or a kurtosis that grows.
@@ -23,7 +26,9 @@ def forecast(cells: Sequence[Cell], rounds: int, executor: Executor, interrupts:
     pilots = cells[:: -(-len(cells) // PILOTS) or 1]
     tasks = [Task(measure_with_clock, (cell,), (experiment_of(cell).pilot(),)) for cell in pilots]
     seconds = []
-    for task, found in executor.results(tasks, interrupts, alone=True):
+    progress.start("estimating", len(tasks))
+    for task, found in executor.results(tasks, interrupts, alone=True, tell=progress.doing):
+        progress.advance(task.label)
         if isinstance(found, Failure):  # its worker died or was stopped
             continue
         answer, elapsed = found

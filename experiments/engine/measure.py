@@ -1,5 +1,6 @@
 """The experiment that measures bias, variance and time of an estimator at one point."""
 
+import math
 from dataclasses import replace
 from typing import final
 
@@ -14,6 +15,7 @@ from experiments.measuring.pace import FIRST_REPLICATES
 from experiments.measuring.rounding import rounding
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
+from experiments.terminal.telling import Tell
 from experiments.timing.rounds import Timed
 
 __all__ = ["Measure"]
@@ -39,15 +41,17 @@ class Measure(Experiment):
         seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]
         return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]
 
-    def statistics(self) -> Measured | Skipped:
+    def statistics(self, tell: Tell) -> Measured | Skipped:
         cell = self.cell
+        tell("preparing", math.inf)
         try:
             workload = self._workload
-            sampling = Sampling(workload, find_reference(workload) if cell.reference else None)
-            measurement = extend(sampling, cell.stop)
+            sampling = Sampling(workload, find_reference(workload, tell) if cell.reference else None)
+            measurement = extend(sampling, cell.stop, tell)
         except Unsupported as unsupported:
             return Skipped(str(unsupported))
         if cell.rounding:
+            tell("comparing with float64", math.inf)
             measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
         row = {name: value for name, value in measurement.row().items() if name not in POINT}
         for name, value in row.items():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import final
 
 from experiments.engine.executor import INTERRUPTED, Answers, Executor, Interrupts, Task, check_devices
+from experiments.terminal.telling import Tell, about, untold
 
 __all__ = ["Serial"]
 
@@ -17,14 +18,16 @@ class Serial(Executor):
     def check(self, devices: Sequence[str]) -> None:
         check_devices(devices)
 
-    def results(self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False) -> Answers:
+    def results(
+        self, tasks: Sequence[Task], interrupts: Interrupts, *, alone: bool = False, tell: Tell = untold
+    ) -> Answers:
         for task in tasks:
             if interrupts.requested:
                 return
             try:
                 # What a component prints is no result.
                 with interrupts.raising(), contextlib.redirect_stdout(sys.stderr):
-                    answer = task.function(*task.arguments)
+                    answer = task.function(*task.arguments, about(task.label, tell))
             except KeyboardInterrupt:
                 interrupts.stop()
                 yield task, INTERRUPTED

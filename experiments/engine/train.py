@@ -8,6 +8,7 @@ from estimators.interface import Unsupported
 from experiments.engine.experiment import Experiment, Measured, Skipped
 from experiments.machine.caching import cache_folder
 from experiments.sweep import Cell, Train
+from experiments.terminal.telling import Tell
 from experiments.timing.rounds import Timed
 from experiments.training.loop import timed_step, train
 
@@ -30,11 +31,13 @@ class TrainCurves(Experiment):
     def seconds_beyond(self, pilot: Measured) -> float:
         return pilot.row["statistics_seconds"] * (self.settings.steps / max(pilot.row["steps"], 1) - 1)
 
-    def statistics(self) -> Measured | Skipped:
+    def statistics(self, tell: Tell) -> Measured | Skipped:
         began, checkpoint = time.monotonic(), cache_folder() / "training" / f"{self.cell.key}.pt"
         problem, estimator, num_samples = self.components
         try:
-            trained = train(problem, estimator, num_samples, self.settings, checkpoint=checkpoint, **self.place)
+            trained = train(
+                problem, estimator, num_samples, self.settings, checkpoint=checkpoint, tell=tell, **self.place
+            )
         except Unsupported as unsupported:
             return Skipped(str(unsupported))
         figures = {

@@ -1,12 +1,14 @@
 """What is done for cells, wherever it is done: their statistics, and their timing against each other.
 
-Everything here can be sent to another process: cells and answers hold numbers and text alone.
+Everything here can be sent to another process: cells and answers hold numbers and text alone. Who works in the process
+of the command tells it how far it is.
 """
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -16,6 +18,7 @@ from experiments.engine.measure import Measure
 from experiments.engine.train import TrainCurves
 from experiments.machine.errors import reason
 from experiments.sweep import Cell
+from experiments.terminal.telling import Tell, untold
 from experiments.timing.rounds import Timed, Timing, time_gradients
 
 __all__ = ["Failure", "experiment_of", "measure_cell", "measure_with_clock", "time_cells"]
@@ -40,24 +43,28 @@ class Failure:
         return cls("out-of-memory" if _is_lack_of_memory(error) else "failed", reason(error), text)
 
 
-def measure_cell(cell: Cell) -> Measured | Skipped | Failure:
+def measure_cell(cell: Cell, tell: Tell = untold) -> Measured | Skipped | Failure:
     """The statistics of a cell."""
     torch.set_num_threads(1)
-    return _attempt(_statistics, cell)
+    return _attempt(experiment_of(cell).statistics, tell)
 
 
-def measure_with_clock(cell: Cell) -> tuple[Measured | Skipped | Failure, float]:
+def measure_with_clock(cell: Cell, tell: Tell = untold) -> tuple[Measured | Skipped | Failure, float]:
     """The statistics of a cell, and the seconds that they took."""
     began = time.monotonic()
-    return measure_cell(cell), time.monotonic() - began
+    return measure_cell(cell, tell), time.monotonic() - began
 
 
-def time_cells(cells: Sequence[Cell], rounds: int) -> list[Timing | Failure]:
+def time_cells(cells: Sequence[Cell], rounds: int, tell: Tell = untold) -> list[Timing | Failure]:
     """The timing of cells against each other; where one raises after all, each by itself."""
     torch.set_num_threads(1)
-    found = {cell: _attempt(_timed, cell) for cell in cells}
+    found = {}
+    for index, cell in enumerate(cells, start=1):
+        tell(f"warming up {index} of {len(cells)}", math.inf)
+        found[cell] = _attempt(_timed, cell)
     ready = {cell: timed for cell, timed in found.items() if isinstance(timed, Timed)}
-    timings = _attempt(time_gradients, list(ready.values()), rounds)
+    blocks = _Blocks(rounds * len(ready), tell)
+    timings = _attempt(time_gradients, list(ready.values()), rounds, 0, blocks.advance)
     if isinstance(timings, Failure):
         timings = [_attempt(_timing, timed, rounds) for timed in ready.values()]
     answers = {**found, **dict(zip(ready, timings, strict=True))}
@@ -78,8 +85,19 @@ def experiment_of(cell: Cell) -> Experiment:
     return Measure(cell) if cell.train is None else TrainCurves(cell)
 
 
-def _statistics(cell: Cell) -> Measured | Skipped:
-    return experiment_of(cell).statistics()
+@dataclass
+class _Blocks:
+    """Tells how many blocks are timed, and how long the others take."""
+
+    total: int
+    tell: Tell
+    done: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def advance(self) -> None:
+        self.done += 1
+        left = (time.monotonic() - self.began) * (self.total / self.done - 1)
+        self.tell(f"{self.done} of {self.total} blocks", left)
 
 
 def _timed(cell: Cell) -> Timed:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface import Params, Problem, constant_cost, replicated
+from estimators.interface import Params, Problem, check_ties, constant_cost, parts_met, replicated
 from estimators.noise import IID
 from estimators.registry import defined_at, message, raised_at
 from estimators.sampling import families
@@ -26,6 +26,12 @@ HINTS = {
 
 def check_problem(problem: Problem, point: Params, circumstances: str = "") -> None:
     """ValueError: parameters, distribution, cost or flags are not what the interface says, in the circumstances."""
+    with parts_met() as parts:
+        _check_problem(problem, point, circumstances)
+    check_ties(parts)
+
+
+def _check_problem(problem: Problem, point: Params, circumstances: str) -> None:
     spec = f"{problem.spec}{circumstances}"
     if not point:
         raise ValueError(f"{spec} has no parameters: initial_params must name one tensor at least")

@@ -2,24 +2,22 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
-__all__ = ["Clock", "Tell"]
+from experiments.terminal.telling import Tell, untold
 
-Tell = Callable[[int, float], object]
-"""Is told after each block how many replicates there are, and how many seconds are left; infinite: not known."""
+__all__ = ["Clock"]
 
 
 @final
 @dataclass
 class Clock:
-    """A budget in seconds, and whom to tell about it. Without both, no clock is read."""
+    """A budget in seconds, and whom to tell how many replicates there are. Without both, no clock is read."""
 
     began: float
     max_seconds: float | None
-    tell: Tell | None
+    tell: Tell = untold
     _marks: list[tuple[float, int]] = field(default_factory=list)
     """When there were how many replicates: at the first look, and after each of the last two blocks."""
 
@@ -32,13 +30,14 @@ class Clock:
 
     def told(self, replicates: int, goal: int) -> None:
         """Say how far it is to a number of replicates."""
-        if self.tell is None:
+        if self.tell is untold:
             return
         now = self._mark(replicates)
         (first, before), taken = self._marks[0], now - self.began
-        pace = (now - first) / (replicates - before) if replicates > before else math.inf
+        pace = (now - first) / (replicates - before) if replicates > before else taken / replicates
         left = (goal - replicates) * pace if goal > replicates else 0.0
-        self.tell(replicates, min(left, math.inf if self.max_seconds is None else max(self.max_seconds - taken, 0.0)))
+        within = math.inf if self.max_seconds is None else max(self.max_seconds - taken, 0.0)
+        self.tell(f"{replicates:,} replicates", min(left, within))
 
     def _mark(self, replicates: int) -> float:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from experiments.gradients.workload import Workload, flatten
 from experiments.measuring.long_run import LONGEST, measured_gradient
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.reference_files import forget, keep, key_of, read
+from experiments.terminal.telling import Tell, untold
 
 __all__ = [
     "References",
@@ -36,15 +37,15 @@ class References:
 
     known: dict[tuple[str, Objective], Reference | NoReference] = field(default_factory=dict)
 
-    def find(self, workload: Workload) -> Reference | NoReference:
+    def find(self, workload: Workload, tell: Tell = untold) -> Reference | NoReference:
         """The reference of workloads on one device, in one dtype."""
         key = workload.problem.spec, workload.objective
         if key not in self.known:
-            self.known[key] = find_reference(workload)
+            self.known[key] = find_reference(workload, tell)
         return self.known[key]
 
 
-def find_reference(workload: Workload) -> Reference | NoReference:
+def find_reference(workload: Workload, tell: Tell = untold) -> Reference | NoReference:
     """The exact gradient of the estimator's objective at the parameters, or a measured one, or why there is neither.
 
     A measured reference comes from long runs of the estimators of `Objective.measured_by` that claim to be unbiased;
@@ -56,7 +57,7 @@ def find_reference(workload: Workload) -> Reference | NoReference:
     key = key_of(workload)
     if (kept := kept_reference(workload, key)) is not None and suffices(kept, (LONGEST, math.inf)):
         return kept
-    found = measured_gradient(workload)
+    found = measured_gradient(workload, tell)
     keep_reference(workload, key, found)
     return found
 

@@ -13,6 +13,7 @@ from experiments.measuring.reference import NO_LIMITS, NoReference, Reference
 from experiments.measuring.reference_race import TOO_DEAR, Race
 from experiments.measuring.votes import Decision
 from experiments.statistics import GROUPS, Groups, squared_bias, total_variance
+from experiments.terminal.telling import Tell, untold
 
 __all__ = ["LONGEST", "growing", "measured_gradient"]
 
@@ -30,26 +31,28 @@ PRECISE = 0.001
 LONGEST = 600.0
 """Seconds of a reference where nobody gives a budget: only costs that are slow come to that."""
 
+MEASURING = "reference gradient"
 ENDED = "the budget ended before two mechanisms could agree on the reference gradient"
 
 
-def measured_gradient(workload: Workload) -> Reference | NoReference:
+def measured_gradient(workload: Workload, tell: Tell = untold) -> Reference | NoReference:
     """The gradient that several mechanisms agree on, as group means of the candidate of least variance.
 
     It takes at most 2³⁰ element-samples a candidate, and where a cost is slow ten minutes (`LONGEST`): then it is not
     as precise as it is elsewhere, and says so.
     """
-    *_, last = growing(workload, Purse(LONGEST))
+    *_, last = growing(workload, Purse(LONGEST), tell)
     return last
 
 
-def growing(workload: Workload, purse: Purse) -> Iterator[Reference | NoReference]:
+def growing(workload: Workload, purse: Purse, tell: Tell = untold) -> Iterator[Reference | NoReference]:
     """What is known of the gradient after each step, until it is precise enough or no further step is affordable.
 
     Candidates are the estimators of `Objective.measured_by` that claim to be unbiased; finite differences judge them
     where pathwise estimators are among them. Whoever raises, or is not finite, is left out. Each has 1,024 replicates
-    of 64 samples first, or where half of the purse does not allow that, 64 replicates.
+    of 64 samples first, or where half of the purse does not allow that, 64 replicates. `tell` is told of each step.
     """
+    tell(MEASURING, math.inf)
     race = _entered(workload, purse)
     if lost := next((lost for run in race.runs.values() if (lost := lost_samples(run.workload).by_cost)), ""):
         yield NoReference(f"there is no reference gradient: {lost}", NO_LIMITS)
@@ -61,6 +64,7 @@ def growing(workload: Workload, purse: Purse) -> Iterator[Reference | NoReferenc
     for replicates in goals:
         if replicates > first and not race.affords(replicates):
             break
+        tell(f"{MEASURING}, {replicates:,} replicates", race.seconds_to(replicates))
         race.grow(replicates)
         if not race.runs:
             yield NoReference(_remark("", race))
@@ -71,7 +75,7 @@ def growing(workload: Workload, purse: Purse) -> Iterator[Reference | NoReferenc
         if settled:
             break
     if decision.chosen is not None:
-        yield from _more_precise(decision, race, settled, goals[-1])
+        yield from _more_precise(decision, race, settled, goals[-1], tell)
     elif settled:
         yield replace(_found(decision, race, settled), allowed=NO_LIMITS)
 
@@ -80,10 +84,11 @@ def _entered(workload: Workload, purse: Purse) -> Race:
     """All candidates, with few samples where many are too dear; a bound of K samples is nothing without them."""
     depends = workload.objective.depends_on_samples
     race = Race(workload.num_samples if depends else NUM_SAMPLES, purse)
-    for spec in workload.objective.measured_by:
-        race.enter(workload, spec)
-    if depends or race.opens_with(GROUPS):
-        return race
+    if depends or race.may_open:
+        for spec in workload.objective.measured_by:
+            race.enter(workload, spec)
+        if depends or race.opens_with(GROUPS):
+            return race
     smaller = Race(FEW_SAMPLES, purse)
     for spec in workload.objective.measured_by:
         smaller.enter(workload, spec)
@@ -108,7 +113,9 @@ def _goals(workload: Workload, num_samples: int, first: int) -> Iterator[int]:
     yield limit
 
 
-def _more_precise(decision: Decision, race: Race, settled: bool, limit: int) -> Iterator[Reference | NoReference]:
+def _more_precise(
+    decision: Decision, race: Race, settled: bool, limit: int, tell: Tell
+) -> Iterator[Reference | NoReference]:
     """The chosen candidate goes on alone, until it is precise enough."""
     assert decision.chosen is not None
     spec = decision.chosen.spec
@@ -118,7 +125,9 @@ def _more_precise(decision: Decision, race: Race, settled: bool, limit: int) -> 
         affordable = race.affordable(spec)
         if affordable == run.replicates:
             break
-        if race.grown(spec, math.ceil(min(wanted, affordable, GROWTH * run.replicates) / GROUPS) * GROUPS):
+        replicates = math.ceil(min(wanted, affordable, GROWTH * run.replicates) / GROUPS) * GROUPS
+        tell(f"{MEASURING}, {replicates:,} replicates", race.seconds_to(replicates, spec))
+        if race.grown(spec, replicates):
             break
         yield _found(decision, race, settled)
     assert run.groups is not None

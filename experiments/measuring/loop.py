@@ -14,16 +14,18 @@ from experiments.gradients.prepare import prepare
 from experiments.gradients.validation import whole_number
 from experiments.gradients.workload import Workload
 from experiments.measuring.caught import collected_warnings
-from experiments.measuring.clock import Clock, Tell
+from experiments.measuring.clock import Clock
 from experiments.measuring.evidence import evidence_bias
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.measurement import Measurement, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import begin
+from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.stop import Stop
 from experiments.measuring.summary import diagnostics_of, summarised
 from experiments.statistics import GROUPS
+from experiments.terminal.telling import Tell, untold
 from experiments.timing.rounds import ROUNDS, Timed, time_gradients
 
 __all__ = ["estimate", "extend", "measure", "timed"]
@@ -73,24 +75,26 @@ def timed(workload: Workload, measurement: Measurement) -> Measurement:
 
 
 def estimate(
-    workload: Workload, reference: Reference | NoReference | None, stop: Stop, tell: Tell | None = None
+    workload: Workload, reference: Reference | NoReference | None, stop: Stop, tell: Tell = untold
 ) -> Measurement:
     """The statistics of a measurement, without its timing."""
     return extend(Sampling(workload, reference), stop, tell)
 
 
-def extend(sampling: Sampling, stop: Stop, tell: Tell | None = None) -> Measurement:
+def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | None = None) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now.
 
-    `tell` is told after each block how many replicates there are, and how many seconds are left.
+    `tell` is told after each block how many replicates there are. `purse` is what the test of the score may take.
     """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
+    tell("the first replicates", math.inf)
     with collected_warnings() as caught:
         stop_reason = sampling.within_memory(partial(_sample, sampling, stop, Clock(began, stop.max_seconds, tell)))
         assert sampling.groups is not None
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
+    tell("summing up", math.inf)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
-    return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling)
+    return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling, purse)
 
 
 def _sample(sampling: Sampling, stop: Stop, clock: Clock) -> StopReason:

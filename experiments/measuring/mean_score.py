@@ -5,7 +5,7 @@ It is not where the support moves with the parameters, or samples do not follow 
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -39,7 +39,20 @@ ENTRIES = 2**25
 FEWEST, MOST = 10 * GROUPS, 64 * GROUPS
 MOST_SAMPLES = 64
 
-_found: dict[tuple[type, str], float] = {}
+LONGEST = 60.0
+"""Seconds of the test where nobody says what it may take: only scores that are slow come to that."""
+MORE = 2.0
+"""The factor of seconds that make a test worth to be done again, if seconds ended it."""
+
+
+class Evidence(NamedTuple):
+    """What the test has found, and the seconds that it was allowed; infinite where it came to its end."""
+
+    p_value: float
+    seconds: float
+
+
+_found: dict[tuple[type, str], Evidence] = {}
 
 
 @final
@@ -82,20 +95,26 @@ def wrong_score(workload: Workload, purse: Purse | None = None) -> str:
 def mean_score(workload: Workload, purse: Purse | None = None) -> float:
     """The p-value of E[score] = 0 on the distribution of a workload, in its dtype, from what a purse allows.
 
-    1 where the score is refused beforehand, and 0 where it is not finite. It is found once a process.
+    1 where the score is refused beforehand, or nothing is known and the purse is empty; 0 where it is not finite. It is
+    found once a process, and again where seconds ended the test and a purse allows twice as many.
     """
+    purse = purse or Purse(LONGEST)
     key = (type(workload.problem), f"{workload.dtype} {workload.device} {fingerprint(workload)}")
-    if key not in _found:
-        _found[key] = _p_value(workload, purse or Purse())
-    return _found[key]
+    known = _found.get(key)
+    if known is None and purse.seconds_left <= 0:
+        return 1.0
+    if known is None or purse.seconds_left > MORE * known.seconds:
+        _found[key] = known = _evidence(workload, purse)
+    return known.p_value
 
 
-def _p_value(workload: Workload, purse: Purse) -> float:
+def _evidence(workload: Workload, purse: Purse) -> Evidence:
+    allowed = max(purse.seconds_left, 0.0)
     event = workload.problem.initial_distribution.event_shape.numel()
     num_samples = max(1, min(ELEMENTS // (MOST * event), MOST_SAMPLES))
     problem, score = Constant(workload.problem), ScoreFunction()
     if score.unsupported(problem, num_samples):
-        return 1.0
+        return Evidence(1.0, math.inf)
     scores = prepare(problem, score, num_samples, device=str(workload.device), dtype=workload.dtype)
     affordable = min(ELEMENTS // (num_samples * event), ENTRIES // max(scores.size, 1))
     replicates = max(FEWEST, min(affordable, MOST)) // GROUPS * GROUPS
@@ -104,9 +123,10 @@ def _p_value(workload: Workload, purse: Purse) -> float:
     doubling.reach(sampling, replicates, Purse(purse.seconds_left))
     groups = sampling.groups
     assert groups is not None
+    seconds = math.inf if sampling.replicates >= replicates else allowed
     if sampling.nonfinite:
-        return 0.0
+        return Evidence(0.0, math.inf)
     # A score that is zero for each x is one of rounding errors, beside those that are not.
     scale = math.sqrt(float(np.max(groups.variance + groups.overall_mean**2)))
     floor = 64 * torch.finfo(workload.dtype).eps * scale
-    return statistics.bias_test(groups, np.zeros(groups.mean.shape[1]), floor).p_value
+    return Evidence(statistics.bias_test(groups, np.zeros(groups.mean.shape[1]), floor).p_value, seconds)

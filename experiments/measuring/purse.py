@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
@@ -26,6 +27,8 @@ class Purse:
     began: float = field(default_factory=lambda: time.monotonic())
     stopped: float | None = None
     """When the clock was stopped."""
+    counted: Callable[[], float] = lambda: 0.0
+    """The evaluations that were made meanwhile, whoever paid for them, where somebody counts."""
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -43,8 +46,13 @@ class Purse:
 
     @property
     def evaluations_left(self) -> float:
-        own = self.evaluations - self.spent
+        own = self.evaluations - self.used
         return own if self.whole is None else min(own, self.whole.evaluations_left)
+
+    @property
+    def used(self) -> float:
+        """Evaluations that were paid, or made by those who did not say so."""
+        return max(self.spent, self.counted())
 
     @property
     def empty(self) -> bool:
@@ -66,7 +74,7 @@ class Purse:
     def part_spent(self) -> float:
         """Of what was in it, the part that is gone."""
         seconds = self.elapsed / self.seconds if self.seconds else 1.0
-        return max(seconds, self.spent / self.evaluations if self.evaluations else 1.0)
+        return max(seconds, self.used / self.evaluations if self.evaluations else 1.0)
 
     def pay(self, evaluations: float) -> None:
         self.spent += evaluations

@@ -24,7 +24,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.measuring.votes import Candidate, Decision, decide
 from experiments.statistics import GROUPS
-from experiments.timing.price import Price
+from experiments.timing.price import MOST_GRADIENTS, Price
 
 __all__ = ["TOO_DEAR", "Race"]
 
@@ -64,6 +64,10 @@ class Race:
             if why:
                 self.left_out[spec] = why
                 return
+            each = estimator.evaluations(workload.problem, self.num_samples)
+            if not self.purse.allows(0.0, (MOST_GRADIENTS + GROUPS) * each):
+                self.left_out[spec] = TOO_DEAR
+                return
             self.prices[spec] = Price.of(run)
         except Exception as error:
             self.left_out[spec] = reason(error)
@@ -74,9 +78,18 @@ class Race:
     def affords(self, replicates: int, part: float = 1.0) -> bool:
         """Whether all can reach a number of replicates with a part of what is left."""
         missing = {spec: max(replicates - run.replicates, 0) for spec, run in self._all.items()}
-        seconds = sum(self._seconds(spec, count) for spec, count in missing.items())
         evaluations = sum(self._each(spec) * count for spec, count in missing.items())
-        return self.purse.allows(seconds / part, evaluations / part)
+        return self.purse.allows(self.seconds_to(replicates) / part, evaluations / part)
+
+    def seconds_to(self, replicates: int, *specs: str) -> float:
+        """What some, or all, take to reach a number of replicates."""
+        missing = {spec: max(replicates - self._all[spec].replicates, 0) for spec in specs or self._all}
+        return sum(self._seconds(spec, count) for spec, count in missing.items())
+
+    @property
+    def may_open(self) -> bool:
+        """Whether the evaluations allow the first look of anybody: else nobody's price is worth to be known."""
+        return self.purse.allows(0.0, 2.0 * OPENING * GROUPS * self.num_samples)
 
     def opens_with(self, replicates: int) -> bool:
         """Whether half of what is left allows the first look with so many: for all, and for the judge."""

@@ -12,6 +12,7 @@ from experiments.measuring.edges import lost_samples
 from experiments.measuring.mean_score import wrong_score
 from experiments.measuring.measurement import Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
+from experiments.measuring.purse import Purse
 from experiments.measuring.rounding import rounding_shift
 from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups, Interval
@@ -43,8 +44,14 @@ def diagnostics_of(workload: Workload) -> dict[str, float]:
 
 
 def summarised(
-    sampling: Sampling, stop_reason: StopReason, diagnostics: dict[str, float], caught: list[str], seconds: float
+    sampling: Sampling,
+    stop_reason: StopReason,
+    diagnostics: dict[str, float],
+    caught: list[str],
+    seconds: float,
+    purse: Purse | None = None,
 ) -> Measurement:
+    """The figures of what was sampled in some seconds; `purse` is what the test of the score may take."""
     workload, reference, groups = sampling.workload, sampling.reference, sampling.groups
     assert groups is not None
     floor = sampling.rounding_floor
@@ -58,7 +65,7 @@ def summarised(
     test, limits = (None, {}) if against is None else _bias_test(sampling, against)
     lies = statistics.Alignment() if against is None else statistics.alignment(groups, against)
     named = workload.named
-    doubt = _doubt(sampling, test)
+    doubt = _doubt(sampling, test, purse)
     return Measurement(
         estimator=workload.estimator.spec,
         problem=workload.problem.spec,
@@ -180,14 +187,14 @@ def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
     return [texts[name].format(percent(value)) for name, value in limits.items()]
 
 
-def _doubt(sampling: Sampling, test: statistics.BiasTest | None) -> str:
+def _doubt(sampling: Sampling, test: statistics.BiasTest | None, purse: Purse | None) -> str:
     """Why no score function is right here, unless one is seen to be right; '': nothing is wrong."""
     workload, exact = sampling.workload, sampling.reference is not None and sampling.reference.kind == "exact"
     if workload.estimator.traits.mechanism != "score function":
         return ""
     if exact and (test is None or test.verdict != "biased"):
         return ""
-    return wrong_score(workload)
+    return wrong_score(workload, purse)
 
 
 def _verdict(test: statistics.BiasTest | None, doubt: str) -> statistics.Verdict | None:

@@ -9,7 +9,7 @@ from experiments.gradients.metering import NoneLeft, metered
 from experiments.machine.deadline import TimeUp, deadline
 from experiments.measuring.purse import Purse
 
-__all__ = ["OutOfBudget", "bounded"]
+__all__ = ["OutOfBudget", "bounded", "counted"]
 
 
 class OutOfBudget(Exception):
@@ -33,3 +33,14 @@ def bounded(problem: Problem, purse: Purse) -> Iterator[None]:
         finally:
             if meter is not None:
                 purse.pay(meter.evaluations)
+
+
+@contextmanager
+def counted(problem: Problem, purse: Purse) -> Iterator[None]:
+    """Count all evaluations of a problem's cost for a purse that limits them; `NoneLeft` refuses what is too many."""
+    if not math.isfinite(purse.evaluations):
+        yield
+        return
+    with metered(problem, purse.evaluations) as meter:
+        purse.counted = lambda: meter.evaluations
+        yield

@@ -7,8 +7,10 @@ from importlib import import_module
 from typing import NamedTuple
 
 from estimators.interface import Problem
+from experiments.gradients.metering import NoneLeft
 from experiments.machine.deadline import TimeUp, deadline
 from experiments.measuring.measurement import Measurement
+from experiments.ranking.bounded import counted
 from experiments.ranking.budget import Budget
 from experiments.ranking.entries import Entry
 from experiments.ranking.opening import Opening
@@ -43,8 +45,9 @@ class Contest:
     that are not told apart from the best. All of these draw equally many replicates, since ratios come from pairs:
     noise that several have met cancels.
 
-    Fits and the reference gradient, where it has to be measured, are in the budget. Nobody takes more than its share:
-    who cannot have 64 gradients with it waits for what others leave, and is left out where that is not enough.
+    Fits and the reference gradient, where it has to be measured, are in the budget; evaluations are counted, whoever
+    asks for them. Nobody takes more than its share: who cannot have 64 gradients with it waits for what others leave,
+    and is left out where that is not enough.
     """
 
     problem: Problem
@@ -64,7 +67,10 @@ class Contest:
         going = Going(self.budget.opened(), opening, progress, self.by)
         interrupted = False
         try:
-            with progress.countdown("ranking", lambda: going.purse.part_spent, going.told):
+            with (
+                counted(self.problem, going.purse),
+                progress.countdown("ranking", lambda: going.purse.part_spent, going.told),
+            ):
                 self._go(going, entries)
         except KeyboardInterrupt:
             interrupted = True
@@ -82,6 +88,6 @@ class Contest:
 
     def _go(self, going: Going, entries: Sequence[Entry]) -> None:
         """As far as the budget allows; what is left at the end may not do more than that."""
-        with suppress(TimeUp), deadline(going.purse.seconds_left):
+        with suppress(TimeUp, NoneLeft), deadline(going.purse.seconds_left):
             going.open(entries)
             going.decide()

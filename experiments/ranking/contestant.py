@@ -97,7 +97,9 @@ class Contestant:
             return
         self.sampling.compare_with(reference)
         self.against = reference
-        found = extend(self.sampling, Stop(replicates=self.sampling.replicates))
+        found = extend(
+            self.sampling, Stop(replicates=self.sampling.replicates), purse=Purse(0.0)
+        )  # it was tested before
         timing = self._first_times if self.told is None else self.told.timing
         texts = tuple(dict.fromkeys([*self.warnings, *found.warnings]))
         self.told = replace(found, timing=timing, warnings=texts)

@@ -26,10 +26,10 @@ def price_of_the_fit(standings: Sequence[Standing], by: By = "seconds") -> str:
     rival = next((standing.ranked for standing in usable if not standing.one.fitted), None)
     assert best.seconds_per_gradient is not None
     time = best.seconds_per_gradient.value
-    sentence = f"Its fit takes {seconds(best.fit_seconds)}, as long as {number(_steps(best.fit_seconds / time))} steps"
+    sentence = f"Its fit takes {seconds(best.fit_seconds)}, as long as {_in_steps(_steps(best.fit_seconds / time))}"
     if rival is not None and by == "seconds":
         steps = pays_after(best.fit_seconds, time, _ratio(rival, first))
-        after = f"pays after {number(max(steps, 1))} steps" if math.isfinite(steps) else "does not pay"
+        after = f"pays after {_in_steps(max(steps, 1))}" if math.isfinite(steps) else "does not pay"
         sentence += f", and {after} against {rival.name}, which needs none"
     return f"{sentence}; without it, `step` teaches the estimator as training goes."
 
@@ -51,3 +51,7 @@ def pays_after(fit: float, time: float, ratio: float) -> float:
 
 def _steps(count: float) -> float:
     return math.ceil(count) if math.isfinite(count) else math.inf
+
+
+def _in_steps(count: float) -> str:
+    return f"{number(count)} step{'' if count == 1 else 's'}"

@@ -1,7 +1,7 @@
 """The first look at all estimators: who takes part, and who is too dear."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from estimators.interface import EXPECTED_COST
@@ -13,12 +13,15 @@ from experiments.ranking.contestant import Contestant
 from experiments.ranking.entries import Entry
 from experiments.ranking.readiness import Readiness, amount
 from experiments.statistics import GROUPS
+from experiments.terminal.numbers import number
 from experiments.timing.price import Price
 
 __all__ = ["PRICING", "Opening"]
 
 PRICING = 0.3
 """The part of a first look that may be spent to find out what gradients cost."""
+BESIDES = GROUPS + 32
+"""Gradients of a first look with those of checks, prices and first times."""
 MARGIN = 1.2
 """What 64 gradients may take beyond their price."""
 
@@ -54,6 +57,38 @@ class Opening:
     readiness: Readiness
     competing: dict[Entry, Contestant] = field(default_factory=dict)
     waiting: dict[Entry, Candidate] = field(default_factory=dict)
+
+    def fitting(self, entries: Sequence[Entry], purse: Purse, share: float, most: float) -> list[Entry]:
+        """Those whose 64 gradients fit into a share of the evaluations; of the others it is said what it would take.
+
+        A larger share is for the first two alone. Nobody is prepared in vain: the checks evaluate the cost, too.
+        """
+        if not math.isfinite(purse.evaluations):
+            return list(entries)
+        found, evaluations = [], 0.0
+        for entry in self.in_order(entries):
+            own = BESIDES * self._evaluations(entry)
+            evaluations += own
+            if evaluations <= (share if len(found) > 1 else most) * purse.evaluations_left:
+                found.append(entry)
+                continue
+            self.readiness.left_out[entry] = (
+                f"64 gradients take {number(GROUPS * self._evaluations(entry))} evaluations of the cost, more than its "
+                f"share; {number(_rounded_up(evaluations / share))} evaluations would include it"
+            )
+        return found
+
+    def in_order(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that also measure references first, those that claim a bias last, the cheaper before the dearer."""
+
+        def place(entry: Entry) -> tuple[bool, bool, int]:
+            biased = entry.estimator.claim(self.readiness.problem, entry.num_samples) == "biased"
+            return biased, entry.spec not in EXPECTED_COST.measured_by, self._evaluations(entry)
+
+        return sorted(entries, key=place)
+
+    def _evaluations(self, entry: Entry) -> int:
+        return entry.estimator.evaluations(self.readiness.problem, entry.num_samples)
 
     def look(
         self, workloads: Mapping[Entry, Workload], purse: Purse, tell: Callable[[Entry], float] = lambda entry: 0.0
@@ -124,13 +159,12 @@ class Opening:
 def _too_dear(one: Candidate, whole: Purse, seconds: float, evaluations: float) -> str:
     """What it would take, in a sentence; the numbers are those of a budget that would have been enough."""
     takes = amount(one.price.seconds(GROUPS), one.evaluations if math.isfinite(whole.evaluations) else math.inf)
-    if math.isfinite(whole.seconds) and seconds > whole.seconds:
-        option, wanted = "seconds", seconds
-    else:
-        option, wanted = "evaluations" if math.isfinite(whole.evaluations) else "seconds", evaluations
-        wanted = wanted if option == "evaluations" else 1.5 * whole.seconds
     takes = takes.replace(" or ", " and ") if one.price.calls else amount(math.inf, one.evaluations)
-    return f"64 gradients take about {takes}, more than its share; --{option} {_rounded_up(wanted)} would include it"
+    if math.isfinite(whole.evaluations) and not (math.isfinite(whole.seconds) and seconds > whole.seconds):
+        wanted = f"{number(_rounded_up(evaluations))} evaluations"
+    else:
+        wanted = f"{number(_rounded_up(seconds if seconds > whole.seconds else 1.5 * whole.seconds))} seconds"
+    return f"64 gradients take about {takes}, more than its share; {wanted} would include it"
 
 
 def _rounded_up(value: float) -> int:

@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from estimators.interface import EXPECTED_COST, Objective
 from experiments.gradients.workload import Workload
+from experiments.machine.deadline import TimeUp, deadline
 from experiments.machine.errors import reason
 from experiments.measuring.doubling import next_block
 from experiments.measuring.growing_reference import GrowingReference
@@ -27,8 +29,8 @@ LOOK, LEARNING, TIMING = 0.35, 0.15, 0.1
 """Shares of the budget: a first look at all estimators, fits, and first times."""
 REFERENCE, OTHER_REFERENCES = 0.2, 0.05
 """The share for the gradient of the expected cost, and that for those of all other objectives."""
-SCORE = 0.03
-"""The share for the test of E[score] = 0."""
+SCORE, SCORE_AT_MOST = 0.03, 0.1
+"""The share for the test of E[score] = 0, and that at which its first 64 gradients are given up."""
 AT_FIRST = 0.5
 """The part of a reference's share that is spent before the first look."""
 MOST = 0.8
@@ -66,13 +68,16 @@ class Going:
 
     def open(self, entries: Sequence[Entry]) -> None:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
+        entries = self.opening.in_order(self.opening.fitting(entries, self.purse, LOOK, MOST))
         learners = [entry for entry in entries if entry.estimator.unlearned]
         ready = [entry for entry in entries if entry not in learners]
-        self.opening.readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
+        readiness = self.opening.readiness
+        readiness.warm_up(ready[:1], self.purse.portion(LEARNING))
         looks = self.purse.portion(LOOK)
         looks.stop()
-        for group, first, part in ((ready, 1.0, len(ready) / len(entries)), (learners, FIRST_TRY, 1.0)):
-            workloads = self.opening.readiness.prepared(group, self.purse.portion(LEARNING), first)
+        fit, of_ready = partial(readiness.fitted, first=FIRST_TRY), len(ready) / max(len(entries), 1)
+        for group, prepare, part in ((ready, readiness.prepared, of_ready), (learners, fit, 1.0)):
+            workloads = prepare(group, self.purse.portion(LEARNING))
             self._refer(workloads)
             self._test_the_score(workloads)
             looks.go_on()
@@ -140,7 +145,7 @@ class Going:
         if replicates < least + WORTH * next_block(least):
             return
         for entry, one in zip(contenders, field, strict=True):
-            self._attempt(entry, lambda one=one: one.sample(replicates, sampling))
+            self._attempt(entry, partial(one.sample, replicates, sampling))
         self._tell(contenders)
 
     def _tell(self, entries: Iterable[Entry]) -> None:
@@ -218,8 +223,8 @@ class Going:
         scores = (one for one in workloads.values() if one.estimator.traits.mechanism == "score function")
         if (one := next(scores, None)) is not None:
             self.progress.doing("testing the score of q")
-            with suppress(Exception):  # it will show where it is asked for
-                mean_score(one, self.purse.portion(SCORE))
+            with suppress(Exception, TimeUp), deadline(self.purse.portion(SCORE_AT_MOST).seconds_left):
+                mean_score(one, self.purse.portion(SCORE))  # what it raises will show where it is asked for
 
     def _improve_references(self, contenders: Sequence[Entry]) -> None:
         """Further steps, while the noise of a reference is not small against the intervals of contenders."""

@@ -1,5 +1,6 @@
 """The answer of a race: a table, advice in words, the lines of Python, and its curves as frames."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -152,6 +153,7 @@ class RaceAnswer:
             for cell, one in zip(cells, self.race.raced, strict=True)
             for step, values in zip((self.race.clock / one.step_seconds).tolist(), one.curve.tolist(), strict=True)
             for seed, value in enumerate(values)
+            if math.isfinite(value)
         ]
         return DataFrame(cells), DataFrame(rows)
 
@@ -191,6 +193,7 @@ def as_entry(one: Raced, race: Race) -> dict[str, Any]:
 
 def _cell(one: Raced, problem: str) -> Mapping[str, Any]:
     label = f"{one.estimator}, {one.num_samples} samples, rate {one.learning_rate}"
+    label += f", {one.diverged} of {one.seeds} seeds diverged" if one.diverged else ""
     return {
         "key": label,
         "status": "done",

@@ -20,6 +20,8 @@ __all__ = ["Readiness", "amount"]
 BEYOND = 2.0
 """Shares that it may take to find out a price: a price that is only guessed keeps out who would fit."""
 
+FOREMOST = 0.3
+"""The part of what is left that each may take: where all are dear, the first few are ready, and not nobody."""
 LITTLE = 0.1
 """Seconds in which nobody can be ready."""
 NO_TIME = "others that learn took the share of the budget for that"
@@ -42,15 +44,20 @@ class Readiness:
         for entry in entries:
             self._prepare(entry, purse, {})
 
-    def prepared(self, entries: Sequence[Entry], purse: Purse, first: float) -> dict[Entry, Workload]:
-        """Their workloads, fitted where they learn, of those that are ready in time.
+    def prepared(self, entries: Sequence[Entry], purse: Purse) -> dict[Entry, Workload]:
+        """Their workloads, of those that are ready in time; the first may take most of it."""
+        return self._ready(purse, _shared(entries, purse, 1.0, FOREMOST))
+
+    def fitted(self, entries: Sequence[Entry], purse: Purse, first: float) -> dict[Entry, Workload]:
+        """The same of those that learn.
 
         Each has `first` of an even share; those that take longer then share what is left.
         """
+        return self._ready(purse, _shared(entries, purse, first))
+
+    def _ready(self, purse: Purse, shares: Iterator[tuple[Entry, Purse]]) -> dict[Entry, Workload]:
         found: dict[Entry, Workload] = {}
-        slow = {
-            entry: own.limits for entry, own in _shared(entries, purse, first) if not self._prepare(entry, own, found)
-        }
+        slow = {entry: own.limits for entry, own in shares if not self._prepare(entry, own, found)}
         for entry, own in _shared(list(slow), purse, 1.0):
             if not self._prepare(entry, own, found):
                 longest = max(own.limits, slow[entry])
@@ -61,7 +68,7 @@ class Readiness:
     def priced(self, workloads: Mapping[Entry, Workload], purse: Purse) -> dict[Entry, Price]:
         """What their gradients cost, as far as a share of each allows to find out."""
         found: dict[Entry, Price] = {}
-        for entry, own in _shared(list(workloads), purse, 1.0):
+        for entry, own in _shared(list(workloads), purse, 1.0, FOREMOST):
             self.tell(f"how long {entry.spec} takes")
             try:
                 with bounded(self.problem, Purse(BEYOND * own.seconds_left)):
@@ -87,10 +94,10 @@ class Readiness:
         return True
 
 
-def _shared(entries: Sequence[Entry], purse: Purse, part: float) -> Iterator[tuple[Entry, Purse]]:
-    """Each with a part of an even share of what those before it have left."""
+def _shared(entries: Sequence[Entry], purse: Purse, part: float, least: float = 0.0) -> Iterator[tuple[Entry, Purse]]:
+    """Each with a part of an even share of what those before it have left, or `least` of that if it is more."""
     for count, entry in zip(range(len(entries), 0, -1), entries, strict=True):
-        yield entry, purse.share(part / count if count > 1 else 1.0)
+        yield entry, purse.share(max(part / count, least) if count > 1 else 1.0)
 
 
 def _price(workload: Workload, own: Purse) -> Price:

@@ -35,17 +35,6 @@ class Groups:
     mean: np.ndarray  # [G, P]
     deviations: np.ndarray  # [G, P], sums of squared deviations from the group's own mean
 
-    @np.errstate(invalid="ignore")
-    def merge(self, other: "Groups") -> "Groups":
-        """Both sets of replicates, group by group (Chan, Golub & LeVeque 1983)."""
-        count = self.count + other.count
-        shift = other.mean - self.mean
-        deviations = self.deviations + other.deviations
-        deviations += shift**2 * (self.count * other.count / count)
-        shift *= other.count / count
-        shift += self.mean
-        return Groups(count, shift, deviations)
-
     def of(self, parameters: slice) -> "Groups":
         """The groups of some parameters alone."""
         part = Groups(self.count, self.mean[:, parameters], self.deviations[:, parameters])

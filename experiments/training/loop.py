@@ -1,6 +1,7 @@
 """Training: what an estimator does to the objective of a problem, step by step, all seeds at once."""
 
 import math
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from estimators.interface import Estimator, Params, Problem
 from experiments.gradients.prepare import prepare_unlearned
 from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
 from experiments.statistics import Interval, sample_mean
+from experiments.terminal.telling import Tell, untold
 from experiments.timing.rounds import Timed
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
@@ -52,13 +54,15 @@ def train(
     settings: Train | None = None,
     *,
     checkpoint: Path | None = None,
+    tell: Tell = untold,
     **place: Any,
 ) -> Trained:
     """Optimise from the initial parameters of a problem, once for each seed. Same seed, same machine, same curves.
 
     Every `record` steps the curves get what `Problem.evaluate` says, and `gradient_variance`, the total variance of the
     estimate at that point (given the mini-batch). With a `checkpoint` a run that was killed goes on from its last
-    record, and ends as it would have. `place`: seed, device and dtype, as for `measure`.
+    record, and ends as it would have. `tell` is told after each record how many steps there are. `place`: seed, device
+    and dtype, as for `measure`.
 
     Raises `Unsupported` with the estimator's reason, or where there is no data for mini-batches; ValueError where the
     checkpoint is of another run; else as `measure`.
@@ -71,10 +75,14 @@ def train(
     else:
         curves = saved["curves"]
         run.restore(saved["state"])
+    began, first = time.monotonic(), run.step
+    tell(f"{run.step:,} of {settings.steps:,} steps", math.inf)
     while run.step < settings.steps and run.alive.any():
         for _ in range(min(settings.record, settings.steps - run.step)):
             run.advance()
         curves += run.record()
+        pace = (time.monotonic() - began) / (run.step - first)
+        tell(f"{run.step:,} of {settings.steps:,} steps", pace * (settings.steps - run.step))
         if checkpoint is not None:
             write_checkpoint(checkpoint, {"run": run.identity, "curves": curves, "state": run.state()})
     if checkpoint is not None:

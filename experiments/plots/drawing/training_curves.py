@@ -1,6 +1,6 @@
 """Whatever was recorded in training, against steps or wall-clock time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -9,12 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pandas import DataFrame
 
 from experiments.plots.drawing.curves import Curve, Selection, in_order, select
 from experiments.plots.drawing.page import page
 from experiments.plots.drawing.scales import log_scale
 from experiments.statistics import Interval
+from experiments.terminal import numbers
 
 __all__ = ["training_page"]
 
@@ -24,6 +26,9 @@ MARKS = 6
 """The number of marks on a curve."""
 SETTLED = 0.05
 """The part of a run after which its values set the limits: the first steps would squeeze all that follows."""
+MARGIN = 0.06
+FAR = 20.0
+"""The factor by which curves may end farther from the best than the better half does, on a linear axis."""
 NOTHING = "nothing to draw: no cell was trained"
 
 
@@ -83,8 +88,7 @@ def _draw(ax: Axes, curves: list[Curve], along: str) -> list[Line2D]:
     if curves[0].cells["quantity"].iloc[0] == VARIANCE:
         place = log_scale(ax, "y", *values, zero="variance 0").place
     else:
-        _limits(ax, curves)
-        place = np.asarray
+        place = _scale(ax, curves, along)
     for number, curve in enumerate(curves):
         x, (value, low, high) = curve.numbers(along), curve.interval("value")
         ax.fill_between(x, place(low), place(high), color=curve.look.colour, alpha=0.18, linewidth=0)
@@ -95,12 +99,36 @@ def _draw(ax: Axes, curves: list[Curve], along: str) -> list[Line2D]:
     return []
 
 
-def _limits(ax: Axes, curves: list[Curve]) -> None:
-    """Set the limits of the y axis to those of the values after the first steps."""
-    last = max(curve.numbers("step").max() for curve in curves)
-    late = [curve.interval("value")[:, curve.numbers("step") >= SETTLED * last] for curve in curves]
-    ends = np.concatenate([values[:, :1] if not values.size else values for values in late], axis=1)
-    ends = ends[np.isfinite(ends)]
-    if ends.size:
-        margin = 0.06 * (ends.max() - ends.min() or 1.0)
-        ax.set_ylim(ends.min() - margin, ends.max() + margin)
+def _scale(ax: Axes, curves: list[Curve], along: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Set the y axis to show how every curve ends; how its values are placed.
+
+    The limits are those of the values after the first steps of each curve. Where one ends far from the best, the axis
+    is linear near the best alone, and logarithmic in the distance from there on.
+    """
+    late = [_late(curve, along) for curve in curves]
+    late = [values for values in late if values.size]
+    if not late:
+        return np.asarray
+    low, high = min(values.min() for values in late), max(values.max() for values in late)
+    *_, near = sorted(late, key=np.max)[: max(len(late) // 2, 1)]
+    width = near.max() - low
+    if high - low > FAR * width > 0:
+        there, back = (lambda y: np.arcsinh((y - low) / width)), (lambda z: low + width * np.sinh(z))
+        ticks = low + width * np.array([0.0, *10.0 ** np.arange(np.log10((high - low) / width))])
+        ax.set_yscale("function", functions=(there, back))
+        ax.yaxis.set_major_locator(FixedLocator([float(f"{tick:.2g}") for tick in ticks]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: numbers.number(float(y))))
+        ax.yaxis.set_minor_locator(NullLocator())
+        margin = MARGIN * there(high)
+        ax.set_ylim(back(-margin), back(there(high) + margin))
+    else:
+        margin = MARGIN * (high - low or 1.0)
+        ax.set_ylim(low - margin, high + margin)
+    return np.asarray
+
+
+def _late(curve: Curve, along: str) -> np.ndarray:
+    """The finite values after the first part of a curve, or all of them."""
+    x, values = curve.numbers(along), curve.interval("value")
+    settled = values[:, x >= SETTLED * x.max()]
+    return next((found for part in (settled, values) if (found := part[np.isfinite(part)]).size), np.empty(0))
