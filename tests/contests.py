@@ -1,21 +1,28 @@
 """A contest of estimators without a clock: what they take follows from their replicates, whatever the machine does."""
 
+import re
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from measurements import Custom
 
+from estimators.interface import Problem
 from experiments.gradients.workload import Workload
 from experiments.machine import deadline
 from experiments.measuring import purse
 from experiments.measuring.mean_score import Constant
 from experiments.measuring.moments import Sampling
 from experiments.ranking import pace
+from experiments.ranking.budget import Budget
+from experiments.ranking.contest import Contest, Outcome
+from experiments.ranking.entries import Entry
+from experiments.terminal.progress import Narrator, silent
 from experiments.timing import price
 from experiments.timing.rounds import Timed, Timing
 
-__all__ = ["LATENCY", "PACE", "timeless"]
+__all__ = ["LATENCY", "PACE", "contest", "named", "timeless", "wanted"]
 
 LATENCY = 1e-4
 """Seconds of a gradient of every estimator."""
@@ -56,3 +63,20 @@ def timeless(
     patch.setattr(Sampling, "grow", grown)
     patch.setattr(pace, "time_gradients", timed)
     return clock
+
+
+def contest(
+    specs: Sequence[str], budget: Budget, progress: Narrator | None = None, problem: Problem | None = None
+) -> Outcome:
+    entries = [Entry(spec, 4) for spec in specs]
+    return Contest(problem or Custom(), "cpu", 0, budget).measure(entries, progress or silent())
+
+
+def named(reasons: dict[Entry, str]) -> dict[str, str]:
+    return {entry.spec: why for entry, why in reasons.items()}
+
+
+def wanted(why: str, of: str) -> float:
+    """What a sentence says that it would take."""
+    (found,) = re.findall(rf"([\d,]+) {of} would include it", why)
+    return float(found.replace(",", ""))

@@ -1,14 +1,11 @@
 """Contests keep to their budgets, whatever gradients, fits and the reference cost, and say what was not decided."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from contests import timeless
+from contests import contest, named, timeless, wanted
 from measurements import Custom, work
 from torch import Tensor
 
@@ -23,8 +20,6 @@ from experiments.measuring.reference import Reference
 from experiments.measuring.reference_files import folder, read
 from experiments.ranking import phases
 from experiments.ranking.budget import Budget
-from experiments.ranking.contest import Contest, Outcome
-from experiments.ranking.entries import Entry
 from experiments.statistics import relative_half_width
 from experiments.terminal.progress import Narrator, silent
 
@@ -37,23 +32,6 @@ DEAR = "finite-differences"
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
     monkeypatch.setattr(find_reference, "_uncached", {})
-
-
-def contest(
-    specs: Sequence[str], budget: Budget, progress: Narrator | None = None, problem: Problem | None = None
-) -> Outcome:
-    entries = [Entry(spec, 4) for spec in specs]
-    return Contest(problem or Custom(), "cpu", 0, budget).measure(entries, progress or silent())
-
-
-def named(reasons: dict[Entry, str]) -> dict[str, str]:
-    return {entry.spec: why for entry, why in reasons.items()}
-
-
-def wanted(why: str, of: str) -> float:
-    """What a sentence says that it would take."""
-    (found,) = re.findall(rf"([\d,]+) {of} would include it", why)
-    return float(found.replace(",", ""))
 
 
 def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
@@ -69,34 +47,6 @@ def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
     assert "more than its share" in why and "would include it" in why
     more = contest([*CHEAP, DEAR], Budget(wanted(why, "seconds")))
     assert DEAR in {one.estimator for one in more.measurements} and not more.left_out
-
-
-@dataclass(frozen=True)
-class Counted(Custom):
-    """Counts what its cost is asked for, by whomever."""
-
-    asked: ClassVar[list[int]] = []
-
-    def cost(self, x: Tensor, params: Params) -> Tensor:
-        self.asked.append(x.shape[:2].numel())
-        return super().cost(x, params)
-
-
-@pytest.mark.parametrize(("allowed", "measured"), [(200, 0), (1000, 1), (4000, 2)])
-def test_evaluations_hold_to_the_last_one_that_anybody_asks_for(allowed: int, measured: int) -> None:
-    """Checks, prices, references and fingerprints included: of a user's answers there are no more than so many."""
-    Counted.asked.clear()
-    found = contest([*CHEAP, "finite-differences", "measure-valued"], Budget(None, allowed), problem=Counted())
-    assert sum(Counted.asked) <= allowed and len(found.measurements) >= measured
-    assert len(found.measurements) + len(found.left_out) == 5 and not found.failed
-    for why in named(found.left_out).values():
-        assert re.search(r"64 gradients take (about )?[\d,]+ .*share; [\d,]+ evaluations would include it", why), why
-
-
-def test_as_many_evaluations_as_it_says_include_one() -> None:
-    few = named(contest(["score-function"], Budget(None, 200), problem=Counted()).left_out)["score-function"]
-    enough = Budget(None, int(wanted(few, "evaluations")))
-    assert contest(["score-function"], enough, problem=Counted()).measurements
 
 
 def test_where_all_are_dear_the_cheapest_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,43 +115,6 @@ def test_a_fit_that_takes_too_long_is_interrupted(own_registry: None) -> None:
     found = contest(["pathwise", "never-learns"], Budget(8.0))
     assert [one.estimator for one in found.measurements] == ["pathwise"] and not found.failed
     assert "to be ready, its share of the budget" in named(found.left_out)["never-learns"]
-
-
-@dataclass(frozen=True)
-class Counting(Custom):
-    """Counts the evaluations of its cost."""
-
-    counted: ClassVar[list[int]] = [0]
-
-    def cost(self, x: Tensor, params: Params) -> Tensor:
-        found = super().cost(x, params)
-        self.counted[0] += found.numel()
-        return found
-
-
-@pytest.mark.parametrize("evaluations", [10_000, 50_000])
-def test_a_budget_of_evaluations_holds(evaluations: int) -> None:
-    """Checks of a few evaluations aside. Nobody counts on the estimators' words alone here."""
-    Counting.counted[0] = 0
-    found = contest(
-        [*CHEAP, "score-function:control_variate=moving-average"], Budget(None, evaluations), problem=Counting()
-    )
-    assert {one.estimator for one in found.measurements} >= set(CHEAP)
-    assert evaluations / 3 < Counting.counted[0] < 1.1 * evaluations + 2000
-
-
-@dataclass(frozen=True)
-class Wide(Custom):
-    """Of 20 dimensions, each of which measure-valued estimators move."""
-
-    def initial_params(self) -> Params:
-        return {"loc": torch.ones(20, dtype=torch.float64)}
-
-
-def test_who_is_too_dear_in_evaluations_says_how_many_it_takes() -> None:
-    found = contest(["pathwise", "score-function", "measure-valued"], Budget(None, 4000), problem=Wide())
-    assert "measure-valued" not in {one.estimator for one in found.measurements}
-    assert "evaluations" in named(found.left_out)["measure-valued"]
 
 
 class Interrupting(Narrator):
