@@ -26,8 +26,6 @@ BENCHMARKING = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PIP_CONSTRAINT":
 BROWSER = ("chromium", "fonts-liberation")
 SPREAD = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
 """A group of tests, which is a file where none is named, stays in one process, with what they share."""
-COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
-"""Each worker imports all tests, and many tests start processes: none of them should compile the same files again."""
 
 
 @nox.session
@@ -50,21 +48,21 @@ def tests(session: nox.Session) -> None:
     """The test suite, without the slow studies."""
     session.install(*PIP, *PACKAGE)
     ensure_browser(session)
-    session.run("pytest", *SPREAD, *session.posargs, env=COMPILED)
+    session.run("pytest", *SPREAD, *session.posargs)
 
 
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
     """Every estimator on every problem, every kind of compiled gradient, and studies of coverage and the like."""
     session.install(*PIP, *PACKAGE)
-    session.run("pytest", *SPREAD, "-m", "slow", *session.posargs, env=COMPILED)
+    session.run("pytest", *SPREAD, "-m", "slow", *session.posargs)
 
 
 @nox.session(default=False)
 def chaos(session: nox.Session) -> None:
     """Runs that are killed at random instants, estimators that never end, and very many cells."""
     session.install(*PIP, *PACKAGE)
-    session.run("pytest", "-m", "chaos", *session.posargs, env=COMPILED)
+    session.run("pytest", "-m", "chaos", *session.posargs)
 
 
 @nox.session(default=False)

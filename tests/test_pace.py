@@ -78,11 +78,12 @@ def test_what_is_wanted_is_what_is_computed() -> None:
 def test_what_is_heard_of_a_measurement_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "LONG", 0.5)
     monkeypatch.setattr(pace, "BLOCK_SECONDS", 0.01)
-    told: list[tuple[int, float]] = []
+    heard: list[tuple[str, float]] = []
     workload, _ = simulated()
-    found = extend(Sampling(workload, None), Stop(replicates=512), lambda *what: told.append(what))
-    assert [replicates for replicates, _ in told][-1] == found.replicates == 512 and len(told) > 3
-    assert told[-1][1] == 0.0 and all(0.1 < left < 60 for _, left in told[1:-1])
+    found = extend(Sampling(workload, None), Stop(replicates=512), lambda *what: heard.append(what))
+    told = [(what, left) for what, left in heard if what != "summing up"]
+    assert told[-1] == ("512 replicates", 0.0) and found.replicates == 512 and len(told) > 3
+    assert all(0.1 < left < 60 for _, left in told[1:-1])
 
 
 @pytest.mark.parametrize("spec", ["gaussian-quadratic:dim=2", "digits-vae:hidden=2,latent=1,points=2"])

@@ -79,6 +79,7 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             one.kill()
 
 
+@pytest.mark.chaos  # on a busy machine the ranking was seen to end before anybody led
 def test_what_is_known_is_printed_and_marked(process) -> None:
     running = process()
     heard = []
