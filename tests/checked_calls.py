@@ -38,6 +38,8 @@ def _limited(made: Any, *, typechecker: Callable) -> Any:
         calls[made] += 1
         return checked(*args, **kwargs)
 
+    # The place of an error is the innermost line in a file of the user's own, and these are not the user's.
+    limited.__code__ = limited.__code__.replace(co_filename="<checked calls>")
     return limited
 
 

@@ -13,13 +13,14 @@ from experiments.gradients.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
+OF_SEVERAL_VARIABLES = ("per-variable", "stochastic-triple")
 OF_DATA_POINTS = ("per-data-point", "score-function:control_variate=neural", "score-function:control_variate=vargrad")
 """Estimators that need more of a latent-variable problem than its cost."""
 ROUNDING = 1e-9
-
-
 SPECS = [
-    spec for spec in ESTIMATORS if not isinstance(make_estimator(spec), Bound) and not spec.startswith(OF_DATA_POINTS)
+    spec
+    for spec in ESTIMATORS
+    if not isinstance(make_estimator(spec), Bound) and not spec.startswith((*OF_DATA_POINTS, *OF_SEVERAL_VARIABLES))
 ]
 
 

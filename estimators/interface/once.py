@@ -51,7 +51,9 @@ def keep(found: Any, what: tuple[Any, ...], tensors: list[Tensor]) -> None:
 
 
 def _key(what: tuple[Any, ...], tensors: list[Tensor]) -> tuple[Any, ...]:
-    return what, torch.is_grad_enabled(), *((id(one), one._version) for one in tensors)
+    """Where no tensor has a derivative, it makes no difference whether derivatives are recorded."""
+    recorded = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
+    return what, recorded, *((id(one), one._version) for one in tensors)
 
 
 def _versions(found: Any) -> list[int]:

@@ -203,9 +203,14 @@ class Problem(Component, ABC):
 
 def constant_cost(problem: Problem, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
     """The costs without a gradient. Grad mode is on: a cost may differentiate something inside."""
-    constant = {name: value.detach() for name, value in params.items()}
+    constant = {name: _constant(value) for name, value in params.items()}
     with torch.enable_grad():
-        return problem.cost(x.detach(), constant).detach()
+        return problem.cost(_constant(x), constant).detach()
+
+
+def _constant(value: Tensor) -> Tensor:
+    """Detached; the same object where it is, by which `once` knows it again."""
+    return value.detach() if value.requires_grad else value
 
 
 def mean_cost(problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Float[Tensor, " R"]:
