@@ -40,7 +40,7 @@ class Slow(Problem):
 @register_estimator("again")
 @dataclass(frozen=True)
 class Again(Estimator):
-    \"\"\"As good as pathwise, so that nothing is ever decided.\"\"\"
+    \"\"\"As good as pathwise: by evaluations nothing is ever decided, and by seconds only where the machine is busy.\"\"\"
 
     def surrogate(self, problem, params, noise):
         return problem.cost(sample(problem.distribution(params), noise), params).mean(0)
@@ -53,9 +53,9 @@ from estimators.registry.registration import tables
 from experiments.cli import main
 from experiments.ranking import phases
 
-phases.PRECISE = 0.0
+phases.PRECISE = -1.0
 tables["estimator"] = {"pathwise": components("estimator")["pathwise"]}
-sys.argv = ["gradmark", "rank", "model.py", "-n", "2", "--seconds", "600", *sys.argv[1:]]
+sys.argv = ["gradmark", "rank", "model.py", "-n", "2", "--by", "evaluations", "--seconds", "600", *sys.argv[1:]]
 main()
 """
 
@@ -79,7 +79,6 @@ def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             one.kill()
 
 
-@pytest.mark.chaos  # on a busy machine the ranking was seen to end before anybody led
 def test_what_is_known_is_printed_and_marked(process) -> None:
     running = process()
     heard = []
