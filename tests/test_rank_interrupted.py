@@ -40,7 +40,7 @@ class Slow(Problem):
 @register_estimator("again")
 @dataclass(frozen=True)
 class Again(Estimator):
-    \"\"\"As good as pathwise: by evaluations nothing is ever decided, and by seconds only where the machine is busy.\"\"\"
+    \"\"\"As good as pathwise: by evaluations nothing is decided; by seconds a busy machine may.\"\"\"
 
     def surrogate(self, problem, params, noise):
         return problem.cost(sample(problem.distribution(params), noise), params).mean(0)

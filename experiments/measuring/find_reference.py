@@ -45,19 +45,19 @@ class References:
         return self.known[key]
 
 
-def find_reference(workload: Workload, tell: Tell = untold) -> Reference | NoReference:
+def find_reference(workload: Workload, tell: Tell = untold, seconds: float = LONGEST) -> Reference | NoReference:
     """The exact gradient of the estimator's objective at the parameters, or a measured one, or why there is neither.
 
     A measured reference comes from long runs of the estimators of `Objective.measured_by` that claim to be unbiased;
-    `votes.py` says which is believed. It takes at most ten minutes (`long_run.LONGEST`), which only slow costs come to.
+    `votes.py` says which is believed. It takes at most so many seconds, which only slow costs come to.
     It is kept on disk under everything that defines it; one that a smaller budget has ended is measured anew.
     """
     if (known := known_at_once(workload)) is not None:
         return known
     key = key_of(workload)
-    if (kept := kept_reference(workload, key)) is not None and suffices(kept, (LONGEST, math.inf)):
+    if (kept := kept_reference(workload, key)) is not None and suffices(kept, (seconds, math.inf)):
         return kept
-    found = measured_gradient(workload, tell)
+    found = measured_gradient(workload, tell, seconds)
     keep_reference(workload, key, found)
     return found
 

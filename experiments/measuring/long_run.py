@@ -35,13 +35,13 @@ MEASURING = "reference gradient"
 ENDED = "the budget ended before two mechanisms could agree on the reference gradient"
 
 
-def measured_gradient(workload: Workload, tell: Tell = untold) -> Reference | NoReference:
+def measured_gradient(workload: Workload, tell: Tell = untold, seconds: float = LONGEST) -> Reference | NoReference:
     """The gradient that several mechanisms agree on, as group means of the candidate of least variance.
 
-    It takes at most 2³⁰ element-samples a candidate, and where a cost is slow ten minutes (`LONGEST`): then it is not
-    as precise as it is elsewhere, and says so.
+    It takes at most 2³⁰ element-samples a candidate, and where a cost is slow so many seconds: then it is not as
+    precise as it is elsewhere, and says so.
     """
-    *_, last = growing(workload, Purse(LONGEST), tell)
+    *_, last = growing(workload, Purse(seconds), tell)
     return last
 
 

@@ -17,6 +17,7 @@ from experiments.measuring.caught import collected_warnings
 from experiments.measuring.clock import Clock
 from experiments.measuring.evidence import evidence_bias
 from experiments.measuring.find_reference import find_reference
+from experiments.measuring.long_run import LONGEST
 from experiments.measuring.measurement import Measurement, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import begin
@@ -51,9 +52,11 @@ def measure(
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
 
     Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
-    have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Same seed,
-    same machine, same numbers (times apart), unless gradients take so long that the clock decides how many are taken at
-    a time (a simulator, a loop in NumPy): `pace.begin`.
+    have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Where the
+    reference gradient has to be measured, that takes at most `max_seconds` too.
+
+    Same seed, same machine, same numbers (times apart), unless gradients take so long that the clock decides how many
+    are taken at a time (a simulator, a loop in NumPy): `pace.begin`.
 
     Raises `Unsupported` where the estimator cannot be used on the problem, ValueError for a device that is not there,
     TypeError for specs in place of a problem and an estimator, and for numbers that are not whole.
@@ -64,7 +67,8 @@ def measure(
     max_replicates = whole_number("max_replicates", max_replicates)
     workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
-    measurement = estimate(workload, find_reference(workload), stop)
+    seconds = LONGEST if max_seconds is None else min(max_seconds, LONGEST)
+    measurement = estimate(workload, find_reference(workload, seconds=seconds), stop)
     return timed(workload, measurement)
 
 
