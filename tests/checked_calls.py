@@ -8,7 +8,7 @@ imported before `estimators`.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial, wraps
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import jaxtyping
@@ -17,7 +17,8 @@ __all__ = ["FIRST", "start_again"]
 
 FIRST = 20
 """Calls of a function that a test has checked: more than there are kinds of problem that a test goes through."""
-calls: Counter[Callable] = Counter()
+calls: Counter[CodeType] = Counter()
+"""By the code, since functions inside of functions are made anew each time, and would keep what they refer to."""
 checked_always = jaxtyping.jaxtyped
 
 
@@ -27,15 +28,18 @@ def start_again() -> None:
 
 
 def _limited(made: Any, *, typechecker: Callable) -> Any:
-    checked = checked_always(made, typechecker=typechecker)
     if not isinstance(made, FunctionType):  # a class, of which the constructor is checked
-        return checked
+        return checked_always(made, typechecker=typechecker)
+    code = made.__code__
+    if calls[code] >= FIRST:
+        return made
+    checked = checked_always(made, typechecker=typechecker)
 
     @wraps(made)
     def limited(*args: Any, **kwargs: Any) -> Any:
-        if calls[made] >= FIRST:
+        if calls[code] >= FIRST:
             return made(*args, **kwargs)
-        calls[made] += 1
+        calls[code] += 1
         return checked(*args, **kwargs)
 
     # The place of an error is the innermost line in a file of the user's own, and these are not the user's.

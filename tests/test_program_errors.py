@@ -2,6 +2,7 @@
 
 import pytest
 
+from estimators.learning import least_variance
 from estimators.noise import IID
 from estimators.registry import load_plugin, make_estimator, make_problem
 from experiments.gradients.prepare import prepare
@@ -79,7 +80,8 @@ SIMULATOR = """
 
 
 @pytest.mark.parametrize("spec", ["score-function:control_variate=optimal-baseline", "spsa", "finite-differences"])
-def test_a_simulator_in_numpy_gets_plain_tensors(own_registry, tmp_path, spec):
+def test_a_simulator_in_numpy_gets_plain_tensors(own_registry, tmp_path, monkeypatch, spec):
+    monkeypatch.setattr(least_variance, "FIT_REPLICATES", 20)
     (tmp_path / "mine.py").write_text(HEAD.format(options="mapped=False, differentiable=False, ") + SIMULATOR)
     load_plugin(tmp_path / "mine.py")
     work = prepare(make_problem("mine"), make_estimator(spec), 2)

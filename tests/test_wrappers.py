@@ -94,7 +94,7 @@ def test_a_bound_under_a_scheme_is_compared_with_the_bound(
     """Not with the gradient of the ELBO, which `linear-gaussian` knows exactly."""
     measured: list[Objective] = []
 
-    def measure(workload: Workload, tell: object) -> NoReference:
+    def measure(workload: Workload, *_: object) -> NoReference:
         measured.append(workload.objective)
         return NoReference()
 
