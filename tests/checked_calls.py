@@ -35,7 +35,6 @@ def _limited(made: Any, *, typechecker: Callable) -> Any:
         return made
     checked = checked_always(made, typechecker=typechecker)
 
-    @wraps(made)
     def limited(*args: Any, **kwargs: Any) -> Any:
         if calls[code] >= FIRST:
             return made(*args, **kwargs)
@@ -44,7 +43,7 @@ def _limited(made: Any, *, typechecker: Callable) -> Any:
 
     # The place of an error is the innermost line in a file of the user's own, and these are not the user's.
     limited.__code__ = limited.__code__.replace(co_filename="<checked calls>")
-    return limited
+    return wraps(made)(limited)
 
 
 def _jaxtyped(*, typechecker: Callable) -> Callable[[Any], Any]:
