@@ -12,7 +12,7 @@ from typing import Any
 
 from estimators.registry.faults import is_installed
 
-__all__ = ["beside", "forget", "importing_from"]
+__all__ = ["FromSource", "beside", "forget", "importing_from"]
 
 
 @contextmanager
@@ -89,16 +89,19 @@ class _Finder(MetaPathFinder):
         return spec_from_file_location(name, loader.path, loader=loader, submodule_search_locations=inside)
 
 
-class _Source(SourceFileLoader):
+class FromSource(SourceFileLoader):
+    """Loads a file from its source: one that is edited twice in a second must not be taken for the one before."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+class _Source(FromSource):
     """Loads a neighbour, which goes by its plain name as well while its plug-in is loaded."""
 
     def __init__(self, name: str, path: str, plain: str) -> None:
         super().__init__(name, path)
         self._plain = plain
-
-    def get_code(self, fullname: str) -> CodeType:
-        """From the source: a file that is edited twice in a second must not be taken for the one before."""
-        return self.source_to_code(self.get_data(self.path), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         sys.modules[self._plain] = module

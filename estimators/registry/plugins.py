@@ -28,15 +28,17 @@ def load_plugin(path: str | Path) -> None:
         raise ValueError(f"plug-in file {path} does not exist")
     load_installed()
     module_name = _module_name(file)
-    module_spec = importlib.util.spec_from_file_location(module_name, file)
-    if module_spec is None or module_spec.loader is None:
+    if file.suffix != ".py":
         raise ValueError(f"plug-in file {path} is not a Python file (its name must end in .py)")
+    loader = neighbours.FromSource(module_name, str(file))
+    module_spec = importlib.util.spec_from_file_location(module_name, file, loader=loader)
+    assert module_spec is not None
     module = importlib.util.module_from_spec(module_spec)
     neighbours.forget(module_name)
     sys.modules[module_name] = module
     try:
         with neighbours.importing_from(file.parent, module_name):
-            module_spec.loader.exec_module(module)
+            loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         neighbours.forget(module_name)
