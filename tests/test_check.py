@@ -98,7 +98,7 @@ def test_a_refuted_claim_weighs_more_than_a_failure(gradmark, tmp_path):
 def test_a_problem_without_a_gradient_needs_one_and_not_time(gradmark, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        reference, "measured_gradient", lambda work, tell: calls.append(work) or NoReference("nobody can")
+        reference, "measured_gradient", lambda work, *_: calls.append(work) or NoReference("nobody can")
     )
     file = plugin(tmp_path, estimator("sound"), estimator("sound-too"), PROBLEM)
     arguments = ["check", file, "-p", "silent", "--seconds", "0.1"]

@@ -153,7 +153,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workload]]:
     monkeypatch.setattr(reference, "read", lambda key, size: None)
     monkeypatch.setattr(reference, "keep", lambda key, workload, found: None)
 
-    def nothing(workload: Workload, tell: object) -> NoReference:
+    def nothing(workload: Workload, *_: object) -> NoReference:
         runs.append(workload)
         return NoReference("nobody can")
 
@@ -163,9 +163,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workload]]:
 
 def test_that_there_is_no_reference_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
-    monkeypatch.setattr(reference, "measured_gradient", lambda workload, tell: NoReference("nobody can"))
+    monkeypatch.setattr(reference, "measured_gradient", lambda *_: NoReference("nobody can"))
     first = find_reference(work(Square()))
-    monkeypatch.setattr(reference, "measured_gradient", lambda workload, tell: pytest.fail("it was known"))
+    monkeypatch.setattr(reference, "measured_gradient", lambda *_: pytest.fail("it was known"))
     assert first == find_reference(work(Square(), "score-function")) == NoReference("nobody can")
 
 
@@ -173,7 +173,7 @@ def test_what_was_measured_for_a_class_of_a_notebook_is_remembered(monkeypatch: 
     """For that very class: nothing else tells one version of it from the next."""
     runs: list[Workload] = []
 
-    def measure(workload: Workload, tell: object) -> Reference:
+    def measure(workload: Workload, *_: object) -> Reference:
         runs.append(workload)
         return Reference("measured", np.ones((64, 3)))
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from experiments.measuring.stop import Stop
 
 MAX_REPLICATES = 10**9
+REFERENCE = 3
+"""How many times the seconds of an estimator a reference may take, where it has to be measured: it judges many."""
 REMEDY = "give the problem an expected_cost or an exact_gradient"
 COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would have been seen", "replicates"]
 
@@ -46,7 +48,10 @@ COLUMNS = ["problem", "estimator", "claim", "conclusion", "bias/‖g‖", "would
 @dtype_option
 @seed_option
 @fresh_option
-@seconds_option(20.0, "Budget of an estimator on a problem.")
+@seconds_option(
+    20.0,
+    f"Budget of an estimator on a problem; a reference that has to be measured takes at most {REFERENCE} times that.",
+)
 @click.option("--strict", is_flag=True, help="Fail where an unbiased claim stays undetermined, too.")
 @plugin_option
 def command(
@@ -147,7 +152,7 @@ class Check:
         if "bias_within_rounding" in found.diagnostics:
             return f"rounding in {found.dtype} may explain what is missed: --dtype float64 would tell"
         if "reference_error" in found.diagnostics:
-            return f"the reference is a measured one, which is not known well enough: {REMEDY}"
+            return f"the reference is a measured one, which is not known well enough: raise --seconds, or {REMEDY}"
         if found.stop_reason == "max_seconds":
             return "more --seconds would decide"
         return "a bias, if there is one, is about 1 % of the gradient: a larger -n tells more, --seconds do not"
@@ -187,7 +192,8 @@ def _checks(
     from experiments.measuring.find_reference import References
     from experiments.measuring.loop import estimate
 
-    references = References()
+    assert stop.max_seconds is not None
+    references = References(REFERENCE * stop.max_seconds)
     for spec in estimators:
         for problem in problems:
             said = about(f"{problem.spec} · {spec}", tell)

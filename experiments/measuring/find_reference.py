@@ -35,13 +35,15 @@ _uncached: dict[tuple[type, str], Reference | NoReference] = {}
 class References:
     """The references for a command that meets a problem many times: `find_reference` is asked once a problem."""
 
+    seconds: float = LONGEST
+    """What each may take, where it has to be measured and the cost is slow."""
     known: dict[tuple[str, Objective], Reference | NoReference] = field(default_factory=dict)
 
     def find(self, workload: Workload, tell: Tell = untold) -> Reference | NoReference:
         """The reference of workloads on one device, in one dtype."""
         key = workload.problem.spec, workload.objective
         if key not in self.known:
-            self.known[key] = find_reference(workload, tell)
+            self.known[key] = find_reference(workload, tell, self.seconds)
         return self.known[key]
 
 

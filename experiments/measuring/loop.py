@@ -88,7 +88,8 @@ def estimate(
 def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | None = None) -> Measurement:
     """The statistics after more replicates, if `stop` asks for more than there are; its seconds begin now.
 
-    `tell` is told after each block how many replicates there are. `purse` is what the test of the score may take.
+    `tell` is told after each block how many replicates there are. `purse` is what the test of the score may take; by
+    default as long as the measurement.
     """
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     tell("the first replicates", math.inf)
@@ -97,6 +98,8 @@ def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | N
         assert sampling.groups is not None
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     tell("summing up", math.inf)
+    if purse is None and stop.max_seconds is not None:
+        purse = Purse(stop.max_seconds)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
     return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling, purse)
 
