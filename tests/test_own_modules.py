@@ -190,9 +190,12 @@ def test_what_is_kept_follows_the_tensors() -> None:
         assert torch.equal(asked(one)[0], 2 * one) and len(calls) == 5
         asked(other)
         with torch.no_grad():
-            asked(other)
-        assert len(calls) == 7
+            asked(other)  # without a derivative there it makes no difference
+        moved = other.clone().requires_grad_()
+        assert asked(moved)[0].requires_grad and len(calls) == 7
+        with torch.no_grad():
+            assert not asked(moved)[0].requires_grad and len(calls) == 8
         assert torch.equal(torch.func.grad(lambda x: asked(x)[0].sum())(other), 2 * torch.ones(2))
-        assert torch.equal(asked(other)[0], 2 * other) and len(calls) == 8
+        assert torch.equal(asked(other)[0], 2 * other) and len(calls) == 9
     asked(other)
-    assert len(calls) == 9
+    assert len(calls) == 10
