@@ -1,10 +1,10 @@
 """The checks of this repository.
 
 `nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
-and `nox -s chaos` kills runs, workers and clusters at random instants. `nox -s docs` builds the documentation. `nox -s
-bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and `nox -s
-bench-publish` writes the history that has been measured as a site. `nox -s peers` measures other libraries beside
-gradmark, and `nox -s gpu` gradmark on a GPU.
+`nox -s chaos` kills runs, workers and clusters at random instants, and `nox -s pyro` tries models of Pyro.
+`nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
+judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
+`nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -63,6 +63,20 @@ def chaos(session: nox.Session) -> None:
     """Runs that are killed at random instants, estimators that never end, and very many cells."""
     session.install(*PIP, *PACKAGE)
     session.run("pytest", "-m", "chaos", *session.posargs)
+
+
+@nox.session(default=False)
+def pyro(session: nox.Session) -> None:
+    """Models of Pyro as programs, against Pyro's own gradients."""
+    session.install(*PIP, "-e", ".[pyro,test]")
+    session.run(
+        "pytest",
+        *SPREAD,
+        "tests/test_pyro.py",
+        "tests/test_pyro_refusals.py",
+        "tests/test_pyro_command.py",
+        *session.posargs,
+    )
 
 
 @nox.session(default=False)

@@ -1,9 +1,12 @@
 """The negative ELBO of a model and a guide of Pyro."""
 
+import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from pyro.params.param_store import ParamStoreDict
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -61,7 +64,14 @@ class NegativeELBO(Program):
         return {name: value.clone() for name, value in self.pair.parameters.initial.items()}
 
     def run(self, params: Params, sample: Sample) -> Iterator[Early]:
-        found = self.pair.parameters.given_to(lambda: self.pair.terms(sample, self.data, self.named), params)
+        try:
+            found = self.pair.parameters.given_to(lambda: self.pair.terms(sample, self.data, self.named), params)
+        except KeyError as error:
+            if not _of_the_store(error):
+                raise
+            raise ProgramError(
+                f"model or guide reads Pyro's store of parameters: write pyro.param({error}) for {error} of the store"
+            ) from error
         costs: dict[int, Any] = {}
         for terms, sign in zip(found, (1, -1), strict=True):
             for term, variables in terms:
@@ -77,13 +87,13 @@ def negative_elbo(
     pair = Pair(model, guide)
     parameters = found_parameters(lambda: pair.terms(lambda name, q: q.sample(), data, named))
     problem = NegativeELBO(f"pyro-{_name(model)}", Pair(model, guide, parameters), data, named)
-    try:
-        assert problem.layout  # found here, so that what a program cannot have is said here
-    except KeyError as error:  # which is there, but empty
-        raise ProgramError(
-            f"model or guide reads Pyro's store of parameters: write pyro.param({error}) for {error} of the store"
-        ) from error
+    assert problem.layout  # found here, so that what a program cannot have is said here
     return problem
+
+
+def _of_the_store(error: KeyError) -> bool:
+    """Whether it is raised by Pyro's store of parameters, which is there, but empty."""
+    return traceback.extract_tb(error.__traceback__)[-1].filename == inspect.getfile(ParamStoreDict)
 
 
 def _name(model: Any) -> str:
