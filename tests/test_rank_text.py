@@ -77,6 +77,12 @@ def test_no_advice_where_the_error_of_the_first_may_be_ten_times_as_large(found)
     assert answer(still).advice == "Use best.", "an error of rounding alone"
 
 
+def test_no_advice_where_nobody_is_there_to_compare_with(found) -> None:
+    one = replace(answer(like(found, "first")), left_out={"second": "the budget ended before it was measured"})
+    assert one.advice == "No advice: only first was measured, and 1 other was not: a larger budget compares them."
+    assert one.code == "" and "second: not measured: the budget ended" in told(one)
+
+
 def test_claim_and_verdict_are_two_things(found) -> None:
     rows = {
         "honest": {"claim": "biased", "verdict": "biased"},

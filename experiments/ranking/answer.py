@@ -95,13 +95,19 @@ class Answer:
         if self.useless:
             return f"No advice: {self.useless}."
         so_far = "So far: " if self.interrupted else ""
+        if self._alone:
+            more = "1 other was" if len(self.left_out) == 1 else f"{len(self.left_out):,} others were"
+            return (
+                f"{so_far}No advice: only {self.ranking[0].name} was measured, and {more} not: "
+                "a larger budget compares them."
+            )
         said = advice(self.ranking, self.quantity, self.by)
         return f"{so_far}{said} {price_of_the_fit(self.standings, self.by)}".rstrip()
 
     @property
     def code(self) -> str:
         """How to use the best one, in lines of Python; '' where none is recommended."""
-        if self.useless or not self.ranking[0].usable or self.ranking[0].vague:
+        if self.useless or self._alone or not self.ranking[0].usable or self.ranking[0].vague:
             return ""
         first, best = self.standings[0]
         return "\n".join(recipe(first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator)))
@@ -141,6 +147,11 @@ class Answer:
             return "Errors are against the exact gradient."
         error = percent(known[0].reference_error)
         return f"Errors are against a measured gradient{f', known to {error}' if error else ''}."
+
+    @property
+    def _alone(self) -> bool:
+        """Whether the budget ended with one that nobody is compared with."""
+        return len(self.ranking) == 1 and bool(self.left_out)
 
     @property
     def _samples(self) -> str:
