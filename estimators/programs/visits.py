@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent
 from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
 
-__all__ = ["Choose", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["Choose", "Early", "Reached", "Trace", "Visit", "follow"]
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
@@ -20,6 +20,15 @@ Choose = Callable[[int, Distribution], Drawn]
 
 class Reached(Exception):
     """The run has come as far as is wanted."""
+
+
+@final
+@dataclass(frozen=True)
+class Early:
+    """A cost that depends on the first few variables alone, and is yielded later: `before` says so of it."""
+
+    cost: Any
+    variables: int
 
 
 @final
@@ -48,7 +57,7 @@ class Trace:
     costs: list[Tensor] = field(default_factory=list)
     """Scalars."""
     before: list[int] = field(default_factory=list)
-    """How many variables had been asked for when each cost was known."""
+    """How many variables had been asked for when each cost was known: it depends on no others."""
 
 
 def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
@@ -94,6 +103,9 @@ def _each(result: Any) -> Iterator[Any]:
 
 
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
+    variables = len(trace.visits)
+    if isinstance(cost, Early):
+        cost, variables = cost.cost, cost.variables
     if cost is None:
         _refuse_no_cost()
     try:
@@ -105,7 +117,7 @@ def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
         )
     trace.costs.append(paid)
-    trace.before.append(len(trace.visits))
+    trace.before.append(variables)
 
 
 def _refuse_no_cost() -> NoReturn:
