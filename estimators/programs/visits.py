@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.faults import ProgramError
 from estimators.sampling.events import event_sum
 from estimators.sampling.families import Drawn, log_prob
@@ -92,7 +93,7 @@ def follow(
             raise
         trace.visits.append(Visit(name, q, drawn, prior is not None))
         if isinstance(prior, Distribution):
-            _pay(-_log_prior(name, prior, drawn.x), trace, like)
+            _pay(-_log_prior(name, _moved_to(prior, like), drawn.x), trace, like)
         return drawn.x
 
     try:
@@ -112,6 +113,14 @@ def _each(result: Any) -> Iterator[Any]:
         if result is None:
             return
     yield result
+
+
+def _moved_to(prior: Distribution, like: Tensor) -> Distribution:
+    """A prior of plain numbers is in the default dtype of torch, and on the CPU."""
+    tensors = taken_apart(prior)
+    moved = [tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device) for tensor in tensors]
+    there = all(one is other for one, other in zip(tensors, moved, strict=True))
+    return prior if there else put_together(prior, moved, 0)
 
 
 def _log_prior(name: str, prior: Distribution, x: Tensor) -> Tensor:

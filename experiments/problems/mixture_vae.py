@@ -44,7 +44,7 @@ class MixtureVAE(LatentProgram):
 
     @classmethod
     def variants(cls) -> list[str]:
-        return [f"{cls.name}:components=2,points=1"]
+        return [f"{cls.name}:components=2,points=2"]
 
     def initial_params(self) -> Params:
         generator = torch.Generator().manual_seed(0)
