@@ -77,7 +77,8 @@ class LatentProgram(LatentVariableProblem, Program):
 
     def checked(self, layout: Layout) -> Layout:
         if self.observation.ndim not in (2, 3):
-            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {list(self.observation.shape)}")
+            shape = list(self.observation.shape)
+            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
         for variable in layout.variables:
             if not variable.latent:
                 name = variable.name
@@ -159,7 +160,5 @@ def _reached(terms: Collection[Tensor], leaves: Params) -> list[str]:
     connected = [term for term in terms if term.requires_grad]
     if not connected:
         return []
-    slopes = torch.autograd.grad(
-        torch.stack(connected).sum(), list(leaves.values()), allow_unused=True, retain_graph=True
-    )
+    slopes = torch.autograd.grad(connected, list(leaves.values()), allow_unused=True, retain_graph=True)
     return [name for name, slope in zip(leaves, slopes, strict=True) if slope is not None]

@@ -207,5 +207,6 @@ def _looked_at(run: Any, params: Params, seed: int, point: Point) -> Layout:
     one = {name: value[0] for name, value in params.items()}
     with torch.no_grad():
         trace = follow(run, one, choose, next(iter(one.values())), point)
-    named = [replace(variable, name=visit.name, latent=visit.latent) for variable, visit in zip(found, trace.visits, strict=True)]
+    both = zip(found, trace.visits, strict=True)
+    named = [replace(variable, name=visit.name, latent=visit.latent) for variable, visit in both]
     return Layout(tuple(named), tuple(trace.before))

@@ -67,9 +67,7 @@ class Trace:
     """How many variables had been asked for when each cost was known: it depends on no others."""
 
 
-def follow(
-    run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, point: tuple[Tensor, ...] = ()
-) -> Trace:
+def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, point: tuple[Tensor, ...] = ()) -> Trace:
     """Run a program with given parameters and choices, in the dtype and on the device of a tensor, on a data point.
 
     ProgramError: the program asks for a variable twice, or its cost is no scalar, or there is none.
