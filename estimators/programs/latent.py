@@ -37,7 +37,7 @@ class LatentProgram(LatentVariableProblem, Program):
     is −log p of a variable whose prior is known when it is drawn, and `run` yields or returns the rest of −log p(x, z).
     Of a program without data, which has no `observation`, there is one point, and `run` has no x.
 
-    Which parameters are those of q, and which the model's, is seen in a run; `encoder`, a tuple of names, says otherwise.
+    Which parameters are those of q, and which the model's, is seen in a run; a tuple of names `encoder` says otherwise.
     """
 
     cost_depends_on_params: ClassVar[bool] = True  # pyright: ignore
@@ -53,6 +53,9 @@ class LatentProgram(LatentVariableProblem, Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
+        if self.observation.ndim not in (2, 3):
+            shape = list(self.observation.shape)
+            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
         return (self.observation.flatten(0, -2)[0],) if self.observation.shape[-1] else ()
 
     @property
@@ -76,9 +79,6 @@ class LatentProgram(LatentVariableProblem, Program):
         return each.movedim(-1, 2).flatten(1, 2)
 
     def checked(self, layout: Layout) -> Layout:
-        if self.observation.ndim not in (2, 3):
-            shape = list(self.observation.shape)
-            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
         for variable in layout.variables:
             if not variable.latent:
                 name = variable.name
