@@ -189,11 +189,11 @@ class Counter:
             self.count += size * (trace.visits[-1].drawn is not None)
             return trace
 
-        def each(one: Callable[..., Any], params: Params, own: list[runs.Own]) -> Any:
+        def each(one: Callable[..., Any], params: Params, own: list[runs.Own], data: Tensor | None) -> Any:
             nonlocal size
             size = own[0][0].shape[:2].numel()
             try:
-                return mapped(one, params, own)
+                return mapped(one, params, own, data)
             finally:
                 size = 1
 

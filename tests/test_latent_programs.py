@@ -219,7 +219,7 @@ def test_what_is_no_latent_program_is_told(kind: type[Program], words: str) -> N
 def test_a_prior_that_is_forgotten_is_found_out() -> None:
     class Forgotten(Parts):
         def run(self, params: Any, sample: Any, x: Tensor) -> Any:
-            *_, of_data = super().run(params, sample, x)
+            *_, of_data = list(super().run(params, sample, x))
             yield of_data
 
     made = Forgotten()

@@ -66,6 +66,7 @@ class StochasticTriple(Estimator):
         return 2 * num_samples
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        assert isinstance(problem, Program)
         joint = families.noise(problem.of_all(params), num_samples, source)
         return joint, source.stream("alternative").uniform(tuple(joint.shape[:-1]))
 

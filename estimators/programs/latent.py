@@ -115,7 +115,9 @@ class LatentProgram(LatentVariableProblem, Program):
         return self.of_all(params)
 
     def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
-        return -torch.stack(self.costs(z, params)).sum(0)
+        # Of several variables log q comes from the same runs, and is asked for next.
+        costs = self.costs(z, params) if self.layout.alone else self.scored(params, z)[1]
+        return -torch.stack(costs).sum(0)
 
     def costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
         """The terms of −log p(x, z): log q is known from q."""
