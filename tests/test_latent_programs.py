@@ -106,7 +106,9 @@ def test_costs_of_another_data_point_are_refused(monkeypatch: pytest.MonkeyPatch
     own = LatentProgram.credits
 
     def of_all(self: Any, *given: Any) -> Any:
-        cost, log_q = own(self, *given)
+        found = own(self, *given)
+        assert found is not None
+        cost, log_q = found
         return cost.sum(-1, keepdim=True).expand_as(cost), log_q
 
     monkeypatch.setattr(LatentProgram, "credits", of_all)
