@@ -83,6 +83,7 @@ class DeepSBN(LatentProgram, DigitsSBN):
     """One of several layers, each drawn given the one before."""
 
     encoder: ClassVar[None] = None  # pyright: ignore
+    trained_by: ClassVar[tuple[str, int]] = ("score-function:control_variate=leave-one-out", 4)
 
     def run(self, params: Any, sample: Any, x: Tensor) -> Any:
         below, names = x, _names(self.layers)
