@@ -49,7 +49,9 @@ class Bound(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableProblem):
-            return "bounds need a latent-variable problem: log_joint(z, params) and posterior(params)"
+            return (
+                "bounds need a latent-variable problem: a LatentProgram, or log_joint(z, params) and posterior(params)"
+            )
         return differentiable_samples(problem) if self.traits.differentiates_samples else score(problem)
 
     @final
@@ -93,5 +95,5 @@ def relative_weights(log_weights: Float[Tensor, "K R N"]) -> Float[Tensor, "K R 
 
 def parted(problem: LatentVariableProblem, params: Params) -> tuple[Params, Params]:
     """The parameters with the encoder's detached, and all detached."""
-    model = {name: value.detach() if name in problem.encoder else value for name, value in params.items()}
+    model = {name: value.detach() if name in problem.encoder_names else value for name, value in params.items()}
     return model, {name: value.detach() for name, value in params.items()}

@@ -14,8 +14,7 @@ from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.programs import Program
 from estimators.programs.apart import put_together
-from estimators.programs.runs import fixed, form_of, runs
-from estimators.programs.visits import Trace
+from estimators.programs.runs import fixed, form_of
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import Drawn, unwrap
@@ -67,8 +66,9 @@ class StochasticTriple(Estimator):
         return 2 * num_samples
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        joint = families.noise(problem.distribution(params), num_samples, source)
-        return joint, source.stream("alternative").uniform(tuple(joint.shape[:2]))
+        assert isinstance(problem, Program)
+        joint = families.noise(problem.of_all(params), num_samples, source)
+        return joint, source.stream("alternative").uniform(tuple(joint.shape[:-1]))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         assert isinstance(problem, Program)
@@ -77,17 +77,17 @@ class StochasticTriple(Estimator):
         paths = [None if one else PATH for one in followed]
         run = main_run(problem, params, problem.layout.noise(joint), paths)
         each = {index: _probabilities(run, index) for index, one in enumerate(followed) if one}
-        probabilities = torch.cat([p.flatten(2) for p in each.values()], -1)
-        weights = torch.cat([_weights(run, index, p).flatten(2) for index, p in each.items()], -1)
+        probabilities = torch.cat([p.flatten(-2) for p in each.values()], -1)
+        weights = torch.cat([_weights(run, index, p).flatten(-2) for index, p in each.items()], -1)
         chosen, chance = _chosen(weights, u)
-        marks = chosen.split([p[0, 0].numel() for p in each.values()], -1)
+        marks = chosen.split([p.shape[-2:].numel() for p in each.values()], -1)
         alternatives = {
             index: _moved(run, index, mark, p) for (index, p), mark in zip(each.items(), marks, strict=True)
         }
-        rise = _total(run, alternatives) - run.total.detach()
+        rise = _total(run, alternatives) - run.each.detach()
         slope = torch.where(chance > 0, rise / chance, 0.0)
         moved = (chosen * (probabilities - probabilities.detach())).sum(-1)
-        return (run.total + slope * moved).mean(0)
+        return problem.of_samples(run.each + slope * moved).mean(0)
 
 
 def _followed(program: Program) -> list[bool]:
@@ -100,21 +100,21 @@ def _marked(run: MainRun, index: int) -> Marked:
     return states
 
 
-def _probabilities(run: MainRun, index: int) -> Float[Tensor, "S R D K"]:
+def _probabilities(run: MainRun, index: int) -> Float[Tensor, "*B D K"]:
     """Those of all states of each of the D variables that a value consists of."""
-    tensors = [tensor.flatten(0, 1) for tensor in run.tensors[index]]
+    tensors = [tensor.flatten(0, run.each.ndim - 1) for tensor in run.tensors[index]]
     found = _marked(run, index).probabilities(unwrap(put_together(run.program.layout.variables[index].q, tensors)))
-    return found.reshape(*run.total.shape, -1, found.shape[-1])
+    return found.reshape(*run.each.shape, -1, found.shape[-1])
 
 
-def _weights(run: MainRun, index: int, probabilities: Tensor) -> Float[Tensor, "S R D K"]:
+def _weights(run: MainRun, index: int, probabilities: Tensor) -> Float[Tensor, "*B D K"]:
     """Those of the alternatives; 0 for the state that the run has."""
     marks = _marked(run, index).marks(run.values[index][0]).reshape(probabilities.shape)
     p = probabilities.detach()
     return (1 - marks) * p * (1 - p)
 
 
-def _chosen(weights: Float[Tensor, "S R A"], u: Float[Tensor, "S R"]) -> tuple[Tensor, Tensor]:
+def _chosen(weights: Float[Tensor, "*B A"], u: Float[Tensor, "*B"]) -> tuple[Tensor, Tensor]:
     """1 at the alternative that is chosen, and its chance; a chance of 0 where there is none."""
     levels = weights.cumsum(-1)
     total = levels[..., -1]
@@ -129,7 +129,7 @@ def _moved(run: MainRun, index: int, mark: Tensor, probabilities: Tensor) -> tup
     inner: Any = unwrap(run.program.layout.variables[index].q)
     goes_to = mark.reshape(probabilities.shape)
     marks = torch.where(goes_to.sum(-1, keepdim=True) > 0, goes_to, states.marks(x).reshape(probabilities.shape))
-    value = states.samples(inner, marks.argmax(-1).reshape(*x.shape[:2], *inner.batch_shape))
+    value = states.samples(inner, marks.argmax(-1).reshape(*run.each.shape, *inner.batch_shape))
     return mark.sum(-1) > 0, value.to(x.dtype)
 
 
@@ -138,13 +138,9 @@ def _replaced(q: Distribution, noise: Tensor, moves: Tensor, value: Tensor) -> D
     return Drawn((torch.where(moves, value, fixed(q, noise).x),))
 
 
-def _total(run: MainRun, alternatives: dict[int, tuple[Tensor, Tensor]]) -> Float[Tensor, "S R"]:
+def _total(run: MainRun, alternatives: dict[int, tuple[Tensor, Tensor]]) -> Float[Tensor, "*B"]:
     """The costs of runs with one value replaced and the noise in common."""
     choices = [_replaced if index in alternatives else fixed for index in range(len(run.noise))]
     own = [(*noise, *alternatives.get(index, ())) for index, noise in enumerate(run.noise)]
     at = {name: value.detach() for name, value in run.params.items()}
-    return torch.stack(runs(run.program.run, at, choices, own, _costs, run.program.mapped)).sum(0)
-
-
-def _costs(trace: Trace) -> tuple[Tensor, ...]:
-    return tuple(trace.costs)
+    return torch.stack(run.program.runs(at, choices, own, run.program.layout.paid)).sum(0)

@@ -17,8 +17,11 @@ NUMBERS = 2**24
 """The most numbers that all of them may hold together."""
 
 
-def all_paths(layout: Layout) -> list[Tensor] | None:
-    """The values of each variable on all K paths, each `[K, *E]`; None: there are too many, or infinitely many."""
+def all_paths(layout: Layout, points: int = 1) -> list[Tensor] | None:
+    """The values of each variable on all K paths, each `[K, *E]`; None: there are too many, or infinitely many.
+
+    So many numbers are held for each number on a path.
+    """
     bases: list[int] = []
     for variable in layout.variables:
         states = states_of(variable.q)
@@ -26,7 +29,7 @@ def all_paths(layout: Layout) -> list[Tensor] | None:
             return None
         bases += [states.classes(unwrap(variable.q))] * _elements(variable)
     paths = math.prod(bases)
-    if paths > ENUMERATED or paths * layout.size > NUMBERS:
+    if paths > ENUMERATED or paths * layout.size * points > NUMBERS:
         return None
     digits, left = [], torch.arange(paths)
     for base in bases:

@@ -9,10 +9,15 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.faults import ProgramError
-from estimators.sampling.families import Drawn
+from estimators.sampling.events import event_sum
+from estimators.sampling.families import Drawn, log_prob
 
-__all__ = ["Choose", "Early", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["LATER", "Choose", "Early", "Reached", "Trace", "Visit", "follow"]
+
+LATER = "later"
+"""In place of a prior: minus its logarithm is yielded later."""
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
@@ -41,11 +46,13 @@ class Visit:
     """Its distribution given the variables before it: no batch, and the event that its value has."""
     drawn: Drawn | None
     """Its value; None: the run ended here."""
+    latent: bool = False
+    """It has a prior, so that log q is among the costs."""
 
     def log_density(self) -> Tensor:
-        """log q of the value, with its derivative at the fixed value, but for terms without parameters."""
+        """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
         assert self.drawn is not None
-        return self.drawn.log_prob(self.q)
+        return self.drawn.log_density(self.q) if self.latent else self.drawn.log_prob(self.q)
 
 
 @final
@@ -60,31 +67,35 @@ class Trace:
     """How many variables had been asked for when each cost was known: it depends on no others."""
 
 
-def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
-    """Run a program with given parameters and choices, in the dtype and on the device of a tensor.
+def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, point: tuple[Tensor, ...] = ()) -> Trace:
+    """Run a program with given parameters and choices, in the dtype and on the device of a tensor, on a data point.
 
     ProgramError: the program asks for a variable twice, or its cost is no scalar, or there is none.
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None) -> Any:
+    def sample(name: Any, q: Any = None, prior: Any = None) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
             raise ProgramError(f'sample("{name}", …) needs a torch distribution, not {type(q).__name__}')
+        if not (prior is None or prior == LATER or isinstance(prior, Distribution)):
+            raise ProgramError(f'the prior of "{name}" is a torch distribution, or "{LATER}", not {prior!r}')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:
             drawn = choose(len(trace.visits), q)
         except Reached:
             trace.visits.append(Visit(name, q, None))
             raise
-        trace.visits.append(Visit(name, q, drawn))
+        trace.visits.append(Visit(name, q, drawn, prior is not None))
+        if isinstance(prior, Distribution):
+            _pay(-_log_prior(name, _moved_to(prior, like), drawn.x), trace, like)
         return drawn.x
 
     try:
-        for cost in _each(run(params, sample)):
+        for cost in _each(run(params, sample, *point)):
             _pay(cost, trace, like)
     except Reached:
         return trace
@@ -100,6 +111,22 @@ def _each(result: Any) -> Iterator[Any]:
         if result is None:
             return
     yield result
+
+
+def _moved_to(prior: Distribution, like: Tensor) -> Distribution:
+    """A prior of plain numbers is in the default dtype of torch, and on the CPU."""
+    tensors = taken_apart(prior)
+    moved = [tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device) for tensor in tensors]
+    there = all(one is other for one, other in zip(tensors, moved, strict=True))
+    return prior if there else put_together(prior, moved, 0)
+
+
+def _log_prior(name: str, prior: Distribution, x: Tensor) -> Tensor:
+    each = log_prob(prior, x)
+    if each.shape != x.shape[: x.ndim - len(prior.event_shape)]:
+        there, here = list(prior.batch_shape + prior.event_shape), list(x.shape)
+        raise ProgramError(f'the prior of "{name}" is one of values {there}, and its value is {here}')
+    return event_sum(each, 0)
 
 
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
