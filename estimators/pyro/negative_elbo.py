@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -43,6 +43,7 @@ class Pair:
 class NegativeELBO(Program):
     """log q(z) − log p(x, z), where z is drawn by the guide."""
 
+    made_by: ClassVar[str] = "from_pyro(model, guide, …) of yours"
     title: str = field(init=False)
     pair: Pair = field(init=False, repr=False)
     data: tuple[Any, ...] = field(init=False, repr=False)
