@@ -105,7 +105,9 @@ class Answer:
         if self.useless or not self.ranking[0].usable or self.ranking[0].vague:
             return ""
         first, best = self.standings[0]
-        return "\n".join(recipe(self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator)))
+        return "\n".join(
+            recipe(self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator))
+        )
 
     @property
     def remarks(self) -> list[str]:
