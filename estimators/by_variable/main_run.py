@@ -62,7 +62,8 @@ class MainRun:
         log_q = torch.stack([self.densities[index] for index in indices], 1)
         x, q = self.program.layout.joined_values(self.values, self.total)[0], self.program.distribution(self.params)
         drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.params)
-        return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, log_q - log_q.detach())
+        score, variables = log_q - log_q.detach(), tuple(indices)
+        return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, score, variables)
 
     def conditional(self, index: int) -> tuple[Conditional, Params]:
         """A variable given those before it, in each of the S·R runs, and the parameters of its distribution there."""

@@ -1,6 +1,6 @@
 """An estimator for each variable of a program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import final
@@ -14,7 +14,7 @@ from estimators.by_variable.conditional import conditional_at_start
 from estimators.by_variable.main_run import MainRun, by_path, by_score, main_run
 from estimators.by_variable.parts import PARTS, idle
 from estimators.control_variates.leave_one_out import LeaveOneOut
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, ScoredSamples, Traits
+from estimators.interface import Claim, ControlVariate, Estimator, Noise, Params, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import passes_derivatives
 from estimators.learning.fresh_samples import FIT_SAMPLES
 from estimators.noise import NoiseSource
@@ -28,6 +28,8 @@ from estimators.sampling import families
 from estimators.score_function import ScoreFunction
 
 __all__ = ["PerVariable"]
+
+Learn = Callable[[ControlVariate, ScoredSamples], ControlVariate]
 
 
 @final
@@ -163,16 +165,20 @@ class PerVariable(Estimator):
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "PerVariable":
         if not self.learns:
             return self
-        return self.update(problem, params, self.draw(problem, params, FIT_SAMPLES, source))
+        noise = self.draw(problem, params, FIT_SAMPLES, source)
+        return self._by_learning(problem, params, noise, lambda variate, samples: variate.taught(samples))
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "PerVariable":
         if not self.learns:
             return self
+        return self._by_learning(problem, params, noise, lambda variate, samples: variate.update(samples))
+
+    def _by_learning(self, problem: Problem, params: Params, noise: Noise, learn: Learn) -> "PerVariable":
         assert isinstance(problem, Program)
         with torch.no_grad():
             run = self._run(problem, params, noise[0])
             learned = {
-                id(estimator): replace(estimator, control_variate=estimator.control_variate.update(part))
+                id(estimator): replace(estimator, control_variate=learn(estimator.control_variate, part))
                 for estimator, part in self._scored(problem, run)
             }
         return self._with(learned)

@@ -50,12 +50,13 @@ class Program(Problem):
     """`run` is mapped over samples and replicates by `torch.func.vmap`; if not, it is called for one at a time."""
 
     @abstractmethod
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
+    def run(self, params: Any, sample: Callable[..., Any]) -> Any:
         """One run, with one set of parameters and without axes of samples or replicates.
 
         `sample(name, q)` is the value of a variable of a torch distribution; dimensions of its batch are taken for
-        dimensions of the event. Returns the cost, one number; or yields costs, each as soon as it is known: what is
-        yielded before a variable is asked for does not depend on it.
+        dimensions of the event. `sample(name, q, state=s)` says besides what a baseline may know before it. Returns the
+        cost, one number; or yields costs, each as soon as it is known: what is yielded before a variable is asked for
+        does not depend on it.
         """
 
     @property
@@ -179,8 +180,20 @@ class Program(Problem):
         credit = torch.einsum(
             "vc,csr->svr", torch.tensor(after, dtype=detached.dtype, device=detached.device), detached
         )
-        log_q = torch.stack(densities, 1)
-        return dataclasses.replace(samples, cost=credit, score=log_q - log_q.detach())
+        log_q, variables = torch.stack(densities, 1), tuple(range(len(densities)))
+        return dataclasses.replace(samples, cost=credit, score=log_q - log_q.detach(), variables=variables)
+
+    @final
+    def states(self, params: Params, x: Tensor) -> tuple[Tensor, ...]:
+        """What the program says of its state before each variable, at joint values: `[S, R, F]`, detached."""
+        at = {name: value.detach() for name, value in params.items()}
+
+        def collect(trace: Trace) -> tuple[Tensor, ...]:
+            return tuple(visit.features(x.new_zeros(())) for visit in trace.visits)
+
+        with torch.no_grad():
+            own = self.layout.values(x)
+            return self._runs(at, [given] * len(own), own, collect)
 
     def support(self, params: Params) -> Tensor | None:
         """All paths of a program whose variables are discrete, where there are few enough."""

@@ -42,6 +42,8 @@ class Variable:
     dimensions: int
     """Uniforms that its noise is made of, where it comes from a structured source."""
     dtype: torch.dtype
+    state_size: int = 0
+    """Numbers that the state before it consists of, where the program says what that is."""
 
     @property
     def kind(self) -> str:
@@ -134,6 +136,8 @@ def _found(run: Any, params: Params, differentiable: bool) -> Layout:
     for one, other in zip(first.variables, second.variables, strict=True):
         if (one.shapes, type(one.q)) != (other.shapes, type(other.q)):
             raise ProgramError(f'the variable "{one.name}" has another shape or distribution in another run')
+        if one.state_size != other.state_size:
+            raise ProgramError(f'the state before "{one.name}" has another shape in another run')
     if first.before != second.before:
         raise ProgramError(OTHER_COSTS)
     if not first.variables:
@@ -177,7 +181,9 @@ def _looked_at(run: Any, params: Params, seed: int) -> Layout:
         return drawn
 
     one = {name: value[0] for name, value in params.items()}
+    some = next(iter(one.values()))
     with torch.no_grad():
-        trace = follow(run, one, choose, next(iter(one.values())))
-    named = [replace(variable, name=visit.name) for variable, visit in zip(found, trace.visits, strict=True)]
+        trace = follow(run, one, choose, some)
+    each = zip(found, trace.visits, strict=True)
+    named = [replace(one, name=visit.name, state_size=visit.features(some).numel()) for one, visit in each]
     return Layout(tuple(named), tuple(trace.before))

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
+from torch.utils._pytree import tree_leaves
 
 from estimators.programs.faults import ProgramError
 from estimators.sampling.families import Drawn
@@ -32,11 +33,18 @@ class Visit:
     """Its distribution given the variables before it: no batch, and the event that its value has."""
     drawn: Drawn | None
     """Its value; None: the run ended here."""
+    state: Any = ()
+    """What the program says of its state before the variable: tensors and numbers."""
 
     def log_density(self) -> Tensor:
         """log q of the value, with its derivative at the fixed value, but for terms without parameters."""
         assert self.drawn is not None
         return self.drawn.log_prob(self.q)
+
+    def features(self, like: Tensor) -> Tensor:
+        """The numbers that the state consists of, detached; none where the program says nothing of it."""
+        parts = [torch.as_tensor(part).detach().to(like).reshape(-1) for part in tree_leaves(self.state)]
+        return torch.cat([like.new_zeros(0), *parts])
 
 
 @final
@@ -58,20 +66,22 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None) -> Any:
+    def sample(name: Any, q: Any = None, *, state: Any = ()) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
             raise ProgramError(f'sample("{name}", …) needs a torch distribution, not {type(q).__name__}')
+        if (wrong := _no_number(state)) is not None:
+            raise ProgramError(f'the state before "{name}" is made of tensors and numbers, not of a {wrong}')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:
             drawn = choose(len(trace.visits), q)
         except Reached:
-            trace.visits.append(Visit(name, q, None))
+            trace.visits.append(Visit(name, q, None, state))
             raise
-        trace.visits.append(Visit(name, q, drawn))
+        trace.visits.append(Visit(name, q, drawn, state))
         return drawn.x
 
     try:
@@ -82,6 +92,13 @@ def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Te
     if not trace.costs:
         _refuse_no_cost()
     return trace
+
+
+def _no_number(state: Any) -> str | None:
+    """The type of what is neither a tensor nor a number in a state."""
+    return next(
+        (type(part).__name__ for part in tree_leaves(state) if not isinstance(part, Tensor | int | float)), None
+    )
 
 
 def _each(result: Any) -> Iterator[Any]:
