@@ -41,7 +41,8 @@ def _one_gradient(case: Case) -> Callable[[], Tensor]:
         x = Reparameterization("x")(Normal(mean, at["out_log_scale"].exp()))
         storch.add_cost(_of(lambda z: (z - 1) ** 2 / 2, z), "of z")
         storch.add_cost(_of(lambda first: ((first - 0.4) ** 2).sum(-1), first), "of first")
-        storch.add_cost(_of(lambda second, x, z: (1 + second.mean(-1)) * (x - z) ** 2, second, x, z), "end")
+        share = _of(lambda second: second.mean(-1), second)
+        storch.add_cost(_of(lambda share, x, z: (1 + share) * (x - z) ** 2, share, x, z), "end")
 
     def one() -> Tensor:
         storch.reset()
