@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from estimators import IID, Estimator, Params, Problem, Program, Unsupported, make_estimator, make_problem, replicated
 from estimators.control_variates.critic import Critic
 from estimators.interface import ScoredSamples
+from estimators.programs.states import states
 from estimators.score_function import ScoreFunction
 
 SPEC = "score-function:control_variate=critic"
@@ -107,7 +108,7 @@ def test_states_are_those_before_each_variable() -> None:
     made = make_problem(GRID).to("cpu", torch.float64)
     params = replicated(made.initial_params(), 2)
     samples = scored(made, params, 3)
-    found = made.states(params, samples.x)
+    found = states(made, params, samples.x)
     assert [state.shape[-1] for state in found] == [4, 0, 4, 0, 4, 0]
     for s in range(3):
         for r in range(2):
@@ -139,9 +140,9 @@ def test_updates_are_steps_of_torchs_adam() -> None:
     found = Critic(hidden=3, rate=0.02)
     for step in range(3):
         samples = scored(made, params, 5, step)
-        found, states = found.update(samples), made.states(params, samples.x)
+        found, before = found.update(samples), states(made, params, samples.x)
         rows = [
-            torch.stack([torch.stack([guess(v, r, state) for state in states[v][:, r]]) for v in range(6)], 1)
+            torch.stack([torch.stack([guess(v, r, state) for state in before[v][:, r]]) for v in range(6)], 1)
             for r in range(2)
         ]
         missed = (samples.cost - torch.stack(rows, -1)) / scales["spread"]

@@ -16,7 +16,7 @@ from experiments.machine.caching import cache_folder
 from experiments.problems import digits_vae
 from experiments.problems import trained_start as trained
 from experiments.problems.digits import EVALUATION_SAMPLES, PIXELS, Digits
-from experiments.problems.digits_sbn import TwoLayers
+from experiments.problems.digits_sbn import DeepSBN
 
 VAE, SBN, STACK = (
     "digits-vae:hidden=3,latent=2,points=3",
@@ -123,29 +123,18 @@ def test_evaluation_is_the_expected_cost_of_an_image(spec: str) -> None:
         assert ((found[name] - exact / len(images)).abs() < 5 * error).all()
 
 
-def test_samples_of_two_layers_have_the_probabilities_of_their_density() -> None:
-    problem = made("digits-sbn:latent=2,layers=2,points=1")
-    q = problem.posterior(start(problem))
-    assert isinstance(q, TwoLayers)
-    states = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)), dtype=torch.float64)
-    probabilities = q.log_prob(states[:, None, None]).exp().flatten()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        x = q.sample((20_000,))
-    assert x.shape == (20_000, 1, 1, 4) and q.sample().shape == (1, 1, 4)
-    seen = (x.squeeze(1) == states).all(-1).double().mean(0)
-    assert ((seen - probabilities).abs() <= 5 * (probabilities * (1 - probabilities) / 20_000).sqrt()).all()
-
-
-def test_two_layers_take_only_estimators_that_know_the_density_alone() -> None:
+def test_two_layers_are_a_program_whose_variables_depend_on_each_other() -> None:
     problem = made(STACK)
+    assert isinstance(problem, DeepSBN) and problem.layout.names == ["h", "h2"]
     supported = {
         name for name, cls in components("estimator").items() if not make_estimator(name).unsupported(problem, 4)
     }
-    assert supported >= {"score-function", "vimco", "ovis", "reweighted-wake-sleep", "exact"}
+    assert supported >= {"score-function", "vimco", "ovis", "reweighted-wake-sleep", "exact", "per-data-point"}
     refused = {"pathwise", "iwae", "dreg", "disarm", "arms", "gumbel-softmax", "rebar", "unordered-set"}
     assert not supported & refused
-    with pytest.raises(Unsupported, match="TwoLayers"):
+    for one in ("disarm", "arms", "rao-blackwellized"):
+        make_estimator(f"per-variable:discrete={one}").require_support(problem, 4)
+    with pytest.raises(Unsupported, match="Joint"):
         make_estimator("disarm").require_support(problem, 4)
 
 
@@ -217,7 +206,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch: pytes
         ("digits-vae:steps=-1", "steps must be at least 0"),
         ("digits-vae:hidden=0", "hidden must be at least 1"),
         ("digits-sbn:latent=0", "latent must be at least 1"),
-        ("digits-sbn:layers=3", "layers must be 1 or 2"),
+        ("digits-sbn:layers=0", "layers must be at least 1"),
     ],
 )
 def test_options_that_make_no_model_are_refused(spec: str, said: str) -> None:
@@ -233,4 +222,4 @@ def test_a_model_is_a_latent_variable_problem_with_its_encoder_named() -> None:
         (density,) = problem.log_q(problem.distribution(params).sample((1,)), params).sum((1, 2))
         slopes = torch.autograd.grad(density, list(params.values()), allow_unused=True)
         used = {name for name, slope in zip(params, slopes, strict=True) if slope is not None}
-        assert used == set(problem.encoder) & set(params)
+        assert used == set(problem.encoder_names)

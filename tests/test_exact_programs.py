@@ -92,7 +92,7 @@ def test_the_bound_of_the_state_space_is_the_evidence_at_the_posterior() -> None
     decay, steps = 0.7, np.arange(5)
     transition = np.tril(decay ** np.abs(steps[:, None] - steps))
     prior = transition @ transition.T
-    y = made.observation.numpy()
+    y = made.series.numpy()
     gain = prior @ np.linalg.inv(prior + np.eye(5))
     mean, covariance = gain @ y, prior - gain @ prior
     weight, bias, variance = np.zeros(5), mean.copy(), covariance.diagonal().copy()

@@ -106,7 +106,7 @@ def test_replicates_have_batches_of_their_own(spec: str, base: str) -> None:
 def test_two_layers_take_the_score_function() -> None:
     made = latent("digits-sbn:latent=1,layers=2,points=2")
     assert wrapped(LOO).unsupported(made, 4) is None
-    assert "Flattened" in (wrapped("disarm").unsupported(made, 4) or "")
+    assert "Joint" in (wrapped("disarm").unsupported(made, 4) or "")
 
 
 @pytest.mark.parametrize("spec", [pytest.param(SBN.format(8), marks=pytest.mark.slow), GAUSSIAN.format(8)])

@@ -18,7 +18,7 @@ SPECS = [
     "eight-schools:schools=2",
     "state-space:steps=2",
     "state-space:q=factorised,steps=2",
-    "mixture-vae:components=2,points=1",
+    "mixture-vae:components=2,points=2",
     "simulator:customers=2",
 ]
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"

@@ -93,5 +93,5 @@ def relative_weights(log_weights: Float[Tensor, "K R N"]) -> Float[Tensor, "K R 
 
 def parted(problem: LatentVariableProblem, params: Params) -> tuple[Params, Params]:
     """The parameters with the encoder's detached, and all detached."""
-    model = {name: value.detach() if name in problem.encoder else value for name, value in params.items()}
+    model = {name: value.detach() if name in problem.encoder_names else value for name, value in params.items()}
     return model, {name: value.detach() for name, value in params.items()}

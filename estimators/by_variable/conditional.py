@@ -46,6 +46,8 @@ class Conditional(Problem):
     """The values before it, each `[B, *]`, detached."""
     after: tuple[Own, ...]
     """The noise of the variables after it, each `[B, *]`."""
+    data: Tensor | None = None
+    """The data point of each run, `[B, X]`."""
 
     @property
     def differentiable(self) -> bool:  # pyright: ignore
@@ -73,20 +75,27 @@ class Conditional(Problem):
             return tree_map(lambda tensor: at_points(tensor).expand(len(x), -1, *tensor.shape[1:]), own)
 
         own = [*for_samples(self.before), (x,), *for_samples(self.after)]
-        at = {name: at_points(value) for name, value in self.at.items()}
-        costs = runs(self.program.run, at, choices, own, self._after_it, self.program.mapped)
-        return torch.stack(costs).sum(0)
+        at, run = {name: at_points(value) for name, value in self.at.items()}, self.program.run
+        if self.data is None:
+            costs = runs(run, at, choices, own, self._after_it, self.program.mapped)
+            return torch.stack(costs).sum(0)
+        one_each = tree_map(lambda tensor: tensor.unsqueeze(2), own)
+        data = at_points(self.data).unsqueeze(1)
+        costs = runs(run, at, choices, one_each, self._after_it, self.program.mapped, data)
+        return torch.stack(costs).sum(0).squeeze(2)
 
     def _after_it(self, trace: Trace) -> tuple[Tensor, ...]:
-        paid = zip(trace.costs, trace.before, strict=True)
+        layout = self.program.layout
+        paid = zip(layout.paid(trace), layout.known_after, strict=True)
         return tuple(cost for cost, before in paid if before > self.index)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "Conditional":
         def moved(tensor: Tensor) -> Tensor:
             return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
 
-        placed = tree_map(moved, (self.at, self.before, self.after))
-        other = replace(self, program=self.program.to(device, dtype), at=placed[0], before=placed[1], after=placed[2])
+        at, before, after = tree_map(moved, (self.at, self.before, self.after))
+        data = None if self.data is None else moved(self.data)
+        other = replace(self, program=self.program.to(device, dtype), at=at, before=before, after=after, data=data)
         object.__setattr__(other, "measured_in", dtype)
         return other
 
@@ -99,12 +108,15 @@ def conditional_at_start(program: Program, index: int) -> Conditional:
 
 
 def _conditional_at_start(program: Program, index: int) -> Conditional:
-    moved, params = program.to("cpu", torch.float64), start(program)
-    q, layout = moved.distribution(params), moved.layout
+    moved, params = program.on_least_data.to("cpu", torch.float64), start(program)
+    q, layout = moved.of_all(params), moved.layout
     joint = families.noise(q, 1, IID(0, dtype=torch.float64))
     with torch.no_grad():
         values, noise = layout.values(*moved.drawn(params, joint)), layout.noise(joint)
-    before, after = tree_map(lambda tensor: tensor[0], (tuple(values[:index]), tuple(noise[index + 1 :])))
-    found = Conditional(moved, index, layout.variables[index].q, params, before, after)
+    axes = len(moved.batch_of(params))
+    parts = (tuple(values[:index]), tuple(noise[index + 1 :]))
+    before, after = tree_map(lambda tensor: tensor.flatten(0, axes), parts)
+    data = None if moved.data is None else moved.data
+    found = Conditional(moved, index, layout.variables[index].q, params, before, after, data)
     object.__setattr__(found, "measured_in", program.measured_in)
     return found

@@ -15,7 +15,7 @@ from estimators.by_variable.conditional import Conditional, parameters
 from estimators.interface import AlongPath, Estimator, Params, ScoredSamples, distinct
 from estimators.programs import Program
 from estimators.programs.apart import taken_apart
-from estimators.programs.runs import Own, fixed, runs
+from estimators.programs.runs import Own, fixed
 from estimators.programs.visits import Trace
 from estimators.sampling.families import Drawn
 from estimators.score_function import ScoreFunction
@@ -44,41 +44,51 @@ class MainRun:
     values: list[Own]
     """The value of each variable, and what it is made of."""
     densities: list[Tensor]
-    """The log-density of each variable at its value, `[S, R]`; of one along its path, anything."""
+    """The log-density of each variable at its value, `[S, *B]`; of one along its path, anything."""
     tensors: list[list[Tensor]]
-    """What the distribution of each variable is made of, each `[S, R, *]`."""
+    """What the distribution of each variable is made of, each `[S, *B, *]`."""
     costs: tuple[Tensor, ...]
 
     @property
-    def total(self) -> Float[Tensor, "S R"]:
+    def each(self) -> Float[Tensor, "S *B"]:
         """The costs, with their derivative along paths and in the parameters themselves."""
         return torch.stack(self.costs).sum(0)
+
+    @property
+    def total(self) -> Float[Tensor, "S R"]:
+        """The costs of each sample, with the same derivative."""
+        return self.program.of_samples(self.each)
 
     def scored(self, indices: Sequence[int]) -> ScoredSamples:
         """Variables with their scores, and with the costs that are known after each of them."""
         detached = torch.stack([cost.detach() for cost in self.costs])
-        after = [[float(before > index) for before in self.program.layout.before] for index in indices]
-        credit = torch.einsum("vc,csr->svr", torch.tensor(after).to(detached), detached)
-        log_q = torch.stack([self.densities[index] for index in indices], 1)
+        after = [[float(before > index) for before in self.program.layout.known_after] for index in indices]
+        credit = torch.einsum("vc,cs...->sv...", torch.tensor(after).to(detached), detached)
+        credit = self.program.weighed(self.program.of_variables(credit))
+        log_q = self.program.of_variables(torch.stack([self.densities[index] for index in indices], 1))
         x, q = self.program.layout.joined_values(self.values, self.total)[0], self.program.distribution(self.params)
         drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.params)
         score, variables = log_q - log_q.detach(), tuple(indices)
         return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, score, variables)
 
     def conditional(self, index: int) -> tuple[Conditional, Params]:
-        """A variable given those before it, in each of the S·R runs, and the parameters of its distribution there."""
-        num_samples = len(self.total)
+        """A variable given those before it, in each of the S·R·N runs, and the parameters of its distribution there."""
+        batch = self.costs[0].shape
+        axes, data = len(batch), self.program.data
 
         def of_run(tensor: Tensor) -> Tensor:
-            return tensor.detach().flatten(0, 1)
+            return tensor.detach().flatten(0, axes - 1)
 
-        at = {
-            name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in self.params.items()
-        }
+        def for_runs(value: Tensor) -> Tensor:
+            shared = value.reshape(1, len(value), *[1] * (axes - 2), *value.shape[1:])
+            return of_run(shared.expand(*batch, *value.shape[1:]))
+
+        at = {name: for_runs(value) for name, value in self.params.items()}
         before, after = tree_map(of_run, (self.values[:index], self.noise[index + 1 :]))
         variable = self.program.layout.variables[index]
-        found = Conditional(self.program, index, variable.q, at, tuple(before), tuple(after))
-        return found, parameters([tensor.flatten(0, 1) for tensor in self.tensors[index]])
+        points = None if data is None else of_run(data.expand(*batch, data.shape[-1]))
+        found = Conditional(self.program, index, variable.q, at, tuple(before), tuple(after), points)
+        return found, parameters([tensor.flatten(0, axes - 1) for tensor in self.tensors[index]])
 
 
 def main_run(program: Program, params: Params, noise: Sequence[Own], paths: Sequence[AlongPath | None]) -> MainRun:
@@ -87,12 +97,13 @@ def main_run(program: Program, params: Params, noise: Sequence[Own], paths: Sequ
     def collect(trace: Trace) -> Any:
         values = [visit.drawn.parts for visit in trace.visits if visit.drawn is not None]
         whole = list(zip(paths, trace.visits, strict=True))
-        densities = [visit.log_density() if path is None else trace.costs[-1] for path, visit in whole]
+        paid = program.layout.paid(trace)
+        densities = [visit.log_density() if path is None else paid[0] for path, visit in whole]
         tensors = [taken_apart(visit.q) if path is None else [] for path, visit in whole]
-        return values, densities, tensors, tuple(trace.costs)
+        return values, densities, tensors, paid
 
     choices = [fixed if path is None else partial(_along, path) for path in paths]
-    return MainRun(program, params, list(noise), *runs(program.run, params, choices, noise, collect, program.mapped))
+    return MainRun(program, params, list(noise), *program.runs(params, choices, noise, collect))
 
 
 def _along(path: AlongPath, q: Distribution, noise: Tensor) -> Drawn:

@@ -133,11 +133,12 @@ class PerVariable(Estimator):
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         assert isinstance(problem, Program)
-        noise = problem.layout.noise(families.noise(problem.distribution(params), num_samples, source))
+        noise = problem.layout.noise(families.noise(problem.of_all(params), num_samples, source))
+        batch, device = problem.batch_of(params), next(iter(params.values())).device
         for index, variable in enumerate(problem.layout.variables):
             if by_path(estimator := self._of(variable)) and _has_own_noise(estimator):
                 own = source.stream(f"per-variable {variable.name}")
-                noise[index] = (estimator.path_noise(unknown(variable, params), num_samples, own),)
+                noise[index] = (estimator.path_noise(unknown(variable, batch, device), num_samples, own),)
         branches = dict(self._branched(problem))
         run = self._run(problem, params, noise) if branches else None
         drawn = {}
@@ -158,8 +159,8 @@ class PerVariable(Estimator):
             total = total + weighed.sum(1)
         for index, estimator in self._branched(problem):
             sub, at = run.conditional(index)
-            own = estimator.surrogate(sub, at, drawn[index]).reshape(total.shape)
-            total = total + (own - own.detach())
+            own = estimator.surrogate(sub, at, drawn[index]).reshape(run.costs[0].shape)
+            total = total + problem.of_samples(own - own.detach())
         return total.mean(0)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "PerVariable":

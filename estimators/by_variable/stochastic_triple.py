@@ -14,8 +14,7 @@ from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.programs import Program
 from estimators.programs.apart import put_together
-from estimators.programs.runs import fixed, form_of, runs
-from estimators.programs.visits import Trace
+from estimators.programs.runs import fixed, form_of
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import Drawn, unwrap
@@ -80,8 +79,8 @@ class StochasticTriple(Estimator):
         return (3 if self.along == "parameter" else 2) * num_samples
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        joint = families.noise(problem.distribution(params), num_samples, source)
-        return joint, source.stream("alternative").uniform(tuple(joint.shape[:2]))
+        joint = families.noise(problem.of_all(params), num_samples, source)
+        return joint, source.stream("alternative").uniform(tuple(joint.shape[:-1]))
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         assert isinstance(problem, Program)
@@ -89,7 +88,7 @@ class StochasticTriple(Estimator):
         paths = [None if one else PATH for one in _followed(problem)]
         run = main_run(problem, params, problem.layout.noise(joint), paths)
         by_side = _along_parameter if self.along == "parameter" else _along_logits
-        return (run.total + by_side(run, paths, u)).mean(0)
+        return problem.of_samples(run.each + by_side(run, paths, u)).mean(0)
 
 
 def _not_forwards(program: Program) -> str | None:
@@ -99,7 +98,7 @@ def _not_forwards(program: Program) -> str | None:
     return None if program.mapped else "differentiates a program forwards, which has to be mapped for that"
 
 
-def _along_logits(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> Float[Tensor, "S R"]:
+def _along_logits(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> Float[Tensor, "*B"]:
     """The term whose derivative is that of the probability of the state that is followed."""
     probabilities = _probabilities(run, paths)
     weights = {index: _others(run, index, p) * p.detach() * (1 - p.detach()) for index, p in probabilities.items()}
@@ -110,7 +109,7 @@ def _along_logits(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> Floa
     return slope * (chosen * (joined - joined.detach())).sum(-1)
 
 
-def _along_parameter(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> Float[Tensor, "S R"]:
+def _along_parameter(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> Float[Tensor, "*B"]:
     """The term whose derivative is the rise times the rate at which the run leaves x."""
     at = {name: value.detach().clone() for name, value in run.params.items()}  # a dual has memory of its own
 
@@ -122,7 +121,7 @@ def _along_parameter(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> F
     rates = {index: _rates(run, index, p, slopes[index]) for index, p in found.items()}
     _, rise, rate = _followed_from(run, rates, u)
     (theta,) = run.params.values()
-    return rise * rate * (theta - theta.detach()).flatten()
+    return rise * rate * (theta - theta.detach()).reshape(-1, *[1] * (rise.ndim - 2))
 
 
 def _followed(program: Program) -> list[bool]:
@@ -135,49 +134,49 @@ def _marked(run: MainRun, index: int) -> Marked:
     return states
 
 
-def _probabilities(run: MainRun, paths: list[Pathwise | None]) -> dict[int, Float[Tensor, "S R D K"]]:
+def _probabilities(run: MainRun, paths: list[Pathwise | None]) -> dict[int, Float[Tensor, "*B D K"]]:
     """Those of all states of each of the D variables that a value consists of, by the place of the variable."""
     found = {}
     for index in [index for index, path in enumerate(paths) if path is None]:
-        tensors = [tensor.flatten(0, 1) for tensor in run.tensors[index]]
+        tensors = [tensor.flatten(0, run.each.ndim - 1) for tensor in run.tensors[index]]
         q: Any = unwrap(put_together(run.program.layout.variables[index].q, tensors))
         p = _marked(run, index).probabilities(q)
-        found[index] = p.reshape(*run.total.shape, -1, p.shape[-1])
+        found[index] = p.reshape(*run.each.shape, -1, p.shape[-1])
     return found
 
 
-def _marks(run: MainRun, index: int, shape: torch.Size) -> Float[Tensor, "S R D K"]:
+def _marks(run: MainRun, index: int, shape: torch.Size) -> Float[Tensor, "*B D K"]:
     """1 at the state that the run has."""
     return _marked(run, index).marks(run.values[index][0]).reshape(shape)
 
 
-def _others(run: MainRun, index: int, probabilities: Tensor) -> Float[Tensor, "S R D K"]:
+def _others(run: MainRun, index: int, probabilities: Tensor) -> Float[Tensor, "*B D K"]:
     """0 at the state that the run has, and 1 at the others."""
     return 1 - _marks(run, index, probabilities.shape)
 
 
-def _rates(run: MainRun, index: int, p: Tensor, slope: Tensor) -> Float[Tensor, "S R D K"]:
+def _rates(run: MainRun, index: int, p: Tensor, slope: Tensor) -> Float[Tensor, "*B D K"]:
     """Those of leaving the state that the run has for each other."""
     here = _marks(run, index, p.shape)
     leaves = (here * slope).sum(-1, keepdim=True) / (here * p).sum(-1, keepdim=True)
     return (1 - here) * (slope - p * leaves).clamp(min=0)
 
 
-def _side_by_side(each: dict[int, Tensor]) -> Float[Tensor, "S R A"]:
+def _side_by_side(each: dict[int, Tensor]) -> Float[Tensor, "*B A"]:
     """What all alternatives of all variables have."""
-    return torch.cat([value.flatten(2) for value in each.values()], -1)
+    return torch.cat([value.flatten(-2) for value in each.values()], -1)
 
 
 def _followed_from(run: MainRun, weights: dict[int, Tensor], u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """1 at the alternative that is chosen, by how much the costs are larger there, and the sum of all weights."""
     chosen, total = _chosen(_side_by_side(weights), u)
-    marks = chosen.split([weight[0, 0].numel() for weight in weights.values()], -1)
+    marks = chosen.split([weight.shape[-2:].numel() for weight in weights.values()], -1)
     each = zip(weights.items(), marks, strict=True)
     alternatives = {index: _moved(run, index, mark.reshape(weight.shape)) for (index, weight), mark in each}
-    return chosen, _total(run, alternatives) - run.total.detach(), total
+    return chosen, _total(run, alternatives) - run.each.detach(), total
 
 
-def _chosen(weights: Float[Tensor, "S R A"], u: Float[Tensor, "S R"]) -> tuple[Tensor, Tensor]:
+def _chosen(weights: Float[Tensor, "*B A"], u: Float[Tensor, "*B"]) -> tuple[Tensor, Tensor]:
     """1 at the alternative that is chosen, and the sum of the weights; at any where that is 0."""
     levels = weights.cumsum(-1)
     total = levels[..., -1]
@@ -186,12 +185,12 @@ def _chosen(weights: Float[Tensor, "S R A"], u: Float[Tensor, "S R"]) -> tuple[T
     return chosen, total
 
 
-def _moved(run: MainRun, index: int, goes_to: Float[Tensor, "S R D K"]) -> tuple[Tensor, Tensor]:
+def _moved(run: MainRun, index: int, goes_to: Float[Tensor, "*B D K"]) -> tuple[Tensor, Tensor]:
     """Whether a variable is the one that moves in a run, and its value then."""
     states, x = _marked(run, index), run.values[index][0]
     inner: Any = unwrap(run.program.layout.variables[index].q)
     marks = torch.where(goes_to.sum(-1, keepdim=True) > 0, goes_to, _marks(run, index, goes_to.shape))
-    value = states.samples(inner, marks.argmax(-1).reshape(*x.shape[:2], *inner.batch_shape))
+    value = states.samples(inner, marks.argmax(-1).reshape(*run.each.shape, *inner.batch_shape))
     return goes_to.sum((-1, -2)) > 0, value.to(x.dtype)
 
 
@@ -200,13 +199,9 @@ def _replaced(q: Distribution, noise: Tensor, moves: Tensor, value: Tensor) -> D
     return Drawn((torch.where(moves, value, fixed(q, noise).x),))
 
 
-def _total(run: MainRun, alternatives: dict[int, tuple[Tensor, Tensor]]) -> Float[Tensor, "S R"]:
+def _total(run: MainRun, alternatives: dict[int, tuple[Tensor, Tensor]]) -> Float[Tensor, "*B"]:
     """The costs of runs with one value replaced and the noise in common."""
     choices = [_replaced if index in alternatives else fixed for index in range(len(run.noise))]
     own = [(*noise, *alternatives.get(index, ())) for index, noise in enumerate(run.noise)]
     at = {name: value.detach() for name, value in run.params.items()}
-    return torch.stack(runs(run.program.run, at, choices, own, _costs, run.program.mapped)).sum(0)
-
-
-def _costs(trace: Trace) -> tuple[Tensor, ...]:
-    return tuple(trace.costs)
+    return torch.stack(run.program.runs(at, choices, own, run.program.layout.paid)).sum(0)

@@ -15,6 +15,7 @@ from estimators.learning.coefficients import Coefficients
 from estimators.learning.network import check_hidden
 from estimators.learning.state_network import Costs, States, initial_state_network, state_value
 from estimators.programs import Program
+from estimators.programs.states import states
 from estimators.registry import register_control_variate
 
 __all__ = ["Critic"]
@@ -52,8 +53,8 @@ class Critic(ControlVariate):
         return Traits(own_parameters=True, costs_alone=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, Program) or len(problem.layout.variables) == 1:
-            return "critic needs a program of several random variables"
+        if not isinstance(problem, Program) or (problem.layout.alone and problem.data is None):
+            return "critic needs a program of several random variables, or of several contexts"
         if not any(variable.state_size for variable in problem.layout.variables):
             return "critic needs to know the state before a variable: write sample(name, q, state=…)"
         return None
@@ -62,12 +63,13 @@ class Critic(ControlVariate):
         if self.network is None:
             return torch.zeros_like(samples.cost)
         guess = state_value(self.network["weights"], self.network["scales"], _states(samples))
-        return guess.reshape(samples.cost.shape) * samples.score
+        num_samples = len(samples.cost)
+        return guess.unflatten(0, (num_samples, -1)).movedim(1, 2).reshape(samples.cost.shape) * samples.score
 
     def taught(self, samples: ScoredSamples) -> "Critic":
         found = self
-        for states, costs in zip(_states(samples).split(BATCH), _costs(samples).split(BATCH), strict=True):
-            found = found._step(states, costs)
+        for some, of in zip(_states(samples).split(BATCH), _costs(samples).split(BATCH), strict=True):
+            found = found._step(some, of)
         return found
 
     def update(self, samples: ScoredSamples) -> "Critic":
@@ -87,7 +89,11 @@ class Critic(ControlVariate):
 
 
 def _costs(samples: ScoredSamples) -> Costs:
-    return samples.cost if samples.variables else samples.cost.unsqueeze(1)
+    """The costs after each of V variables; the runs of N contexts count as so many samples."""
+    if not samples.variables:
+        return samples.cost.unsqueeze(1)
+    each = samples.cost.unflatten(1, (len(samples.variables), -1))  # [S, V, N, R]
+    return each.movedim(2, 1).flatten(0, 1)
 
 
 def _states(samples: ScoredSamples) -> States:
@@ -96,7 +102,9 @@ def _states(samples: ScoredSamples) -> States:
     if not samples.variables:  # the costs of all variables together, which none of the states comes before
         return costs.new_zeros(*costs.shape, 0)
     assert isinstance(samples.problem, Program)
-    found = samples.problem.states(samples.params, samples.x)
+    found = states(samples.problem, samples.params, samples.x)
     of = [found[index] for index in samples.variables]
     longest = max(state.shape[-1] for state in of)
-    return torch.stack([pad(state, (0, longest - state.shape[-1])) for state in of], 1).to(costs)
+    each = torch.stack([pad(state, (0, longest - state.shape[-1])) for state in of], 1)
+    each = each.unsqueeze(3) if each.ndim == 4 else each  # [S, V, R, N, F], with one context where there are none
+    return each.permute(0, 3, 1, 2, 4).flatten(0, 1).to(costs)

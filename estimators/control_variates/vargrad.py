@@ -34,13 +34,13 @@ class VarGrad(ControlVariate):
 
     @property
     def traits(self) -> Traits:
-        return Traits(independent_samples=True)
+        return Traits(independent_samples=True, costs_alone=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, Observed):
             return "vargrad needs a latent-variable problem, whose cost is a log-ratio"
         return at_least(2, num_samples, self.name)
 
-    def term(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
+    def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         assert isinstance(samples.problem, Observed)
         return (others(samples.cost) + samples.problem.data_weight) * samples.score

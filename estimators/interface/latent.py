@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from collections.abc import Collection
 from typing import ClassVar, final
 
 from jaxtyping import Float, Shaped
@@ -39,6 +40,11 @@ class LatentVariableProblem(Observed):
     encoder: ClassVar[tuple[str, ...]]
     """The names of the parameters of q; the others are the model's. No parameter is in both."""
 
+    @property
+    def encoder_names(self) -> Collection[str]:
+        """The same, also where a problem finds them by itself."""
+        return self.encoder
+
     @abstractmethod
     def posterior(self, params: Params) -> Distribution:
         """q(z|x), with batch shape `[R, N]` and event shape D."""
@@ -46,6 +52,13 @@ class LatentVariableProblem(Observed):
     @abstractmethod
     def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
         """log p(x, z) of samples `[S, R, N, *D]`."""
+
+    def credits(self, samples: families.Drawn, params: Params) -> tuple[Tensor, Tensor] | None:
+        """What is to be weighed by what, of a problem with several latent variables; None: all by the whole cost.
+
+        The costs that each of V variables of a data point counts for, detached, and log q of each, `[S, V, R, N]`.
+        """
+        return None
 
     def log_marginal(self, params: Params) -> Float[Tensor, "R N"] | None:
         """log p(x); None: unknown."""

@@ -12,7 +12,7 @@ from estimators.modules.linear import embedding, linear
 from estimators.modules.recurrent import RECURRENT, RECURRENT_ALONE
 from estimators.modules.refusals import REFUSED
 
-__all__ = ["ALONE", "MAPPED", "Replacing"]
+__all__ = ["ALONE", "IN_PROGRAM", "MAPPED", "Replacing", "Table"]
 
 Table = dict[Callable[..., Any], Callable[..., Any]]
 
@@ -29,6 +29,8 @@ MAPPED = _with_attention(
     {**REFUSED, functional.linear: linear, functional.embedding: embedding, **CONVOLUTIONS, **RECURRENT}
 )
 """For several, inside of `torch.func.vmap`."""
+IN_PROGRAM = {function: found for function, found in MAPPED.items() if function is not functional.linear}
+"""For one sample of one replicate, inside of several `torch.func.vmap`, which map products well by themselves."""
 
 
 @final

@@ -1,5 +1,6 @@
 """A module among the parameters of a problem, one network for each replicate."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -10,7 +11,7 @@ from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
 from estimators.interface import Params, Part, meet, once
-from estimators.modules.mapping import ALONE, MAPPED, Replacing
+from estimators.modules.mapping import ALONE, IN_PROGRAM, MAPPED, Replacing, Table
 from estimators.modules.refusals import CHANGES, NotMapped, explained
 
 __all__ = ["ReplicatedModule"]
@@ -26,6 +27,7 @@ class ReplicatedModule(Part):
     they are trained: `module_params`.
 
     All that is called is `forward`, or another method of the module by its name. A module may return several tensors.
+    In `run` of a program it is called like a module, with the parameters in front: `self.decoder(params, z)`.
     """
 
     module: nn.Module
@@ -43,6 +45,12 @@ class ReplicatedModule(Part):
     def state(self) -> Params:
         """What `state_dict` of the module holds, under its names in the problem."""
         return {f"{self.prefix}{name}": value for name, value in self.module.state_dict(keep_vars=True).items()}
+
+    def __call__(self, params: Params, *inputs: Any, method: str = "forward") -> Any:
+        """The outputs for one sample, in `run` of a program: without axes of samples or replicates."""
+        meet(self)
+        own = {name: params[f"{self.prefix}{name}"] for name, _ in self.module.named_parameters()}
+        return self._explained(lambda: self._calls(method, IN_PROGRAM)(own, *inputs))
 
     def of_samples(self, params: Params, x: Shaped[Tensor, "S R *X"], method: str = "forward") -> Any:
         """The outputs `[S, R, *Y]` for samples, those of each replicate through its own network."""
@@ -72,33 +80,44 @@ class ReplicatedModule(Part):
         return once(compute, what, [inputs, *own.values(), *self.module.buffers()])
 
     def _computed(self, own: Params, inputs: Tensor, axis: int | None, method: str, several: bool) -> Any:
-        """ValueError: the module cannot be mapped, and what to do."""
-        some = next(iter(own.values()), inputs)
-        buffers = {
-            name: value.to(some.device, some.dtype if value.is_floating_point() else value.dtype)
-            for name, value in self.module.named_buffers()
-        }
-        versions = [value._version for value in buffers.values()]
+        call = self._calls(method, MAPPED if several else ALONE)
+
+        def compute() -> Any:
+            if several:
+                return torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
+            one = inputs if axis is None else inputs.squeeze(axis)
+            found = call({name: value.squeeze(0) for name, value in own.items()}, one)
+            return tree_map(lambda y: y.unsqueeze(axis or 0), found)
+
+        return self._explained(compute)
+
+    def _calls(self, method: str, table: Table) -> Callable[..., Any]:
+        """The module as a function of its parameters and its inputs."""
         called, names = self._called(method), _names(self.module)
 
-        def call(weights: Params, inputs: Tensor) -> Any:
+        def call(weights: Params, *inputs: Any) -> Any:
+            some = next(iter(weights.values()), *inputs[:1])
+            buffers = {
+                name: value.to(some.device, some.dtype if value.is_floating_point() else value.dtype)
+                for name, value in self.module.named_buffers()
+            }
+            versions = [value._version for value in buffers.values()]
             given = {**buffers, **weights}
             tensors = {f"module.{place}": given[name] for place, name in names.items()}
-            with Replacing(MAPPED if several else ALONE):
-                return functional_call(called, tensors, (inputs,), tie_weights=False)
-
-        try:
-            if several:
-                found = torch.func.vmap(call, in_dims=(0, axis), out_dims=axis or 0)(own, inputs)
-            else:
-                one = inputs if axis is None else inputs.squeeze(axis)
-                found = call({name: value.squeeze(0) for name, value in own.items()}, one)
-                found = tree_map(lambda y: y.unsqueeze(axis or 0), found)
+            with Replacing(table):
+                found = functional_call(called, tensors, inputs, tie_weights=False)
             if versions != [value._version for value in buffers.values()]:
                 raise NotMapped(CHANGES)
+            return found
+
+        return call
+
+    def _explained(self, compute: Callable[[], Any]) -> Any:
+        """ValueError: the module cannot be mapped, and what to do."""
+        try:
+            return compute()
         except RuntimeError as error:
             raise explained(error, type(self.module).__name__) from error
-        return found
 
     def _called(self, method: str) -> nn.Module:
         """A module that holds the module and calls its method; made once, since a compiler cannot make it."""

@@ -32,11 +32,14 @@ def taken_apart(q: Distribution) -> list[Tensor]:
     return list(found.values())
 
 
-def put_together(q: Distribution, tensors: Sequence[Tensor]) -> Distribution:
-    """q made of other tensors, each `[B, *shape]` for one of `taken_apart`: a distribution with the batch `[B]`."""
-    size = len(tensors[0]) if tensors else 1
+def put_together(q: Distribution, tensors: Sequence[Tensor], axes: int = 1) -> Distribution:
+    """q made of other tensors, each `[*B, *shape]` for one of `taken_apart`: of the batch `*B`, which has so many axes.
+
+    The batch is one of ones where q is made of no tensors.
+    """
+    batch = tensors[0].shape[:axes] if tensors else torch.Size([1] * axes)
     replaced = {id(old): new for old, new in zip(taken_apart(q), tensors, strict=True)}
-    return _Copies(replaced, size).of(q, 0)
+    return _Copies(replaced, batch).of(q, 0)
 
 
 def can_be_put_together(q: Distribution) -> bool:
@@ -81,17 +84,17 @@ def _lazy(kind: type) -> frozenset[str]:
 class _Copies:
     """Copies of distributions and of what they are made of, with other tensors. Transforms may refer to each other."""
 
-    def __init__(self, replaced: dict[int, Tensor], size: int):
-        self.replaced, self.size = replaced, size
+    def __init__(self, replaced: dict[int, Tensor], batch: torch.Size):
+        self.replaced, self.batch = replaced, batch
         self.made: dict[tuple[int, int], Any] = {}
 
     def of(self, value: Any, rank: int) -> Any:
         """The copy, which broadcasts against a batch of the rank of what owns it."""
         if isinstance(value, Tensor):
-            return _behind_batch(self.replaced[id(value)], rank)
+            return _behind_batch(self.replaced[id(value)], len(self.batch), rank)
         if isinstance(value, Distribution):
             shape = value.batch_shape
-            return self._with_parts(value, len(shape), {"_batch_shape": torch.Size([self.size, *shape])})
+            return self._with_parts(value, len(shape), {"_batch_shape": self.batch + shape})
         if isinstance(value, Transform):
             return self._with_parts(value, rank, {})
         if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
@@ -111,7 +114,8 @@ class _Copies:
         return self.made[key]
 
 
-def _behind_batch(tensor: Tensor, rank: int) -> Tensor:
-    """`[B, *shape]` so that it broadcasts against `[B, *others]` of a rank: torch aligns shapes at their ends."""
-    missing = rank - (tensor.ndim - 1)
-    return tensor.reshape(len(tensor), *[1] * missing, *tensor.shape[1:]) if missing > 0 else tensor
+def _behind_batch(tensor: Tensor, axes: int, rank: int) -> Tensor:
+    """`[*B, *shape]` so that it broadcasts against `[*B, *others]` of a rank: torch aligns shapes at their ends."""
+    batch, shape = tensor.shape[:axes], tensor.shape[axes:]
+    missing = rank - len(shape)
+    return tensor.reshape(*batch, *[1] * missing, *shape) if missing > 0 else tensor

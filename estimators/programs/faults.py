@@ -45,12 +45,13 @@ def told(error: Exception, run: Callable[..., Any], params: Params) -> ProgramEr
     return None if found is None else ProgramError(f"{found}{place}")
 
 
-def explained(error: Exception, run: Callable[..., Any], params: Params) -> ProgramError:
+def explained(error: Exception, run: Callable[..., Any], params: Params, point: tuple[Any, ...] = ()) -> ProgramError:
     """What goes wrong in a run that is neither mapped nor differentiated."""
     if (found := told(error, run, params)) is not None:
         return found
+    called = ", ".join(["params", "sample", *("x" for _ in point)])
     if (place := raised_at(error)) == "" and isinstance(error, TypeError):
-        return ProgramError(f"{message(error)}: it is called as run(params, sample){defined_at(run)}")
+        return ProgramError(f"{message(error)}: it is called as run({called}){defined_at(run)}")
     kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
     return ProgramError(f"the program fails: {kind}{message(error)}{place}")
 

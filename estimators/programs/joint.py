@@ -1,4 +1,7 @@
-"""The joint distribution of all variables of a program: x is their values side by side, `[S, R, D]`."""
+"""The joint distribution of all variables of a program: x is their values side by side, `[S, *B, D]`.
+
+The batch B is `[R]`, and of a program with data points `[R, N]`.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -25,15 +28,30 @@ __all__ = ["Joint", "unknown"]
 
 @final
 class Joint(Distribution):
-    """All variables of a program; batch `[R]`, event `[D]`. To sample it, and to ask for its density, is to run it."""
+    """All variables of a program; event `[D]`. To sample it, and to ask for its density, is to run it.
+
+    `flat`: the batch is `[R·N]` in place of `[R, N]`.
+    """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}  # pyright: ignore
     support = constraints.real_vector  # pyright: ignore
 
-    def __init__(self, program: "Program", params: Params):
-        self.program, self.params = program, params
-        batch, event = len(next(iter(params.values()))), program.layout.size
-        super().__init__(torch.Size([batch]), torch.Size([event]), validate_args=False)
+    def __init__(self, program: "Program", params: Params, flat: bool = False):
+        self.program, self.params, self.flat = program, params, flat
+        self.inner_batch = program.batch_of(params)
+        batch = torch.Size([self.inner_batch.numel()]) if flat else self.inner_batch
+        super().__init__(batch, torch.Size([program.layout.size]), validate_args=False)
+
+    def flattened(self) -> "Joint":
+        return Joint(self.program, self.params, True)
+
+    def inwards(self, value: Tensor) -> Tensor:
+        """`[S, *batch, *]` as the program has it."""
+        return value.unflatten(1, self.inner_batch) if self.flat else value
+
+    def outwards(self, value: Tensor) -> Tensor:
+        """`[S, *B, *]` of the program as the distribution has it."""
+        return value.flatten(1, 2) if self.flat else value
 
     @property
     def some(self) -> Tensor:
@@ -45,15 +63,16 @@ class Joint(Distribution):
         return self.program.layout.variables
 
     def sample(self, sample_shape=()) -> Tensor:
-        some = next(iter(self.params.values()))
-        source, shape = IID(int(torch.randint(2**62, ())), some.device, some.dtype), torch.Size(sample_shape)
+        shape = torch.Size(sample_shape)
+        source = IID(int(torch.randint(2**62, ())), self.some.device, self.some.dtype)
         form = JointForm(self.variables)
         x = form.values(self, form.noise(self, shape.numel(), source))
         return x.reshape(*shape, *x.shape[1:])
 
     def log_prob(self, value: Tensor) -> Tensor:
-        x = value.reshape(-1, *self.batch_shape, *self.event_shape)
-        return self.program.log_density(self.params, x).reshape(value.shape[:-1])
+        shape = self.batch_shape + self.event_shape
+        x = value if value.ndim == len(shape) + 1 else value.reshape(-1, *shape)  # known again as the same tensor
+        return self.outwards(self.program.log_density(self.params, self.inwards(x))).reshape(value.shape[:-1])
 
 
 @final
@@ -83,35 +102,34 @@ class JointForm(Transform):
     def noise(self, q: Any, num_samples: int, source: NoiseSource) -> Tensor:
         if not isinstance(source, IID):
             dimensions = sum(variable.dimensions for variable in self.variables)
-            source = Together(source, num_samples, len(q.some), dimensions)
+            source = Together(source, (num_samples, *q.inner_batch, dimensions))
         found: list[Tensor] = []
         for variable in self.variables:
             draw = _anew if form_of(variable.q).fixed_noise else _given_those_before
             found.append(draw(q, variable, found, num_samples, source))
-        return q.program.layout.joined_noise(found, q.some)
+        return q.outwards(q.program.layout.joined_noise(found, q.some))
 
     def sample(self, q: Any, noise: Tensor) -> Tensor:
-        return q.program.moved_along(q.params, noise)
+        return q.outwards(q.program.moved_along(q.params, q.inwards(noise)))
 
     def values(self, q: Any, noise: Tensor) -> Tensor:
         return self.drawn(q, noise)[0]
 
     def drawn(self, q: Any, noise: Tensor) -> tuple[Tensor, ...]:
-        return q.program.drawn(q.params, noise)
+        return tuple(q.outwards(part) for part in q.program.drawn(q.params, q.inwards(noise)))
 
     def log_density(self, q: Any, *drawn: Tensor) -> Tensor:
-        return q.program.log_density(q.params, *drawn)
+        return q.outwards(q.program.log_density(q.params, *(q.inwards(part) for part in drawn)))
 
 
-def unknown(variable: Variable, params: Params) -> Distribution:
-    """A distribution of the variable's kind and shape, with the batch `[R]`, for noise that depends on no parameter."""
-    some = next(iter(params.values()))
-    tensors = [tensor.to(some.device).expand(len(some), *tensor.shape) for tensor in taken_apart(variable.q)]
-    return put_together(variable.q, tensors)
+def unknown(variable: Variable, batch: torch.Size, device: torch.device) -> Distribution:
+    """A distribution of the variable's kind and shape, with a batch, for noise that depends on no parameter."""
+    tensors = [tensor.to(device).expand(*batch, *tensor.shape) for tensor in taken_apart(variable.q)]
+    return put_together(variable.q, tensors, len(batch))
 
 
 def _anew(q: Any, variable: Variable, before: list[Tensor], num_samples: int, source: NoiseSource) -> Tensor:
-    return form_of(variable.q).noise(unwrap(unknown(variable, q.params)), num_samples, source)
+    return form_of(variable.q).noise(unwrap(unknown(variable, q.inner_batch, q.some.device)), num_samples, source)
 
 
 def _given_those_before(
@@ -121,7 +139,7 @@ def _given_those_before(
     conditional = q.program.conditional(q.params, [fixed] * len(before), [(noise,) for noise in before])
     samples = 1 if before else num_samples
     noise = form_of(conditional).noise(unwrap(conditional), samples, source)
-    return noise.reshape(num_samples, *q.batch_shape, *variable.noise_shape)
+    return noise.reshape(num_samples, *q.inner_batch, *variable.noise_shape)
 
 
 def _forms(q: Any) -> Forms:
@@ -130,7 +148,7 @@ def _forms(q: Any) -> Forms:
 
 def _conditionals(q: Any) -> list[Distribution]:
     form = JointForm(q.variables)
-    noise = q.program.layout.noise(form.noise(q, 1, IID(0, q.some.device, q.some.dtype)))
+    noise = q.program.layout.noise(q.inwards(form.noise(q, 1, IID(0, q.some.device, q.some.dtype))))
     return [q.program.conditional(q.params, [fixed] * index, noise[:index]) for index in range(len(noise))]
 
 

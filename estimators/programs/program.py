@@ -15,7 +15,7 @@ from estimators.interface import Params, Problem, ScoredSamples, start
 from estimators.interface.once import keep, once
 from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.joint import Joint
-from estimators.programs.paths import all_paths
+from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
 from estimators.programs.variables import Layout, found_variables
 from estimators.programs.visits import Trace
@@ -24,7 +24,7 @@ from estimators.sampling.families import Drawn
 __all__ = ["Program"]
 
 Scored = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
-"""The log-density of each variable and the costs in the order of the run, each `[S, R]`."""
+"""The log-density of each variable and the costs in the order of the run, each `[S, *B]`."""
 
 
 class Program(Problem):
@@ -54,9 +54,12 @@ class Program(Problem):
         """One run, with one set of parameters and without axes of samples or replicates.
 
         `sample(name, q)` is the value of a variable of a torch distribution; dimensions of its batch are taken for
-        dimensions of the event. `sample(name, q, state=s)` says besides what a baseline may know before it. Returns the
-        cost, one number; or yields costs, each as soon as it is known: what is yielded before a variable is asked for
-        does not depend on it.
+        dimensions of the event. Returns the cost, one number; or yields costs, each as soon as it is known: what is
+        yielded before a variable is asked for does not depend on it.
+
+        `sample(name, q, state=s)` says besides what a baseline may know before the variable.
+        `sample(name, q, prior=p)`: the variable is latent, and log q − log p of its value is a cost that is paid by
+        itself; with `prior="later"` log q is, and −log p will be among the costs that are yielded.
         """
 
     @property
@@ -66,7 +69,39 @@ class Program(Problem):
     @cached_property
     def layout(self) -> Layout:
         """Its variables, found by running it at the start in float64."""
-        return found_variables(super().to("cpu", torch.float64).run, start(self), self.mapped)  # pyright: ignore
+        moved: Any = super().to("cpu", torch.float64)
+        found = found_variables(moved.run, start(self), self.mapped, moved.first_point)
+        return moved.checked(found)
+
+    @property
+    def data(self) -> Tensor | None:
+        """Data points, `[N, X]` or `[R, N, X]`, of which each run has one; None: there are none."""
+        return None
+
+    @property
+    def first_point(self) -> tuple[Tensor, ...]:
+        """What a run is given beside parameters and `sample`, for one of the data points."""
+        return ()
+
+    def checked(self, layout: Layout) -> Layout:
+        """What is known of it. ProgramError: it is not what a program of its kind has to be."""
+        return layout
+
+    def batch_of(self, params: Params) -> torch.Size:
+        """The axes of runs of one sample: `[R]`, or `[R, N]` where there are data points."""
+        return torch.Size([len(next(iter(params.values())))])
+
+    def of_samples(self, each: Float[Tensor, "S *B"]) -> Float[Tensor, "S R"]:
+        """A figure of each sample, of one for each of its runs."""
+        return each
+
+    def of_variables(self, each: Float[Tensor, "S V *B"]) -> Float[Tensor, "S W R"]:
+        """Figures of all variables of a sample, of those in each of its runs."""
+        return each
+
+    def weighed(self, cost: Tensor) -> Tensor:
+        """A cost of a run, as it counts in that of the sample."""
+        return cost
 
     @property
     def cost_depends_on_params(self) -> bool:  # pyright: ignore
@@ -82,41 +117,49 @@ class Program(Problem):
         assert self.layout  # which the copy shares from here on
         return super().to(device, dtype)  # pyright: ignore[reportReturnType]
 
-    @final
     def distribution(self, params: Params) -> Distribution:
-        return self.conditional(params, (), ()) if self.layout.alone else Joint(self, params)
+        return self.of_all(params)
+
+    @final
+    def of_all(self, params: Params) -> Distribution:
+        """The distribution of all variables of a run, with the batch `batch_of(params)`."""
+        if not self.layout.alone:
+            return Joint(self, params)
+        (variable,), axes = self.layout.variables, len(self.batch_of(params))
+        found = once(lambda: self._tensors(params, (), ()), ("first", id(self)), list(params.values()))
+        return put_together(variable.q, [tensor.squeeze(0) for tensor in found], axes)
 
     @final
     def conditional(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> Distribution:
-        """The distribution of the variable after those that are chosen, of batch `[S·R]`; of the first, `[R]`."""
+        """The distribution of the variable after those that are chosen, with all runs in its batch, `[S·R]`."""
+        axes = 1 + len(self.batch_of(params))
+        found = [tensor.flatten(0, axes - 1) for tensor in self._tensors(params, choices, own)]
+        return put_together(self.layout.variables[len(choices)].q, found)
 
-        def compute() -> list[Tensor]:
-            found = self._runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
-            return [tensor.flatten(0, 1) for tensor in found]
+    def _tensors(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> list[Tensor]:
+        """What the distribution of the variable after those that are chosen is made of, each `[S, *B, *shape]`."""
+        return self.runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
 
-        first = () if choices else once(compute, ("first", id(self)), list(params.values()))
-        return put_together(self.layout.variables[len(choices)].q, first or compute())
-
-    @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        return torch.stack(self._costs(x, params)).sum(0)
+        return self.of_samples(torch.stack(self.costs(x, params)).sum(0))
 
-    @final
     def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
         return self.cost(samples.x, params)
 
-    def _costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
+    @final
+    def costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
+        """The costs of given values, each `[S, *B]`."""
         x = x if self.differentiable else x.detach()  # for NumPy
 
         def compute() -> tuple[Tensor, ...]:
             own = [(x,)] if self.layout.alone else self.layout.values(x)
-            return self._runs(params, [given] * len(own), own, self._costs_of)
+            return self.runs(params, [given] * len(own), own, self.costs_of)
 
         return once(compute, ("costs", id(self)), [x, *params.values()])
 
     @final
-    def log_density(self, params: Params, x: Tensor, *made_of: Tensor) -> Float[Tensor, "S R"]:
-        """log q of joint values, but for terms without parameters."""
+    def log_density(self, params: Params, x: Tensor, *made_of: Tensor) -> Float[Tensor, "S *B"]:
+        """log q of joint values, but for terms without parameters of variables that are not latent."""
         return torch.stack(self.scored(params, x, *made_of)[0]).sum(0)
 
     @final
@@ -125,7 +168,7 @@ class Program(Problem):
 
         def compute() -> Scored:
             own = self.layout.values(x, *made_of)
-            found = self._runs(params, [given] * len(own), own, self._scored_of)
+            found = self.runs(params, [given] * len(own), own, self._scored_of)
             keep(found[1], ("costs", id(self)), [x, *params.values()])
             return found
 
@@ -139,10 +182,12 @@ class Program(Problem):
         def collect(trace: Trace) -> Any:
             return _values_of(trace), self._scored_of(trace)
 
-        values, found = self._runs(params, [fixed] * len(own), own, collect)
+        values, found = self.runs(params, [fixed] * len(own), own, collect)
         joined = self.layout.joined_values(values, noise)
         keep(found[1], ("costs", id(self)), [joined[0], *params.values()])
-        keep(found, ("scored", id(self)), [*joined, *params.values()])
+        whole = len(self.layout.latent) == len(own)  # then nothing is left out of the densities
+        for known in (joined, joined[:1]) if whole else (joined,):
+            keep(found, ("scored", id(self)), [*known, *params.values()])
         return joined
 
     @final
@@ -151,61 +196,52 @@ class Program(Problem):
         own = self.layout.noise(noise)
 
         def collect(trace: Trace) -> Any:
-            return _values_of(trace), self._costs_of(trace)
+            found = self._scored_of(trace) if self.layout.latent else ((), self.costs_of(trace))
+            return _values_of(trace), found
 
-        values, costs = self._runs(params, [along_path] * len(own), own, collect)
+        values, (densities, costs) = self.runs(params, [along_path] * len(own), own, collect)
         (x,) = self.layout.joined_values(values, noise)
         keep(costs, ("costs", id(self)), [x, *params.values()])
+        if densities:
+            keep((densities, costs), ("scored", id(self)), [x, *params.values()])
         return x
 
-    def _runs(self, params: Params, choices: Sequence[Choice], own: Sequence[Own], collect: Collect) -> Any:
-        return runs(self.run, params, choices, own, collect, self.mapped)
+    @final
+    def runs(self, params: Params, choices: Sequence[Choice], own: Sequence[Own], collect: Collect) -> Any:
+        """What is collected of runs, each tensor `[S, *B, *shape]`: see `runs.py`."""
+        return runs(self.run, params, choices, own, collect, self.mapped, self.data)
 
-    def _costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
+    def costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
         """The costs of a whole run. ProgramError: they are others than at the start."""
-        self.layout.check(trace)
-        return tuple(trace.costs)
+        return self.layout.paid(trace)
 
     def _scored_of(self, trace: Trace) -> Scored:
-        return tuple(visit.log_density() for visit in trace.visits), self._costs_of(trace)
+        return tuple(visit.log_density() for visit in trace.visits), self.costs_of(trace)
 
-    @final
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable with the costs that are known after it: the others do not depend on it."""
-        if self.layout.alone:
+        if self.layout.alone and self.data is None:
             return samples
+        costs, log_q, variables = self._credits(samples)
+        cost, log_q = self.weighed(self.of_variables(costs)), self.of_variables(log_q)
+        return dataclasses.replace(samples, cost=cost, score=log_q - log_q.detach(), variables=variables)
+
+    def _credits(self, samples: ScoredSamples) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+        """The costs after each variable and its log-density, `[S, V, *B]`, and the places of the variables."""
+        if self.layout.alone:
+            cost = torch.stack(self.costs(samples.x, samples.params)).sum(0)
+            return cost.detach().unsqueeze(1), samples.drawn.log_prob(self.of_all(samples.params)).unsqueeze(1), (0,)
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
         detached = torch.stack([cost.detach() for cost in costs])
-        after = [[before > index for before in self.layout.before] for index in range(len(densities))]
-        credit = torch.einsum(
-            "vc,csr->svr", torch.tensor(after, dtype=detached.dtype, device=detached.device), detached
-        )
-        log_q, variables = torch.stack(densities, 1), tuple(range(len(densities)))
-        return dataclasses.replace(samples, cost=credit, score=log_q - log_q.detach(), variables=variables)
-
-    @final
-    def states(self, params: Params, x: Tensor) -> tuple[Tensor, ...]:
-        """What the program says of its state before each variable, at joint values: `[S, R, F]`, detached."""
-        at = {name: value.detach() for name, value in params.items()}
-
-        def collect(trace: Trace) -> tuple[Tensor, ...]:
-            return tuple(visit.features(x.new_zeros(())) for visit in trace.visits)
-
-        with torch.no_grad():
-            own = self.layout.values(x)
-            return self._runs(at, [given] * len(own), own, collect)
+        after = [[float(before > index) for before in self.layout.known_after] for index in range(len(densities))]
+        credit = torch.einsum("vc,cs...->sv...", torch.tensor(after).to(detached), detached)
+        return credit, torch.stack(densities, 1), tuple(range(len(densities)))
 
     def support(self, params: Params) -> Tensor | None:
         """All paths of a program whose variables are discrete, where there are few enough."""
         found = all_paths(self.layout)
-        if found is None:
-            return None
         some = next(iter(params.values()))
-        values = [value.to(some.device).unsqueeze(1) for value in found]
-        if not self.layout.alone:
-            values = self.layout.joined_values([(value,) for value in values], some)
-        x = values[0].to(some.dtype) if values[0].is_floating_point() else values[0]
-        return x.expand(-1, len(some), *x.shape[2:])
+        return None if found is None else joined_paths(self.layout, found, some, self.batch_of(params))
 
 
 def _values_of(trace: Trace) -> list[Own]:

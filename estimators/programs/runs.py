@@ -46,64 +46,94 @@ def along_path(q: Distribution, noise: Tensor) -> Drawn:
 
 
 def runs(
-    run: Callable[[Any, Any], Any],
+    run: Callable[..., Any],
     params: Params,
     choices: Sequence[Choice],
     own: Sequence[Own],
     collect: Collect,
     mapped: bool,
+    data: Tensor | None = None,
 ) -> Any:
-    """What is collected of the runs, each tensor `[S, R, *shape]`.
+    """What is collected of the runs, each tensor `[S, R, *shape]`; with data points `[S, R, N, *shape]`.
 
-    `own` has tensors `[S, R, *]` for each choice; a program with more variables ends at the one without a choice.
+    `own` has tensors `[S, R, *]` or `[S, R, N, *]` for each choice; a program with more variables ends at the one
+    without a choice. The data are `[N, X]`, or `[R, N, X]` where each replicate has its own.
     ProgramError: the program cannot be run like this, and what to write instead.
     """
     some = next(iter(params.values()))
+    points = () if data is None else (data.shape[-2],)
 
-    def one(at: Params, own: Any) -> Any:  # what dynamo reads here has to be plain
+    def one(at: Params, own: Any, point: Any) -> Any:  # what dynamo reads here has to be plain
         def choose(index: int, q: Distribution) -> Drawn:
             if index == len(choices):
                 raise Reached
             return choices[index](q, *own[index])
 
-        return collect(follow(run, at, choose, next(iter(at.values()))))
+        known = tuple(x for x in point if x.numel())  # without data there is one point, which has no numbers
+        return collect(follow(run, at, choose, next(iter(at.values())), known))
 
     # Of the first variable alone there are no samples: it is mapped over the replicates, as one sample of each.
-    have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some)),)]
+    have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some), *points),)]
     try:
-        return (_mapped if mapped else _one_by_one)(one, params, have)
+        return (_mapped if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
         if (found := told(error, run, params)) is None:
             raise
         raise found from error
 
 
-def _mapped(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
-    """Without an axis of one sample, or of one replicate, which would only take time."""
+def _mapped(one: Callable[..., Any], params: Params, own: list[Own], data: Tensor | None) -> Any:
+    """Over samples, data points and replicates, from the inside out: what depends on fewer is computed once for all.
+
+    In this order in memory, vmap makes of products with the same matrix one product; in another, it copies the matrix.
+    In other places than in front it cannot put an axis that an output does not have.
+    """
     num_samples, replicates = own[0][0].shape[:2]
-    call = one
-    if num_samples == 1:
-        own = tree_map(lambda tensor: tensor.squeeze(0), own)
+    samples = 1 if data is None else 2
+    own = tree_map(lambda value: value.movedim(0, samples).contiguous(), own)
+    call = _over(num_samples, one, (None, 0, None))
+    if data is None:
+        found = _over(replicates, call, (0, 0, None))(params, own, ())
     else:
-        call = torch.func.vmap(call, in_dims=(None, 0))
-    replicate_axis = int(num_samples > 1)
-    if replicates == 1:
-        params = {name: value.squeeze(0) for name, value in params.items()}
-        own = tree_map(lambda tensor: tensor.squeeze(replicate_axis), own)
-    else:
-        # Replicates come out in front: in another place vmap cannot put an axis that an output does not have.
-        call = torch.func.vmap(call, in_dims=(0, replicate_axis))
-    found = call(params, own)
-    if replicates == 1:
-        found = tree_map(lambda value: value.unsqueeze(0), found)
-    return tree_map(lambda value: value.unsqueeze(0) if num_samples == 1 else value.transpose(0, 1), found)
+        call = _over(data.shape[-2], call, (None, 0, 0))
+        found = _over(replicates, call, (0, 0, 0 if data.ndim > 2 else None))(params, own, (data,))
+    return tree_map(lambda value: value.movedim(samples, 0), found)
 
 
-def _one_by_one(one: Callable[..., Any], params: Params, own: list[Own]) -> Any:
+def _over(size: int, call: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """A call mapped over one axis of its arguments, in front of what it returns; an axis of one only takes time."""
+    if size > 1:
+        return torch.func.vmap(call, in_dims=axes)
+
+    def alone(*arguments: Any) -> Any:
+        parts = [
+            part if axis is None else tree_map(lambda value: value.squeeze(axis), part)  # noqa: B023
+            for part, axis in zip(arguments, axes, strict=True)
+        ]
+        return tree_map(lambda value: value.unsqueeze(0), call(*parts))
+
+    return alone
+
+
+def _one_by_one(one: Callable[..., Any], params: Params, own: list[Own], data: Tensor | None) -> Any:
     num_samples, replicates = own[0][0].shape[:2]
     columns = []
     for r in range(replicates):
         at = {name: value[r] for name, value in params.items()}
-        column = [one(at, tree_map(lambda tensor: tensor[s, r], own)) for s in range(num_samples)]  # noqa: B023
-        columns.append(tree_map(lambda *values: torch.stack(values), *column))
+        theirs = tree_map(lambda tensor: tensor[:, r], own)  # noqa: B023
+        if data is None:
+            columns.append(_each(num_samples, one, at, theirs, ()))
+            continue
+        points = data[r] if data.ndim > 2 else data
+        rows = [
+            _each(num_samples, one, at, tree_map(lambda tensor: tensor[:, n], theirs), (points[n],))  # noqa: B023
+            for n in range(len(points))
+        ]
+        columns.append(tree_map(lambda *values: torch.stack(values, 1), *rows))
     return tree_map(lambda *values: torch.stack(values, 1), *columns)
+
+
+def _each(num_samples: int, one: Callable[..., Any], at: Params, own: Any, point: Any) -> Any:
+    """The samples of one replicate and data point."""
+    found = [one(at, tree_map(lambda tensor: tensor[s], own), point) for s in range(num_samples)]  # noqa: B023
+    return tree_map(lambda *values: torch.stack(values), *found)

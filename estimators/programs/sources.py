@@ -27,17 +27,17 @@ class Counting(NoiseSource):
 
 @final
 class Together(NoiseSource):
-    """The dimensions of all variables from one draw `[S, R, D]` of a structured source, in turn.
+    """The dimensions of all variables from one draw `[S, *B, D]` of a structured source, in turn.
 
-    Those of a variable are asked for as `[S, R, *E]`, or as `[1, S·R, *E]` where its noise depends on the others.
+    Those of a variable are asked for as `[S, *B, *E]`, or in other axes where its noise depends on the others.
     """
 
-    def __init__(self, source: NoiseSource, num_samples: int, replicates: int, dimensions: int):
+    def __init__(self, source: NoiseSource, shape: tuple[int, ...]):
         self.source, self.device, self.dtype = source, source.device, source.dtype
-        self.left: Tensor = source.uniform((num_samples, replicates, dimensions))
+        self.left: Tensor = source.uniform(shape)
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        wanted = math.prod(shape[2:])
+        wanted = math.prod(shape) // self.left.shape[:-1].numel()
         taken, self.left = self.left.split([wanted, self.left.shape[-1] - wanted], -1)
         return taken.reshape(shape)
 

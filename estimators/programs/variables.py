@@ -19,7 +19,7 @@ from estimators.programs.visits import Trace, follow
 from estimators.sampling.events import as_vectors
 from estimators.sampling.families import Drawn, unwrap
 
-__all__ = ["Layout", "Variable", "found_variables"]
+__all__ = ["Layout", "Variable", "fixed_run", "found_variables"]
 
 OTHERS = (
     'the variable "{}" is not asked for in every run, or not in the same turn: ask for all of them always, and mask '
@@ -42,6 +42,8 @@ class Variable:
     dimensions: int
     """Uniforms that its noise is made of, where it comes from a structured source."""
     dtype: torch.dtype
+    latent: bool = False
+    """It has a prior, so that log q is among the costs."""
     state_size: int = 0
     """Numbers that the state before it consists of, where the program says what that is."""
 
@@ -61,11 +63,13 @@ class Layout:
 
     variables: tuple[Variable, ...]
     before: tuple[int, ...]
-    """How many variables are asked for before each of the costs is known."""
+    """How many variables are asked for before each of the costs is known: log q of latent variables stands apart."""
     direct: bool = True
     """Whether a cost has a derivative in the parameters at fixed values."""
     alone: bool = False
     """Whether there is one variable, whose distributions in all runs are one distribution with a batch."""
+    of_q: tuple[str, ...] = ()
+    """Of a program whose variables are latent: the parameters that their distributions depend on."""
 
     @property
     def size(self) -> int:
@@ -76,6 +80,21 @@ class Layout:
     def names(self) -> list[str]:
         return [variable.name for variable in self.variables]
 
+    @property
+    def latent(self) -> list[int]:
+        """Which of the variables are latent."""
+        return [index for index, variable in enumerate(self.variables) if variable.latent]
+
+    @property
+    def known_after(self) -> tuple[int, ...]:
+        """How many variables are asked for before each of the costs that are `paid` is known."""
+        return (*self.before, *(index + 1 for index in self.latent))
+
+    def paid(self, trace: Trace) -> tuple[Tensor, ...]:
+        """The costs of a whole run, and after them log q of the latent variables. ProgramError: see `check`."""
+        self.check(trace)
+        return (*trace.costs, *(trace.visits[index].log_density() for index in self.latent))
+
     def check(self, trace: Trace) -> None:
         """ProgramError: a run has not the same variables and costs. A compiler may lose a cost that is returned."""
         if [visit.name for visit in trace.visits] != self.names:
@@ -84,10 +103,11 @@ class Layout:
             raise ProgramError(OTHER_COSTS)
 
     def joined_values(self, own: Sequence[Own], like: Tensor) -> tuple[Tensor, ...]:
-        """The values side by side, `[S, R, D]`, and all that they are made of, `[S, R, D']`, if there is anything."""
+        """The values side by side, `[S, *B, D]`, and all that they are made of, `[S, *B, D']`, if there is anything."""
         extra = [part for parts in own for part in parts[1:]]
-        values = _joined([parts[0] for parts in own], like)
-        return (values, _joined(extra, like)) if extra else (values,)
+        axes = own[0][0].ndim - len(self.variables[0].shapes[0])
+        values = _joined([parts[0] for parts in own], like, axes)
+        return (values, _joined(extra, like, axes)) if extra else (values,)
 
     def values(self, x: Tensor, made_of: Tensor | None = None) -> list[Own]:
         """The value of each variable, with what it is made of if that is given."""
@@ -100,16 +120,16 @@ class Layout:
         return [(part, *(next(extra) for _ in v.shapes[1:])) for part, v in zip(parts, self.variables, strict=True)]
 
     def joined_noise(self, noise: Sequence[Tensor], like: Tensor) -> Tensor:
-        """The noise of all variables side by side, `[S, R, N]`."""
-        return _joined(noise, like)
+        """The noise of all variables side by side, `[S, *B, D]`."""
+        return _joined(noise, like, noise[0].ndim - len(self.variables[0].noise_shape))
 
     def noise(self, together: Tensor) -> list[Own]:
         """The noise of each variable."""
         return [(part,) for part in _parted(together, [variable.noise_shape for variable in self.variables])]
 
 
-def _joined(parts: Sequence[Tensor], like: Tensor) -> Tensor:
-    return torch.cat([as_vectors(part, 2).to(like.dtype) for part in parts], -1)
+def _joined(parts: Sequence[Tensor], like: Tensor, axes: int) -> Tensor:
+    return torch.cat([as_vectors(part, axes).to(like.dtype) for part in parts], -1)
 
 
 def _parted(together: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
@@ -117,20 +137,23 @@ def _parted(together: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
     return [part.reshape(*part.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def found_variables(run: Any, params: Params, differentiable: bool) -> Layout:
-    """The variables that a program asks for, given parameters `[1, *shape]`.
+Point = tuple[Tensor, ...]
+
+
+def found_variables(run: Any, params: Params, differentiable: bool, point: Point = ()) -> Layout:
+    """The variables that a program asks for, given parameters `[1, *shape]`, at a data point.
 
     `differentiable`: derivatives can be taken through it.
     ProgramError: a run fails, or the variables are others in another run, or one has no sampler that takes noise.
     """
     try:
-        return _found(run, params, differentiable)
+        return _found(run, params, differentiable, point)
     except Exception as error:
-        raise explained(error, run, params) from error
+        raise explained(error, run, params, point) from error
 
 
-def _found(run: Any, params: Params, differentiable: bool) -> Layout:
-    first, second = (_looked_at(run, params, seed) for seed in (0, 1))
+def _found(run: Any, params: Params, differentiable: bool, point: Point) -> Layout:
+    first, second = (_looked_at(run, params, seed, point) for seed in (0, 1))
     if first.names != second.names:
         raise ProgramError(OTHERS.format(_differing(first.names, second.names)))
     for one, other in zip(first.variables, second.variables, strict=True):
@@ -143,26 +166,31 @@ def _found(run: Any, params: Params, differentiable: bool) -> Layout:
     if not first.variables:
         raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
     alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
-    return replace(first, direct=_depends_on(run, params) if differentiable else True, alone=alone)
+    return replace(first, direct=_depends_on(run, params, point) if differentiable else True, alone=alone)
 
 
 def _differing(names: list[str], others: list[str]) -> str:
     return (sorted(set(names) ^ set(others)) or names)[0]
 
 
-def _depends_on(run: Any, params: Params) -> bool:
+def _depends_on(run: Any, params: Params, point: Point) -> bool:
     """Whether a cost reaches the parameters by another way than through the values."""
+    trace, _ = fixed_run(run, params, point)
+    return any(visit.latent for visit in trace.visits) or any(cost.requires_grad for cost in trace.costs)
+
+
+def fixed_run(run: Any, params: Params, point: Point = ()) -> tuple[Trace, Params]:
+    """A run whose values depend on no parameters, and the parameters `[*shape]` that its costs depend on."""
 
     def choose(index: int, q: Distribution) -> Drawn:
         return fixed(q, form_of(q).noise(unwrap(q), 1, IID(index, dtype=torch.float64))[0])
 
     with torch.enable_grad():
         leaves = {name: value[0].detach().requires_grad_() for name, value in params.items()}
-        trace = follow(run, leaves, choose, next(iter(leaves.values())))
-    return any(cost.requires_grad for cost in trace.costs)
+        return follow(run, leaves, choose, next(iter(leaves.values())), point), leaves
 
 
-def _looked_at(run: Any, params: Params, seed: int) -> Layout:
+def _looked_at(run: Any, params: Params, seed: int, point: Point) -> Layout:
     found: list[Variable] = []
     source = Counting(IID(seed, dtype=torch.float64))
 
@@ -183,7 +211,10 @@ def _looked_at(run: Any, params: Params, seed: int) -> Layout:
     one = {name: value[0] for name, value in params.items()}
     some = next(iter(one.values()))
     with torch.no_grad():
-        trace = follow(run, one, choose, some)
-    each = zip(found, trace.visits, strict=True)
-    named = [replace(one, name=visit.name, state_size=visit.features(some).numel()) for one, visit in each]
+        trace = follow(run, one, choose, some, point)
+    both = zip(found, trace.visits, strict=True)
+    named = [
+        replace(variable, name=visit.name, latent=visit.latent, state_size=visit.features(some).numel())
+        for variable, visit in both
+    ]
     return Layout(tuple(named), tuple(trace.before))

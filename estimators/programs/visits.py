@@ -10,10 +10,15 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 from torch.utils._pytree import tree_leaves
 
+from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.faults import ProgramError
-from estimators.sampling.families import Drawn
+from estimators.sampling.events import event_sum
+from estimators.sampling.families import Drawn, log_prob
 
-__all__ = ["Choose", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["LATER", "Choose", "Early", "Reached", "Trace", "Visit", "follow"]
+
+LATER = "later"
+"""In place of a prior: minus its logarithm is yielded later."""
 
 Choose = Callable[[int, Distribution], Drawn]
 """The value of the variable of an index, given its distribution; `Reached` ends the run there."""
@@ -21,6 +26,15 @@ Choose = Callable[[int, Distribution], Drawn]
 
 class Reached(Exception):
     """The run has come as far as is wanted."""
+
+
+@final
+@dataclass(frozen=True)
+class Early:
+    """A cost that depends on the first few variables alone, and is yielded later: `before` says so of it."""
+
+    cost: Any
+    variables: int
 
 
 @final
@@ -33,13 +47,15 @@ class Visit:
     """Its distribution given the variables before it: no batch, and the event that its value has."""
     drawn: Drawn | None
     """Its value; None: the run ended here."""
+    latent: bool = False
+    """It has a prior, so that log q is among the costs."""
     state: Any = ()
     """What the program says of its state before the variable: tensors and numbers."""
 
     def log_density(self) -> Tensor:
-        """log q of the value, with its derivative at the fixed value, but for terms without parameters."""
+        """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
         assert self.drawn is not None
-        return self.drawn.log_prob(self.q)
+        return self.drawn.log_density(self.q) if self.latent else self.drawn.log_prob(self.q)
 
     def features(self, like: Tensor) -> Tensor:
         """The numbers that the state consists of, detached; none where the program says nothing of it."""
@@ -56,36 +72,40 @@ class Trace:
     costs: list[Tensor] = field(default_factory=list)
     """Scalars."""
     before: list[int] = field(default_factory=list)
-    """How many variables had been asked for when each cost was known."""
+    """How many variables had been asked for when each cost was known: it depends on no others."""
 
 
-def follow(run: Callable[[Any, Any], Any], params: Any, choose: Choose, like: Tensor) -> Trace:
-    """Run a program with given parameters and choices, in the dtype and on the device of a tensor.
+def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, point: tuple[Tensor, ...] = ()) -> Trace:
+    """Run a program with given parameters and choices, in the dtype and on the device of a tensor, on a data point.
 
     ProgramError: the program asks for a variable twice, or its cost is no scalar, or there is none.
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None, *, state: Any = ()) -> Any:
+    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = ()) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
             raise ProgramError(f'the variable "{name}" is asked for twice: give each its own name, like f"{name}{{t}}"')
         if not isinstance(q, Distribution):
             raise ProgramError(f'sample("{name}", …) needs a torch distribution, not {type(q).__name__}')
+        if not (prior is None or prior == LATER or isinstance(prior, Distribution)):
+            raise ProgramError(f'the prior of "{name}" is a torch distribution, or "{LATER}", not {prior!r}')
         if (wrong := _no_number(state)) is not None:
             raise ProgramError(f'the state before "{name}" is made of tensors and numbers, not of a {wrong}')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:
             drawn = choose(len(trace.visits), q)
         except Reached:
-            trace.visits.append(Visit(name, q, None, state))
+            trace.visits.append(Visit(name, q, None, state=state))
             raise
-        trace.visits.append(Visit(name, q, drawn, state))
+        trace.visits.append(Visit(name, q, drawn, prior is not None, state))
+        if isinstance(prior, Distribution):
+            _pay(-_log_prior(name, _moved_to(prior, like), drawn.x), trace, like)
         return drawn.x
 
     try:
-        for cost in _each(run(params, sample)):
+        for cost in _each(run(params, sample, *point)):
             _pay(cost, trace, like)
     except Reached:
         return trace
@@ -110,7 +130,26 @@ def _each(result: Any) -> Iterator[Any]:
     yield result
 
 
+def _moved_to(prior: Distribution, like: Tensor) -> Distribution:
+    """A prior of plain numbers is in the default dtype of torch, and on the CPU."""
+    tensors = taken_apart(prior)
+    moved = [tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device) for tensor in tensors]
+    there = all(one is other for one, other in zip(tensors, moved, strict=True))
+    return prior if there else put_together(prior, moved, 0)
+
+
+def _log_prior(name: str, prior: Distribution, x: Tensor) -> Tensor:
+    each = log_prob(prior, x)
+    if each.shape != x.shape[: x.ndim - len(prior.event_shape)]:
+        there, here = list(prior.batch_shape + prior.event_shape), list(x.shape)
+        raise ProgramError(f'the prior of "{name}" is one of values {there}, and its value is {here}')
+    return event_sum(each, 0)
+
+
 def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
+    variables = len(trace.visits)
+    if isinstance(cost, Early):
+        cost, variables = cost.cost, cost.variables
     if cost is None:
         _refuse_no_cost()
     try:
@@ -122,7 +161,7 @@ def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
             f"a cost is one number, for one sample, not a tensor {list(paid.shape)}: reduce it, as by .sum()"
         )
     trace.costs.append(paid)
-    trace.before.append(len(trace.visits))
+    trace.before.append(variables)
 
 
 def _refuse_no_cost() -> NoReturn:

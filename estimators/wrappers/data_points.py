@@ -1,7 +1,7 @@
 """A latent-variable problem seen data point by data point."""
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, ClassVar, final
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Observed, Params
+from estimators.programs.joint import Joint
 from estimators.sampling.families import Drawn
 from estimators.sampling.family import known_kind
 
@@ -77,6 +78,13 @@ class DataPoints(Observed):
     def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
         return -self.data_weight * self.whole.log_weights(samples.map(self._unflattened), params).flatten(1)
 
+    def credited(self, samples: Any) -> Any:
+        found = self.whole.credits(samples.drawn.map(self._unflattened), samples.params)
+        if found is None:
+            return samples
+        cost, log_q = (part.flatten(2) for part in found)
+        return replace(samples, cost=self.data_weight * cost, score=log_q - log_q.detach())
+
     def _unflattened(self, of_points: Tensor) -> Tensor:
         return of_points.unflatten(1, (-1, self.observation.shape[-2]))
 
@@ -93,6 +101,8 @@ def _posterior(q: td.Distribution) -> td.Distribution:
 
 def flattened(q: td.Distribution) -> td.Distribution:
     """The distribution with batch `[R, N]` as one with batch `[R·N]`; of the same class where that can be done."""
+    if isinstance(q, Joint):
+        return q.flattened()
     if isinstance(q, td.Independent):
         return td.Independent(flattened(q.base_dist), q.reinterpreted_batch_ndims, validate_args=False)
     kind: Any = known_kind(q)

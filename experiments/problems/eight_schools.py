@@ -1,17 +1,16 @@
 """The eight schools: a hierarchical model whose scale is unknown."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, LogNormal, Normal
+from torch.distributions import HalfCauchy, LogNormal, Normal
 from torch.nn.functional import softplus
 
-from estimators import Params, Program, register_problem
+from estimators import LatentProgram, Params, register_problem
 from experiments.problems.options import check_options
 from experiments.problems.quadrature import gaussian_nodes
 
@@ -26,7 +25,7 @@ WIDTH = 5.0
 @final
 @register_problem("eight-schools")
 @dataclass(frozen=True)
-class EightSchools(Program):
+class EightSchools(LatentProgram):
     r"""The negative ELBO of a hierarchical model of the effects of coaching in eight schools, in nats.
 
     $y_j \sim N(\mu + \tau \eta_j, \sigma_j^2)$ with $\mu \sim N(0, 5^2)$, $\tau \sim \mathrm{HalfCauchy}(5)$ and
@@ -57,17 +56,11 @@ class EightSchools(Program):
         scale = {"tau_loc": one, "tau_log_scale": -0.5 * one}
         return mean | scale | {"eta_loc": each, "eta_log_scale": each - 0.3}
 
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
-        q = Normal(params["mu_loc"], params["mu_log_scale"].exp())
-        mu = sample("mu", q)
-        yield q.log_prob(mu) + (mu / WIDTH) ** 2 / 2 + _log_norm(WIDTH)
-        q = LogNormal(params["tau_loc"], params["tau_log_scale"].exp())
-        tau = sample("tau", q)
-        yield q.log_prob(tau) + torch.log1p((tau / WIDTH) ** 2) - math.log(2 / (math.pi * WIDTH))
-        q = Normal(params["eta_loc"], params["eta_log_scale"].exp())
-        eta = sample("eta", q)
-        yield (q.log_prob(eta) + eta**2 / 2 + _log_norm(1)).sum()
-        yield (((self.effects - mu - tau * eta) / self.errors) ** 2 / 2 + _log_norm(self.errors)).sum()
+    def run(self, params: Any, sample: Any) -> Any:
+        mu = sample("mu", Normal(params["mu_loc"], params["mu_log_scale"].exp()), prior=Normal(0.0, WIDTH))
+        tau = sample("tau", LogNormal(params["tau_loc"], params["tau_log_scale"].exp()), prior=HalfCauchy(WIDTH))
+        eta = sample("eta", Normal(params["eta_loc"], params["eta_log_scale"].exp()), prior=Normal(0.0, 1.0))
+        return -Normal(mu + tau * eta, self.errors).log_prob(self.effects).sum()
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         mu, eta = params["mu_loc"], params["eta_loc"]

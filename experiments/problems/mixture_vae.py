@@ -1,16 +1,15 @@
 """An autoencoder with a category and a number behind each data point."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Normal, OneHotCategorical
+from torch.distributions import Normal, OneHotCategorical
 
-from estimators import Params, Program, register_problem
+from estimators import LatentProgram, Params, register_problem
 from experiments.problems.options import check_options
 from experiments.problems.quadrature import gaussian_nodes
 
@@ -24,7 +23,7 @@ NOISE = 0.5
 @final
 @register_problem("mixture-vae")
 @dataclass(frozen=True)
-class MixtureVAE(Program):
+class MixtureVAE(LatentProgram):
     r"""The negative ELBO of an autoencoder with a categorical and a Gaussian latent variable, in nats.
 
     Behind each of `points` data points $x_n$ in two dimensions is one of `components`, all alike likely, and $z_n \sim
@@ -45,7 +44,7 @@ class MixtureVAE(Program):
 
     @classmethod
     def variants(cls) -> list[str]:
-        return [f"{cls.name}:components=2,points=1"]
+        return [f"{cls.name}:components=2,points=2"]
 
     def initial_params(self) -> Params:
         generator = torch.Generator().manual_seed(0)
@@ -61,16 +60,12 @@ class MixtureVAE(Program):
         }
         return encoder | {"prior_mean": spread, "out_weight": drawn(2), "out_bias": 0.3 * drawn(2)}
 
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
-        q = OneHotCategorical(logits=self.observation @ params["which"])
-        component = sample("component", q)
-        yield (q.log_prob(component) + math.log(self.components)).sum()
-        loc = (component * (self.observation @ params["where"])).sum(-1)
-        q = Normal(loc, (component @ params["log_scale"]).exp())
-        z = sample("z", q)
-        yield (q.log_prob(z) + (z - component @ params["prior_mean"]) ** 2 / 2 + LOG_NORM).sum()
-        mean = (z.unsqueeze(-1) * params["out_weight"] + params["out_bias"]).tanh()
-        yield (((self.observation - mean) / NOISE) ** 2 / 2 + math.log(NOISE) + LOG_NORM).sum()
+    def run(self, params: Any, sample: Any, x: Tensor) -> Any:
+        alike = OneHotCategorical(logits=torch.zeros_like(params["prior_mean"]))
+        component = sample("component", OneHotCategorical(logits=x @ params["which"]), prior=alike)
+        q = Normal(component @ (x @ params["where"]), (component @ params["log_scale"]).exp())
+        z = sample("z", q, prior=Normal(component @ params["prior_mean"], 1.0))
+        return -Normal((z * params["out_weight"] + params["out_bias"]).tanh(), NOISE).log_prob(x).sum()
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         log_q = (self.observation @ params["which"]).log_softmax(-1)  # [R, N, K]
@@ -82,6 +77,7 @@ class MixtureVAE(Program):
         of_data = torch.zeros_like(loc)
         for entry in range(2):
             weight, bias = (params[name][:, entry, None, None, None] for name in ("out_weight", "out_bias"))
-            off = (self.observation[:, entry, None, None] - (z * weight + bias).tanh()) / NOISE
+            off = (self.observation[..., entry, None, None] - (z * weight + bias).tanh()) / NOISE
             of_data = of_data + off**2 @ weights / 2 + math.log(NOISE) + LOG_NORM
-        return (log_q.exp() * (log_q + math.log(self.components) + of_z + of_data)).sum((-2, -1))
+        each = (log_q.exp() * (log_q + math.log(self.components) + of_z + of_data)).sum((-2, -1))
+        return self.data_weight * each

@@ -1,16 +1,15 @@
 """A linear Gaussian state-space model, whose evidence the Kalman filter knows."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Normal
+from torch.distributions import Normal
 
-from estimators import Params, Program, register_problem
+from estimators import LatentProgram, Params, register_problem
 from estimators.noise import NoiseSource
 from experiments.problems.options import check_options
 
@@ -22,7 +21,7 @@ LOG_NORM = math.log(2 * math.pi) / 2
 @final
 @register_problem("state-space")
 @dataclass(frozen=True)
-class StateSpace(Program):
+class StateSpace(LatentProgram):
     r"""The negative ELBO of a linear Gaussian state-space model, in nats.
 
     $x_t \sim N(a x_{t-1}, 1)$ from $x_0 = 0$, $y_t \sim N(x_t, 1)$ for T = `steps` data, which were drawn at a = 0.9.
@@ -33,12 +32,12 @@ class StateSpace(Program):
 
     steps: int = 8
     q: Literal["autoregressive", "factorised"] = "autoregressive"
-    observation: Tensor = field(init=False, repr=False, compare=False)
-    """y, `[steps]`."""
+    series: Tensor = field(init=False, repr=False, compare=False)
+    """y, `[steps]`: no data points, since each depends on the one before."""
 
     def __post_init__(self) -> None:
         check_options(self, steps=1)
-        object.__setattr__(self, "observation", _drawn(self.steps))
+        object.__setattr__(self, "series", _drawn(self.steps))
 
     @classmethod
     def variants(cls) -> list[str]:
@@ -49,22 +48,21 @@ class StateSpace(Program):
         q = {"bias": zeros + 0.3, "log_scale": zeros - 0.5, "decay": zeros[0] + 0.5}
         return q if self.q == "factorised" else q | {"weight": zeros + 0.5}
 
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
+    def run(self, params: Any, sample: Any) -> Any:
         before = torch.zeros_like(params["decay"])
         for step in range(self.steps):
             mean = params["bias"][step]
             if self.q == "autoregressive":
                 mean = mean + params["weight"][step] * before
-            q = Normal(mean, params["log_scale"][step].exp())
-            state = sample(f"state{step}", q)
-            squares = (state - params["decay"] * before) ** 2 + (self.observation[step] - state) ** 2
-            yield q.log_prob(state) + squares / 2 + 2 * LOG_NORM
+            q, prior = Normal(mean, params["log_scale"][step].exp()), Normal(params["decay"] * before, 1.0)
+            state = sample(f"state{step}", q, prior=prior)
+            yield -Normal(state, 1.0).log_prob(self.series[step])
             before = state
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         decay, total = params["decay"], torch.zeros_like(params["decay"])
         mean, variance = torch.zeros_like(decay), torch.zeros_like(decay)  # of the state before
-        for step, y in enumerate(self.observation):
+        for step, y in enumerate(self.series):
             weight = params["weight"][:, step] if self.q == "autoregressive" else torch.zeros_like(decay)
             own = (2 * params["log_scale"][:, step]).exp()
             here = params["bias"][:, step] + weight * mean
@@ -75,11 +73,14 @@ class StateSpace(Program):
             mean = here
         return total
 
+    def log_marginal(self, params: Params) -> Float[Tensor, "R N"]:
+        return self.log_evidence(params).unsqueeze(1)
+
     def log_evidence(self, params: Params) -> Float[Tensor, " R"]:
         """log p(y), by the Kalman filter."""
         decay, total = params["decay"], torch.zeros_like(params["decay"])
         mean, variance = torch.zeros_like(decay), torch.zeros_like(decay)
-        for y in self.observation:
+        for y in self.series:
             mean, variance = decay * mean, decay**2 * variance + 1
             total = total - (y - mean) ** 2 / (variance + 1) / 2 - (variance + 1).log() / 2 - LOG_NORM
             gain = variance / (variance + 1)
