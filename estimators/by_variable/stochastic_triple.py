@@ -79,6 +79,7 @@ class StochasticTriple(Estimator):
         return (3 if self.along == "parameter" else 2) * num_samples
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
+        assert isinstance(problem, Program)
         joint = families.noise(problem.of_all(params), num_samples, source)
         return joint, source.stream("alternative").uniform(tuple(joint.shape[:-1]))
 
@@ -117,7 +118,7 @@ def _along_parameter(run: MainRun, paths: list[Pathwise | None], u: Tensor) -> F
         return _probabilities(main_run(run.program, at, run.noise, paths), paths)
 
     along = {name: torch.ones_like(value) for name, value in at.items()}
-    found, slopes = torch.func.jvp(probabilities, (at,), (along,))
+    found, slopes, *_ = torch.func.jvp(probabilities, (at,), (along,))
     rates = {index: _rates(run, index, p, slopes[index]) for index, p in found.items()}
     _, rise, rate = _followed_from(run, rates, u)
     (theta,) = run.params.values()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators.interface import LatentVariableProblem, Params, Problem, ScoredSamples, start
+from estimators.programs.credit import costs_to_go
 from estimators.programs.faults import ProgramError, explained
 from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.program import Program
@@ -128,9 +129,8 @@ class LatentProgram(LatentVariableProblem, Program):
         if self.layout.alone:
             return None
         densities, costs = self.scored(params, *samples.parts)
-        detached = torch.stack([cost.detach() for cost in (*costs, *densities)])
-        after = [[float(before > index) for before in self.layout.known_after] for index in range(len(densities))]
-        return torch.einsum("vc,csrn->svrn", torch.tensor(after).to(detached), detached), torch.stack(densities, 1)
+        credit = costs_to_go((*costs, *densities), self.layout.known_after, len(densities)).transpose(0, 1)
+        return credit, torch.stack(densities, 1)
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable of each data point: costs do not depend on the variables of another point."""

@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 from estimators.interface import Params, Problem, ScoredSamples, start
 from estimators.interface.once import keep, once
 from estimators.programs.apart import put_together, taken_apart
+from estimators.programs.credit import costs_to_go
 from estimators.programs.joint import Joint
 from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
@@ -232,9 +233,7 @@ class Program(Problem):
             cost = torch.stack(self.costs(samples.x, samples.params)).sum(0)
             return cost.detach().unsqueeze(1), samples.drawn.log_prob(self.of_all(samples.params)).unsqueeze(1), (0,)
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
-        detached = torch.stack([cost.detach() for cost in costs])
-        after = [[float(before > index) for before in self.layout.known_after] for index in range(len(densities))]
-        credit = torch.einsum("vc,cs...->sv...", torch.tensor(after).to(detached), detached)
+        credit = costs_to_go(costs, self.layout.known_after, len(densities)).transpose(0, 1)
         return credit, torch.stack(densities, 1), tuple(range(len(densities)))
 
     def support(self, params: Params) -> Tensor | None:

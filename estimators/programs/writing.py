@@ -53,7 +53,7 @@ def register_program(
         named = {"__doc__": function.__doc__, "__module__": function.__module__, "__qualname__": function.__qualname__}
         base = Program if contexts is None else ContextProgram
         data = {} if contexts is None else {"contexts": contexts.detach().double()}
-        made = type(function.__name__, (base,), body | named | data)
+        made: Any = type(function.__name__, (base,), body | named | data)
         return register_problem(name)(dataclass(frozen=True)(made))
 
     return decorate
