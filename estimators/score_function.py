@@ -29,8 +29,8 @@ class ScoreFunction(PerSample):
     variate subtracts a term of known, zero expected gradient.
 
     On a program of several variables the score of each is weighed by the costs after it (`credit` is `to-go`), those
-    before do not depend on it; control variates that follow from costs alone are those of each variable. Others see the
-    sum of all costs and scores, as with `credit=total`.
+    before do not depend on it, nor do those of other data points; control variates that follow from costs alone are
+    those of each variable. Others see the sum of all costs and scores, as with `credit=total`.
 
     Unbiased for any q with a density whose support does not move, any cost.
     Glynn 1990; Williams 1992; Mohamed et al. 2020, sec. 4.

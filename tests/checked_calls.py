@@ -39,8 +39,9 @@ def _limited(made: Any, *, typechecker: Callable) -> Any:
         return checked(*args, **kwargs)
 
     # The place of an error is the innermost line in a file of the user's own, and these are not the user's.
-    limited.__code__ = limited.__code__.replace(co_filename="<checked calls>")
-    return limited
+    function: Any = limited
+    function.__code__ = function.__code__.replace(co_filename="<checked calls>")
+    return function
 
 
 def _jaxtyped(*, typechecker: Callable) -> Callable[[Any], Any]:

@@ -23,7 +23,7 @@ from estimators.by_variable.per_variable import PerVariable
 from estimators.by_variable.stochastic_triple import StochasticTriple
 from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem, replicated
 from estimators.noise import IID
-from estimators.programs import runs
+from estimators.programs import Program, runs
 from estimators.programs.visits import Trace
 from estimators.sampling import families
 from estimators.sampling.own_sampler import Fallback
@@ -102,28 +102,39 @@ def test_replicates_are_independent_rows(case: Case) -> None:
     noise = draw(work, params)
     batch = gradient(work, params, noise)
     for row in (0, REPLICATES - 1):
-        of_row = only_of_branches(noise, row) if isinstance(work.estimator, PerVariable) else only(noise, row)
+        if isinstance(work.estimator, PerVariable):
+            of_row = only_of_branches(noise, row, points(work.problem))
+        else:
+            of_row = only(noise, row)
         alone = gradient(work, {name: value[row : row + 1] for name, value in params.items()}, of_row)
         for name, value in alone.items():
             torch.testing.assert_close(value[0], batch[name][row], rtol=FLOAT64, atol=FLOAT64)
 
 
-def only(noise: Noise, row: int, behind: bool = False) -> Noise:
-    """The noise of one replicate, of which the axis of replicates may have others behind it, or before it."""
-    sizes, place = ((-1, REPLICATES), 1) if behind else ((REPLICATES, -1), 0)
+def points(made: Problem) -> int:
+    """The data points of a program, each of which has runs of its own."""
+    return made.batch_of(replicated(made.initial_params(), 1)).numel() if isinstance(made, Program) else 1
+
+
+def only(noise: Noise, row: int, behind: int = 0) -> Noise:
+    """The noise of one replicate, of which the axis of replicates may have others behind it, or before it and some."""
+    sizes, place = ((-1, REPLICATES, behind), 1) if behind else ((REPLICATES, -1), 0)
 
     def select(leaf: Tensor) -> Tensor:
         axes = [axis for axis, size in enumerate(leaf.shape) if size and size % REPLICATES == 0]
         assert len(axes) <= 1, "choose another number of replicates for this test"
-        return leaf.unflatten(axes[0], sizes).select(axes[0] + place, row) if axes else leaf
+        if not axes:
+            return leaf
+        found = leaf.unflatten(axes[0], sizes).select(axes[0] + place, row)
+        return found.flatten(axes[0], axes[0] + 1) if behind else found
 
     return tree_map(select, noise)
 
 
-def only_of_branches(noise: Noise, row: int) -> Noise:
-    """The noise of one replicate's runs, and of the branches of each of its samples: those are `[S·R]`."""
+def only_of_branches(noise: Noise, row: int, points: int) -> Noise:
+    """The noise of one replicate's runs, and of the branches of each of its samples: those are `[S·R·N]`."""
     joint, branches = noise
-    return only(joint, row), only(branches, row, behind=True)
+    return only(joint, row), only(branches, row, points)
 
 
 @each_case
@@ -168,7 +179,7 @@ class Counter:
     def __init__(self, made: Problem, estimator: Estimator, patch: pytest.MonkeyPatch):
         self.count = 0
         if isinstance(estimator, PerVariable | StochasticTriple):  # which run a program themselves
-            self._count_runs(patch)
+            self._count_runs(patch, points(made))
             return
         name = "log_joint" if isinstance(made, LatentVariableProblem) else "cost"  # which calls it
         original = getattr(type(made), name)
@@ -179,8 +190,11 @@ class Counter:
 
         patch.setattr(type(made), name, cost)
 
-    def _count_runs(self, patch: pytest.MonkeyPatch) -> None:
-        """Runs to the end: one that stops at a variable, to know its distribution, has not paid all costs."""
+    def _count_runs(self, patch: pytest.MonkeyPatch, points: int) -> None:
+        """Runs to the end: one that stops at a variable, to know its distribution, has not paid all costs.
+
+        Those of all data points are one evaluation.
+        """
         follow, mapped = runs.follow, runs._mapped
         size = 1
 
@@ -189,11 +203,11 @@ class Counter:
             self.count += size * (trace.visits[-1].drawn is not None)
             return trace
 
-        def each(one: Callable[..., Any], params: Params, own: list[runs.Own]) -> Any:
+        def each(one: Callable[..., Any], params: Params, own: list[runs.Own], data: Tensor | None) -> Any:
             nonlocal size
-            size = own[0][0].shape[:2].numel()
+            size = own[0][0].shape[: 2 if data is None else 3].numel() // points
             try:
-                return mapped(one, params, own)
+                return mapped(one, params, own, data)
             finally:
                 size = 1
 

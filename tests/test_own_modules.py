@@ -175,7 +175,7 @@ def test_what_is_kept_follows_the_tensors() -> None:
 
         return once(compute, ("double",), [*tensors])
 
-    one, other = torch.ones(2), torch.ones(2)
+    one, other = torch.ones(2), torch.ones(2, requires_grad=True)
     asked(one)
     asked(one)
     assert len(calls) == 2  # nothing is kept where nobody asked for it

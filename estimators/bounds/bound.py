@@ -49,7 +49,9 @@ class Bound(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableProblem):
-            return "bounds need a latent-variable problem: log_joint(z, params) and posterior(params)"
+            return (
+                "bounds need a latent-variable problem: a LatentProgram, or log_joint(z, params) and posterior(params)"
+            )
         return differentiable_samples(problem) if self.traits.differentiates_samples else score(problem)
 
     @final

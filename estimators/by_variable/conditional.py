@@ -108,7 +108,9 @@ def conditional_at_start(program: Program, index: int) -> Conditional:
 
 
 def _conditional_at_start(program: Program, index: int) -> Conditional:
-    moved, params = program.on_least_data.to("cpu", torch.float64), start(program)
+    least, params = program.on_least_data, start(program)
+    assert isinstance(least, Program)
+    moved = least.to("cpu", torch.float64)
     q, layout = moved.of_all(params), moved.layout
     joint = families.noise(q, 1, IID(0, dtype=torch.float64))
     with torch.no_grad():
@@ -116,7 +118,6 @@ def _conditional_at_start(program: Program, index: int) -> Conditional:
     axes = len(moved.batch_of(params))
     parts = (tuple(values[:index]), tuple(noise[index + 1 :]))
     before, after = tree_map(lambda tensor: tensor.flatten(0, axes), parts)
-    data = None if moved.data is None else moved.data
-    found = Conditional(moved, index, layout.variables[index].q, params, before, after, data)
+    found = Conditional(moved, index, layout.variables[index].q, params, before, after, moved.data)
     object.__setattr__(found, "measured_in", program.measured_in)
     return found

@@ -23,7 +23,16 @@ from estimators.sampling.transforms import Forms, Transform
 if TYPE_CHECKING:
     from estimators.programs.program import Program
 
-__all__ = ["Joint", "unknown"]
+__all__ = ["Joint", "unflattened", "unknown"]
+
+
+def unflattened(value: Tensor, batch: tuple[int, ...]) -> Tensor:
+    """`[S, R·N, *]` as `[S, R, N, *]`: the very tensor that it was, if there is one, by which `once` knows it again."""
+    found = value.unflatten(1, batch)
+    if torch.compiler.is_compiling() or (before := value._base) is None or before.requires_grad != value.requires_grad:
+        return found
+    places = [(one.shape, one.stride(), one.storage_offset()) for one in (found, before)]
+    return before if places[0] == places[1] else found
 
 
 @final
@@ -47,7 +56,7 @@ class Joint(Distribution):
 
     def inwards(self, value: Tensor) -> Tensor:
         """`[S, *batch, *]` as the program has it."""
-        return value.unflatten(1, self.inner_batch) if self.flat else value
+        return unflattened(value, self.inner_batch) if self.flat else value
 
     def outwards(self, value: Tensor) -> Tensor:
         """`[S, *B, *]` of the program as the distribution has it."""

@@ -38,8 +38,7 @@ class LatentProgram(LatentVariableProblem, Program):
     is −log p of a variable whose prior is known when it is drawn, and `run` yields or returns the rest of −log p(x, z).
     Of a program without data, which has no `observation`, there is one point, and `run` has no x.
 
-    Which parameters are those of q, and which the model's, is seen in a run; `encoder`, a tuple of names, says
-    otherwise.
+    Which parameters are those of q, and which the model's, is seen in a run; a tuple of names `encoder` says otherwise.
     """
 
     cost_depends_on_params: ClassVar[bool] = True  # pyright: ignore
@@ -55,6 +54,9 @@ class LatentProgram(LatentVariableProblem, Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
+        if self.observation.ndim not in (2, 3):
+            shape = list(self.observation.shape)
+            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
         return (self.observation.flatten(0, -2)[0],) if self.observation.shape[-1] else ()
 
     @property
@@ -78,9 +80,6 @@ class LatentProgram(LatentVariableProblem, Program):
         return each.movedim(-1, 2).flatten(1, 2)
 
     def checked(self, layout: Layout) -> Layout:
-        if self.observation.ndim not in (2, 3):
-            shape = list(self.observation.shape)
-            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
         for variable in layout.variables:
             if not variable.latent:
                 name = variable.name
@@ -117,7 +116,9 @@ class LatentProgram(LatentVariableProblem, Program):
         return self.of_all(params)
 
     def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
-        return -torch.stack(self.costs(z, params)).sum(0)
+        # Of several variables log q comes from the same runs, and is asked for next.
+        costs = self.costs(z, params) if self.layout.alone else self.scored(params, z)[1]
+        return -torch.stack(costs).sum(0)
 
     def costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
         """The terms of −log p(x, z): log q is known from q."""

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from estimators.interface import LatentVariableProblem, Observed, Params
-from estimators.programs.joint import Joint
+from estimators.programs.joint import Joint, unflattened
 from estimators.sampling.families import Drawn
 from estimators.sampling.family import known_kind
 
@@ -86,7 +86,8 @@ class DataPoints(Observed):
         return replace(samples, cost=self.data_weight * cost, score=log_q - log_q.detach())
 
     def _unflattened(self, of_points: Tensor) -> Tensor:
-        return of_points.unflatten(1, (-1, self.observation.shape[-2]))
+        points = self.observation.shape[-2]
+        return unflattened(of_points, (of_points.shape[1] // points, points))
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> "DataPoints":
         return DataPoints(self.whole.to(device, dtype))  # type: ignore[arg-type]

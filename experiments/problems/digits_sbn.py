@@ -38,7 +38,8 @@ class DigitsSBN(Digits):
     trained_by: ClassVar[tuple[str, int]] = ("per-data-point", 4)
 
     def __new__(cls, *args: Any, **options: Any) -> "DigitsSBN":
-        return super().__new__(DeepSBN if options.get("layers", 1) > 1 else cls)
+        kind: Any = DeepSBN if options.get("layers", 1) > 1 else cls
+        return super().__new__(kind)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,6 +83,7 @@ class DeepSBN(LatentProgram, DigitsSBN):
     """One of several layers, each drawn given the one before."""
 
     encoder: ClassVar[None] = None  # pyright: ignore
+    trained_by: ClassVar[tuple[str, int]] = ("score-function:control_variate=leave-one-out", 4)
 
     def run(self, params: Any, sample: Any, x: Tensor) -> Any:
         below, names = x, _names(self.layers)
