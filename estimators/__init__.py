@@ -19,7 +19,7 @@ from estimators.interface import (
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.noise.scheme import Scheme, register_scheme
-from estimators.programs import LatentProgram, Program, register_program
+from estimators.programs import ContextProgram, LatentProgram, Program, register_program
 from estimators.pyro import from_pyro
 from estimators.registry import (
     load_plugin,
@@ -35,6 +35,7 @@ from estimators.sampling.family import Family, register_family
 __all__ = [
     "IID",
     "Claim",
+    "ContextProgram",
     "ControlVariate",
     "Drawn",
     "Estimator",

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from estimators.control_variates.none import Zero
 from estimators.interface import Claim, ControlVariate, Noise, Params, PerSample, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import score
+from estimators.learning.fresh_samples import fresh_samples
 from estimators.noise import NoiseSource
 from estimators.registry import components, register_estimator
 from estimators.sampling import families
@@ -76,8 +77,15 @@ class ScoreFunction(PerSample):
         return self.credit == "to-go" and self.control_variate.traits.costs_alone
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ScoreFunction":
-        fitted = self.control_variate.fit(problem, params, num_samples, source.stream("fit"))
+        fitted = self._fitted(problem, params, num_samples, source.stream("fit"))
         return self if fitted is self.control_variate else replace(self, control_variate=fitted)
+
+    def _fitted(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> ControlVariate:
+        """The control variate, fitted to the costs that it will be given: of each variable, or of all together."""
+        if not (self.control_variate.learns and self.control_variate.traits.costs_alone):
+            return self.control_variate.fit(problem, params, num_samples, source)
+        samples = fresh_samples(problem, params, source)
+        return self.control_variate.taught(problem.credited(samples) if self._by_variable else samples)
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "ScoreFunction":
         if type(self.control_variate).update is ControlVariate.update:  # the costs would be evaluated for nothing

@@ -36,11 +36,16 @@ MISTAKES = {
     "    if a[0] > 0:\n        return a.sum()\n    return -a.sum()": (f"write torch.where(…), {ALONE}", LINE),
     "    return float(a[0]) ** 2": (f"leave out .item(), float(…), {ALONE}", LINE),
     "    return np.sum(a.detach().numpy())": (f"use torch, {ALONE}", LINE),
+    '    return sample("b", Normal(a, 1.0), state="here").sum()': (
+        'the state before "b" is made of tensors and numbers, not of a str',
+        LINE,
+    ),
     "    return (a + torch.randn(3)).sum()": ("ask for each by sample(name, q)", LINE),
 }
 ONE_BY_ONE = {
     '    if a[0] > -0.5:\n        a = sample("b", Normal(a, 1.0))\n    return a.sum()': '"b" is not asked for',
     '    a = a[: 2 if a[0] > 0 else 3]\n    return sample("b", Normal(a, 1.0)).sum()': '"b" has another shape',
+    '    return sample("b", Normal(a, 1.0), state=a[: 2 if a[0] > 0 else 3]).sum()': 'the state before "b" has another',
     "    yield a[0]\n    if a[0] > 0:\n        yield a[1]": "the costs are not known at the same turn in every run",
     "    yield np.sum(a.numpy())": "write .detach().numpy()",
 }

@@ -188,7 +188,7 @@ def test_the_reasons_of_the_others_are_told_on_request(few):
 def test_the_lines_of_python_run(spec, learns):
     problem = make_problem("gaussian-quadratic:dim=2").to("cpu", torch.float32)
     params = {name: value.float().requires_grad_() for name, value in problem.initial_params().items()}
-    exec("\n".join(recipe(spec, 4, learns)), {"problem": problem, "params": params})
+    exec("\n".join(recipe(problem, spec, 4, learns)), {"problem": problem, "params": params})
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in params.values())
 
 

@@ -13,7 +13,7 @@ from experiments.gradients.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
-OF_SEVERAL_VARIABLES = ("per-variable", "stochastic-triple")
+OF_SEVERAL_VARIABLES = ("per-variable", "stochastic-triple", "score-function:control_variate=critic")
 OF_DATA_POINTS = ("per-data-point", "score-function:control_variate=neural", "score-function:control_variate=vargrad")
 """Estimators that need more of a latent-variable problem than its cost."""
 ROUNDING = 1e-9

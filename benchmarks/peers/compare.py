@@ -41,6 +41,9 @@ PEERS = {
     "storch_expectation": "storch",
     "jax_vmap": "jax",
     "jax_networks": "jax",
+    "torch_layers": "torch",
+    "pyro_layers": "pyro",
+    "storch_layers": "storch",
     "ours": "torch",
     "whole": "torch",
 }

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from benchmarks.peers.models import model_of
-from benchmarks.peers.work import NETWORKS, Block, Case, Moments
+from benchmarks.peers.work import NETWORKS, PROGRAMS, Block, Case, Moments
 from estimators.registry import make_problem
 
 __all__ = ["blocks"]
@@ -27,7 +27,7 @@ GENERATORS = ("threefry2x32", "unsafe_rbg")
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
-    if case.name in NETWORKS:
+    if case.name in NETWORKS | PROGRAMS:
         return {}
     # A Gamma variate is drawn and differentiated by one function of the key: it has no noise to lay out.
     layouts = [_one_key_each] if case.name == "E" else [_one_key_each, _all_at_once, _replicates_first]

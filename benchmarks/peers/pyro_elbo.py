@@ -18,7 +18,7 @@ from torch.distributions import Bernoulli, Gamma
 
 from benchmarks.peers.models import Model, model_of
 from benchmarks.peers.torch_loop import loop
-from benchmarks.peers.work import NETWORKS, Block, Case
+from benchmarks.peers.work import NETWORKS, PROGRAMS, Block, Case
 
 __all__ = ["blocks"]
 
@@ -27,7 +27,7 @@ BASELINE = {"baseline": {"use_decaying_avg_baseline": True}}
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
-    if case.name in NETWORKS:
+    if case.name in NETWORKS | PROGRAMS:
         return {}
     pyro.enable_validation(False)
     return {"Pyro": (loop(one_gradient(case), REPLICATES), REPLICATES)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.peers.models import model_of
 from benchmarks.peers.torch_loop import loop
-from benchmarks.peers.work import NETWORKS, Block, Case
+from benchmarks.peers.work import NETWORKS, PROGRAMS, Block, Case
 
 __all__ = ["blocks"]
 
@@ -17,7 +17,7 @@ REPLICATES = 10
 
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
-    if case.estimator == "iwae" or case.name in NETWORKS:
+    if case.estimator == "iwae" or case.name in NETWORKS | PROGRAMS:
         return {}
     return {"Storchastic": (loop(one_gradient(case), REPLICATES), REPLICATES)}
 

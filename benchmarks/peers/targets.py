@@ -17,6 +17,7 @@ TARGETS: dict[str, dict[str, float]] = {
     "H": {"plain loop": 2.5, "plain loop, running moments": 2},
     "I": {"plain loop": 3, "plain loop, running moments": 2},
     "J": {"plain loop": 1.3, "plain loop, running moments": 1.1},
+    "K": {"Pyro, TraceGraph_ELBO": 100, "Storchastic": 100},
 }
 MEMORY = {"J": 3.0}
 """The most gigabytes of a process that measures."""

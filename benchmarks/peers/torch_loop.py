@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmarks.peers.models import Model, model_of
 from benchmarks.peers.networks import Autoencoder, Policy, problem_of
 from benchmarks.peers.torch_networks import autoencoder_gradient, policy_gradient
-from benchmarks.peers.work import LEAVE_ONE_OUT, Block, Case, Moments
+from benchmarks.peers.work import LEAVE_ONE_OUT, PROGRAMS, Block, Case, Moments
 
 __all__ = ["blocks", "loop", "one_gradient", "running"]
 
@@ -19,6 +19,8 @@ REPLICATES = 50
 
 def blocks(case: Case) -> dict[str, tuple[Block, int]]:
     """The block of each implementation, and its number of gradients."""
+    if case.name in PROGRAMS:
+        return {}
     return {"plain loop": (loop(one_gradient(case), REPLICATES), REPLICATES)}
 
 

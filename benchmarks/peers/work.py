@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CASES", "LEAVE_ONE_OUT", "NETWORKS", "Block", "Case", "Moments", "rate"]
+__all__ = ["CASES", "LEAVE_ONE_OUT", "NETWORKS", "PROGRAMS", "Block", "Case", "Moments", "rate"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ CASES = [
     Case("H", "policy-large", "score-function", 4, compiled=False),
     Case("I", "autoencoder-small", "pathwise", 1),
     Case("J", "autoencoder-large", "pathwise", 1, compiled=False),
+    Case("K", "layers", "per-variable:discrete=score-function", 10),
 ]
+PROGRAMS = {"K"}
+"""The cases of several random variables."""
 NETWORKS = {"G", "H", "I", "J"}
 """The cases of networks, of which the whole of a measurement is timed too."""
 

@@ -15,6 +15,7 @@ from estimators.by_variable.conditional import Conditional, parameters
 from estimators.interface import AlongPath, Estimator, Params, ScoredSamples, distinct
 from estimators.programs import Program
 from estimators.programs.apart import taken_apart
+from estimators.programs.credit import costs_to_go
 from estimators.programs.runs import Own, fixed
 from estimators.programs.visits import Trace
 from estimators.sampling.families import Drawn
@@ -61,14 +62,15 @@ class MainRun:
 
     def scored(self, indices: Sequence[int]) -> ScoredSamples:
         """Variables with their scores, and with the costs that are known after each of them."""
-        detached = torch.stack([cost.detach() for cost in self.costs])
-        after = [[float(before > index) for before in self.program.layout.known_after] for index in indices]
-        credit = torch.einsum("vc,cs...->sv...", torch.tensor(after).to(detached), detached)
+        layout = self.program.layout
+        to_go = costs_to_go(self.costs, layout.known_after, len(layout.variables))
+        credit = torch.stack([to_go[index] for index in indices], 1)
         credit = self.program.weighed(self.program.of_variables(credit))
         log_q = self.program.of_variables(torch.stack([self.densities[index] for index in indices], 1))
         x, q = self.program.layout.joined_values(self.values, self.total)[0], self.program.distribution(self.params)
         drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.params)
-        return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, log_q - log_q.detach())
+        score, variables = log_q - log_q.detach(), tuple(indices)
+        return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, score, variables)
 
     def conditional(self, index: int) -> tuple[Conditional, Params]:
         """A variable given those before it, in each of the S·R·N runs, and the parameters of its distribution there."""

@@ -1,6 +1,6 @@
 """An estimator for each variable of a program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import final
@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.by_variable.conditional import Conditional, conditional_at_start
+from estimators.by_variable.branches import MOST, branch, least
+from estimators.by_variable.conditional import conditional_at_start
 from estimators.by_variable.main_run import MainRun, by_path, by_score, main_run
+from estimators.by_variable.parts import PARTS, idle
 from estimators.control_variates.leave_one_out import LeaveOneOut
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, ScoredSamples, Traits
+from estimators.interface import Claim, ControlVariate, Estimator, Noise, Params, Problem, ScoredSamples, Traits
 from estimators.interface.refusals import passes_derivatives
 from estimators.learning.fresh_samples import FIT_SAMPLES
 from estimators.noise import NoiseSource
@@ -27,9 +29,7 @@ from estimators.score_function import ScoreFunction
 
 __all__ = ["PerVariable"]
 
-MOST = 16
-"""The most samples of one variable that an estimator is tried with."""
-PARTS = ("continuous", "discrete", "there")
+Learn = Callable[[ControlVariate, ScoredSamples], ControlVariate]
 
 
 @final
@@ -91,6 +91,8 @@ class PerVariable(Estimator):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, Program) or len(problem.layout.variables) == 1:
             return "per-variable needs a program of several random variables"
+        if reason := idle(self, problem.layout.variables):
+            return reason
         for index, variable in enumerate(problem.layout.variables):
             if reason := self._refusal(problem, index, num_samples):
                 return f'at the variable "{variable.name}": {reason}'
@@ -111,14 +113,14 @@ class PerVariable(Estimator):
         if moving := [one.name for one in later if not form_of(one.q).fixed_noise]:
             return f'the noise of "{moving[0]}" after it depends on its value, and cannot be common to several values'
         sub = conditional_at_start(problem, index)
-        return estimator.refusal(sub, MOST) if _least(estimator, sub) is None else None
+        return estimator.refusal(sub, MOST) if least(estimator, sub) is None else None
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         assert isinstance(problem, Program)
         for index, variable in enumerate(problem.layout.variables):
             estimator = self._of(variable)
             whole = by_path(estimator) or by_score(estimator)
-            where, samples = (problem, num_samples) if whole else _branch(estimator, problem, index)
+            where, samples = (problem, num_samples) if whole else branch(estimator, problem, index)
             plain = isinstance(estimator, Pathwise)
             if not (problem.differentiable if plain else estimator.claim(where, samples) == "unbiased"):
                 return "biased"
@@ -126,7 +128,7 @@ class PerVariable(Estimator):
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         assert isinstance(problem, Program)
-        branches = [(estimator, *_branch(estimator, problem, index)) for index, estimator in self._branched(problem)]
+        branches = [(estimator, *branch(estimator, problem, index)) for index, estimator in self._branched(problem)]
         return num_samples * (1 + sum(estimator.evaluations(sub, samples) for estimator, sub, samples in branches))
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
@@ -144,7 +146,7 @@ class PerVariable(Estimator):
             assert run is not None
             sub, at = run.conditional(index)
             own = source.stream(f"per-variable {problem.layout.names[index]}")
-            drawn[index] = estimator.draw(sub, at, _branch(estimator, problem, index)[1], own)
+            drawn[index] = estimator.draw(sub, at, branch(estimator, problem, index)[1], own)
         return noise, drawn
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
@@ -164,16 +166,20 @@ class PerVariable(Estimator):
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "PerVariable":
         if not self.learns:
             return self
-        return self.update(problem, params, self.draw(problem, params, FIT_SAMPLES, source))
+        noise = self.draw(problem, params, FIT_SAMPLES, source)
+        return self._by_learning(problem, params, noise, lambda variate, samples: variate.taught(samples))
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "PerVariable":
         if not self.learns:
             return self
+        return self._by_learning(problem, params, noise, lambda variate, samples: variate.update(samples))
+
+    def _by_learning(self, problem: Problem, params: Params, noise: Noise, learn: Learn) -> "PerVariable":
         assert isinstance(problem, Program)
         with torch.no_grad():
             run = self._run(problem, params, noise[0])
             learned = {
-                id(estimator): replace(estimator, control_variate=estimator.control_variate.update(part))
+                id(estimator): replace(estimator, control_variate=learn(estimator.control_variate, part))
                 for estimator, part in self._scored(problem, run)
             }
         return self._with(learned)
@@ -186,10 +192,27 @@ class PerVariable(Estimator):
 
         return replace(self, **{part: new(getattr(self, part)) for part in PARTS})
 
+    def part(self, variable: Variable) -> str:
+        """Which of the three serves a variable."""
+        return "there" if self.at and fnmatchcase(variable.name, self.at) else variable.kind
+
+    def served(self, program: Program) -> dict[str, list[str]]:
+        """The names of the variables that each estimator serves, by its spec."""
+        found: dict[str, list[str]] = {}
+        for variable in program.layout.variables:
+            found.setdefault(self._of(variable).spec, []).append(variable.name)
+        return found
+
+    def same_as(self, program: Program) -> str | None:
+        """The estimator that gives the same estimates by itself, if there is one: it serves all variables."""
+        first, *others = (self._of(variable) for variable in program.layout.variables)
+        by_costs_to_go = by_score(first) and first.credit == "to-go"
+        shared = by_costs_to_go or (isinstance(first, Pathwise) and not _has_own_noise(first))
+        return first.spec if shared and all(one.spec == first.spec for one in others) else None
+
     def _of(self, variable: Variable) -> Estimator:
         """The estimator of a variable."""
-        named = self.at and fnmatchcase(variable.name, self.at)
-        found = self.there if named else getattr(self, variable.kind)
+        found = getattr(self, self.part(variable))
         return found._of(variable) if isinstance(found, PerVariable) else found
 
     def _run(self, program: Program, params: Params, noise: Sequence[Own]) -> MainRun:
@@ -213,21 +236,3 @@ class PerVariable(Estimator):
 def _has_own_noise(estimator: Estimator) -> bool:
     """Whether its path is of other noise than that of the joint sample."""
     return not (isinstance(estimator, Pathwise) and estimator.form == "auto")
-
-
-def _branch(estimator: Estimator, program: Program, index: int) -> tuple[Conditional, int]:
-    """A variable as a problem, and the samples that an estimator takes of it in each run."""
-    sub = conditional_at_start(program, index)
-    samples = _least(estimator, sub)
-    assert samples is not None
-    return sub, samples
-
-
-def _least(estimator: Estimator, problem: Problem) -> int | None:
-    """The fewest samples that an estimator can do with; None: it cannot do with any number."""
-    key = "least", estimator.spec
-    if key not in problem.trials:
-        found = next((n for n in range(1, MOST + 1) if estimator.refusal(problem, n) is None), None)
-        problem.trials[key] = None if found is None else str(found)
-    kept = problem.trials[key]
-    return None if kept is None else int(kept)

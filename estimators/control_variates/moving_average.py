@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
-from estimators.learning.fresh_samples import fresh_samples
+from estimators.interface import ControlVariate, ScoredSamples, Traits, learned
 from estimators.learning.moving_averages import check_decay, moved
-from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 
 __all__ = ["MovingAverage"]
@@ -38,9 +36,6 @@ class MovingAverage(ControlVariate):
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
         return torch.zeros_like(samples.cost) if self.average is None else self.average * samples.score
-
-    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "MovingAverage":
-        return replace(self, average=problem.credited(fresh_samples(problem, params, source)).cost.mean(0))
 
     def update(self, samples: ScoredSamples) -> "MovingAverage":
         return replace(self, average=moved(self.average, samples.cost.mean(0), self.decay))

@@ -49,7 +49,7 @@ class Regression(ControlVariate):
 
     @property
     def traits(self) -> Traits:
-        return replace(self.control.traits, own_parameters=True)
+        return replace(self.control.traits, own_parameters=True, costs_alone=False)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return self.control.unsupported(problem, num_samples)

@@ -37,6 +37,8 @@ class ScoredSamples:
     """The costs, detached; of V variables of a program with `costs_alone`, those that each of them has."""
     score: Float[Tensor, "S *V R"]
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
+    variables: tuple[int, ...] = ()
+    """Which variables of a program the V are, by their places."""
 
     @property
     def x(self) -> Shaped[Tensor, "S R *E"]:
@@ -81,9 +83,13 @@ class ControlVariate(Component, ABC):
         """The term subtracted for each sample: value zero, and a gradient of mean zero under q given the others."""
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "ControlVariate":
-        """See `Estimator.fit`."""
+        """See `Estimator.fit`; one that follows from costs alone (`Traits.costs_alone`) defines `taught`."""
         return self
 
     def update(self, samples: ScoredSamples) -> "ControlVariate":
         """See `Estimator.update`."""
         return self
+
+    def taught(self, samples: ScoredSamples) -> "ControlVariate":
+        """What `fit` learns from samples of its own; by default what a step does."""
+        return self.update(samples)

@@ -47,6 +47,9 @@ class Problem(Component, ABC):
     begins: ClassVar[str] = ""
     """Where it begins, if not at its own initial parameters: `started_at`."""
 
+    made_by: ClassVar[str] = ""
+    """How it is made in Python, if not by its class or by its name."""
+
     @property
     def opaque(self) -> bool:
         """The cost is computed outside of torch, and has no derivative in x at all."""

@@ -27,6 +27,7 @@ class Traits:
     """Where the cost is evaluated beside draws of q at the given parameters, to follow "evaluates the cost": `at the
     mean of x`. Taken together, the points of an estimator that says nothing here are distributed as q."""
     costs_alone: bool = False
-    """A control variate follows from costs, and its gradient from scores: of several variables, each has its own."""
+    """A control variate follows from costs, and from states before variables, and its gradient from scores: of several
+    variables, each has its own."""
     log_weights: bool = False
     """Log-weights of a latent-variable problem are combined data point by data point."""

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators.interface import LatentVariableProblem, Params, Problem, ScoredSamples, start
+from estimators.programs.credit import costs_to_go
 from estimators.programs.faults import ProgramError, explained
-from estimators.programs.paths import all_paths
+from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.program import Program
 from estimators.programs.variables import Layout, fixed_run
 from estimators.programs.visits import Trace
@@ -129,9 +130,8 @@ class LatentProgram(LatentVariableProblem, Program):
         if self.layout.alone:
             return None
         densities, costs = self.scored(params, *samples.parts)
-        detached = torch.stack([cost.detach() for cost in (*costs, *densities)])
-        after = [[float(before > index) for before in self.layout.known_after] for index in range(len(densities))]
-        return torch.einsum("vc,csrn->svrn", torch.tensor(after).to(detached), detached), torch.stack(densities, 1)
+        credit = costs_to_go((*costs, *densities), self.layout.known_after, len(densities)).transpose(0, 1)
+        return credit, torch.stack(densities, 1)
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable of each data point: costs do not depend on the variables of another point."""
@@ -150,7 +150,7 @@ class LatentProgram(LatentVariableProblem, Program):
         """All paths of one data point, `[K, R, N, D]`, where there are few enough."""
         batch = self.batch_of(params)
         found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.observation.shape[-1]))
-        return None if found is None else self.joined_paths(found, params, batch)
+        return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         probability = families.probability(self.posterior(params), states)

@@ -1,6 +1,7 @@
 """All paths of a program whose variables are discrete."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from estimators.programs.variables import Layout, Variable
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import states_of
 
-__all__ = ["all_paths"]
+__all__ = ["all_paths", "joined_paths"]
 
 ENUMERATED = 2**20
 """The most paths that are summed over."""
@@ -37,6 +38,16 @@ def all_paths(layout: Layout, points: int = 1) -> list[Tensor] | None:
         left = left // base
     parts = torch.stack(digits, -1).split([_elements(variable) for variable in layout.variables], -1)
     return [_values(variable, index) for variable, index in zip(layout.variables, parts, strict=True)]
+
+
+def joined_paths(layout: Layout, found: Sequence[Tensor], like: Tensor, batch: torch.Size) -> Tensor:
+    """The values of each variable on K paths, each `[K, *E]`, as samples `[K, *B, *E]`."""
+    axes = [1] * len(batch)
+    values = [value.to(like.device).reshape(len(value), *axes, *value.shape[1:]) for value in found]
+    if not layout.alone:
+        values = layout.joined_values([(value,) for value in values], like)
+    x = values[0].to(like.dtype) if values[0].is_floating_point() else values[0]
+    return x.expand(-1, *batch, *x.shape[1 + len(batch) :])
 
 
 def _elements(variable: Variable) -> int:

@@ -14,8 +14,9 @@ from torch.distributions import Distribution
 from estimators.interface import Params, Problem, ScoredSamples, start
 from estimators.interface.once import keep, once
 from estimators.programs.apart import put_together, taken_apart
+from estimators.programs.credit import costs_to_go
 from estimators.programs.joint import Joint
-from estimators.programs.paths import all_paths
+from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
 from estimators.programs.variables import Layout, found_variables
 from estimators.programs.visits import Trace
@@ -57,6 +58,7 @@ class Program(Problem):
         dimensions of the event. Returns the cost, one number; or yields costs, each as soon as it is known: what is
         yielded before a variable is asked for does not depend on it.
 
+        `sample(name, q, state=s)` says besides what a baseline may know before the variable.
         `sample(name, q, prior=p)`: the variable is latent, and log q − log p of its value is a cost that is paid by
         itself; with `prior="later"` log q is, and −log p will be among the costs that are yielded.
         """
@@ -140,7 +142,7 @@ class Program(Problem):
         return self.runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
 
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        return torch.stack(self.costs(x, params)).sum(0)
+        return self.of_samples(torch.stack(self.costs(x, params)).sum(0))
 
     def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
         return self.cost(samples.x, params)
@@ -219,30 +221,26 @@ class Program(Problem):
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable with the costs that are known after it: the others do not depend on it."""
-        if self.layout.alone:
+        if self.layout.alone and self.data is None:
             return samples
+        costs, log_q, variables = self._credits(samples)
+        cost, log_q = self.weighed(self.of_variables(costs)), self.of_variables(log_q)
+        return dataclasses.replace(samples, cost=cost, score=log_q - log_q.detach(), variables=variables)
+
+    def _credits(self, samples: ScoredSamples) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+        """The costs after each variable and its log-density, `[S, V, *B]`, and the places of the variables."""
+        if self.layout.alone:
+            cost = torch.stack(self.costs(samples.x, samples.params)).sum(0)
+            return cost.detach().unsqueeze(1), samples.drawn.log_prob(self.of_all(samples.params)).unsqueeze(1), (0,)
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
-        detached = torch.stack([cost.detach() for cost in costs])
-        after = [[before > index for before in self.layout.known_after] for index in range(len(densities))]
-        credit = torch.einsum(
-            "vc,csr->svr", torch.tensor(after, dtype=detached.dtype, device=detached.device), detached
-        )
-        log_q = torch.stack(densities, 1)
-        return dataclasses.replace(samples, cost=credit, score=log_q - log_q.detach())
+        credit = costs_to_go(costs, self.layout.known_after, len(densities)).transpose(0, 1)
+        return credit, torch.stack(densities, 1), tuple(range(len(densities)))
 
     def support(self, params: Params) -> Tensor | None:
         """All paths of a program whose variables are discrete, where there are few enough."""
         found = all_paths(self.layout)
-        return None if found is None else self.joined_paths(found, params, self.batch_of(params))
-
-    def joined_paths(self, found: Sequence[Tensor], params: Params, batch: torch.Size) -> Tensor:
-        """The values of each variable on K paths, each `[K, *E]`, as samples `[K, *B, *E]`."""
-        some, axes = next(iter(params.values())), [1] * len(batch)
-        values = [value.to(some.device).reshape(len(value), *axes, *value.shape[1:]) for value in found]
-        if not self.layout.alone:
-            values = self.layout.joined_values([(value,) for value in values], some)
-        x = values[0].to(some.dtype) if values[0].is_floating_point() else values[0]
-        return x.expand(-1, *batch, *x.shape[1 + len(batch) :])
+        some = next(iter(params.values()))
+        return None if found is None else joined_paths(self.layout, found, some, self.batch_of(params))
 
 
 def _values_of(trace: Trace) -> list[Own]:

@@ -44,6 +44,8 @@ class Variable:
     dtype: torch.dtype
     latent: bool = False
     """It has a prior, so that log q is among the costs."""
+    state_size: int = 0
+    """Numbers that the state before it consists of, where the program says what that is."""
 
     @property
     def kind(self) -> str:
@@ -157,6 +159,8 @@ def _found(run: Any, params: Params, differentiable: bool, point: Point) -> Layo
     for one, other in zip(first.variables, second.variables, strict=True):
         if (one.shapes, type(one.q)) != (other.shapes, type(other.q)):
             raise ProgramError(f'the variable "{one.name}" has another shape or distribution in another run')
+        if one.state_size != other.state_size:
+            raise ProgramError(f'the state before "{one.name}" has another shape in another run')
     if first.before != second.before:
         raise ProgramError(OTHER_COSTS)
     if not first.variables:
@@ -205,8 +209,12 @@ def _looked_at(run: Any, params: Params, seed: int, point: Point) -> Layout:
         return drawn
 
     one = {name: value[0] for name, value in params.items()}
+    some = next(iter(one.values()))
     with torch.no_grad():
-        trace = follow(run, one, choose, next(iter(one.values())), point)
+        trace = follow(run, one, choose, some, point)
     both = zip(found, trace.visits, strict=True)
-    named = [replace(variable, name=visit.name, latent=visit.latent) for variable, visit in both]
+    named = [
+        replace(variable, name=visit.name, latent=visit.latent, state_size=visit.features(some).numel())
+        for variable, visit in both
+    ]
     return Layout(tuple(named), tuple(trace.before))

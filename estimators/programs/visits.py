@@ -8,6 +8,7 @@ from typing import Any, NoReturn, final
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
+from torch.utils._pytree import tree_leaves
 
 from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.faults import ProgramError
@@ -48,11 +49,18 @@ class Visit:
     """Its value; None: the run ended here."""
     latent: bool = False
     """It has a prior, so that log q is among the costs."""
+    state: Any = ()
+    """What the program says of its state before the variable: tensors and numbers."""
 
     def log_density(self) -> Tensor:
         """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
         assert self.drawn is not None
         return self.drawn.log_density(self.q) if self.latent else self.drawn.log_prob(self.q)
+
+    def features(self, like: Tensor) -> Tensor:
+        """The numbers that the state consists of, detached; none where the program says nothing of it."""
+        parts = [torch.as_tensor(part).detach().to(like).reshape(-1) for part in tree_leaves(self.state)]
+        return torch.cat([like.new_zeros(0), *parts])
 
 
 @final
@@ -74,7 +82,7 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None, prior: Any = None) -> Any:
+    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = ()) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
@@ -83,13 +91,15 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
             raise ProgramError(f'sample("{name}", …) needs a torch distribution, not {type(q).__name__}')
         if not (prior is None or prior == LATER or isinstance(prior, Distribution)):
             raise ProgramError(f'the prior of "{name}" is a torch distribution, or "{LATER}", not {prior!r}')
+        if (wrong := _no_number(state)) is not None:
+            raise ProgramError(f'the state before "{name}" is made of tensors and numbers, not of a {wrong}')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:
             drawn = choose(len(trace.visits), q)
         except Reached:
-            trace.visits.append(Visit(name, q, None))
+            trace.visits.append(Visit(name, q, None, state=state))
             raise
-        trace.visits.append(Visit(name, q, drawn, prior is not None))
+        trace.visits.append(Visit(name, q, drawn, prior is not None, state))
         if isinstance(prior, Distribution):
             _pay(-_log_prior(name, _moved_to(prior, like), drawn.x), trace, like)
         return drawn.x
@@ -102,6 +112,13 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
     if not trace.costs:
         _refuse_no_cost()
     return trace
+
+
+def _no_number(state: Any) -> str | None:
+    """The type of what is neither a tensor nor a number in a state."""
+    return next(
+        (type(part).__name__ for part in tree_leaves(state) if not isinstance(part, Tensor | int | float)), None
+    )
 
 
 def _each(result: Any) -> Iterator[Any]:

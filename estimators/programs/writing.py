@@ -9,16 +9,22 @@ import torch
 from torch import Tensor
 
 from estimators.interface.params import Params
+from estimators.programs.contexts import ContextProgram
 from estimators.programs.program import Program
 from estimators.registry.registration import register_problem
 
 __all__ = ["register_program"]
 
-Run = Callable[[Any, Any], Any]
+Run = Callable[..., Any]
 
 
 def register_program(
-    name: str, *, differentiable: bool = True, mapped: bool = True, **params: Tensor | float
+    name: str,
+    *,
+    differentiable: bool = True,
+    mapped: bool = True,
+    contexts: Tensor | None = None,
+    **params: Tensor | float,
 ) -> Callable[[Run], type[Program]]:
     """Function decorator: make a function `run(params, sample)` known as a problem that begins at given parameters.
 
@@ -27,7 +33,8 @@ def register_program(
             x = sample("x", Normal(params["loc"], params["log_scale"].exp()))
             return x[0] ** 2 + (x[1] - 0.5 * x[0] ** 2) ** 2
 
-    `differentiable`, `mapped`: those of `Program`. What has options or data is a class that derives from `Program`.
+    `differentiable`, `mapped`: those of `Program`. With `contexts` `[N, C]` it is a `ContextProgram`, of a function
+    `run(params, sample, context)`. What has options or data is a class that derives from `Program`.
     ValueError: there are no parameters.
     """
     if not params:
@@ -36,15 +43,17 @@ def register_program(
 
     def decorate(function: Run) -> type[Program]:
         @wraps(function)
-        def run(self: Program, params: Params, sample: Any) -> Any:
-            return function(params, sample)
+        def run(self: Program, params: Params, sample: Any, *context: Tensor) -> Any:
+            return function(params, sample, *context)
 
         def initial_params(self: Program) -> Params:
             return {key: value.clone() for key, value in initial.items()}
 
         body = {"run": run, "initial_params": initial_params, "differentiable": differentiable, "mapped": mapped}
         named = {"__doc__": function.__doc__, "__module__": function.__module__, "__qualname__": function.__qualname__}
-        made = type(function.__name__, (Program,), body | named)
+        base = Program if contexts is None else ContextProgram
+        data = {} if contexts is None else {"contexts": contexts.detach().double()}
+        made: Any = type(function.__name__, (base,), body | named | data)
         return register_problem(name)(dataclass(frozen=True)(made))
 
     return decorate

@@ -4,7 +4,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from pyro.params.param_store import ParamStoreDict
 from torch import Tensor
@@ -46,6 +46,7 @@ class Pair:
 class NegativeELBO(Program):
     """log q(z) − log p(x, z), where z is drawn by the guide."""
 
+    made_by: ClassVar[str] = "from_pyro(model, guide, …) of yours"
     title: str = field(init=False)
     pair: Pair = field(init=False, repr=False)
     data: tuple[Any, ...] = field(init=False, repr=False)

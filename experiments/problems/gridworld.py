@@ -1,13 +1,12 @@
 """A way through a square of cells on slippery ground."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, OneHotCategorical
+from torch.distributions import Bernoulli, OneHotCategorical
 
 from estimators import Params, Program, register_problem
 from experiments.problems.options import check_options
@@ -52,12 +51,13 @@ class Gridworld(Program):
     def initial_params(self) -> Params:
         return {"policy": torch.zeros(self.side**2, len(DIRECTIONS), dtype=torch.float64)}
 
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
+    def run(self, params: Any, sample: Any) -> Any:
         cell, slip = self._corner(0), torch.full_like(self.moves[0, 0, 0], self.slip)
         for step in range(self.steps):
             # At the goal nothing is left to choose: a score there would be noise alone.
             chooses = 1 - cell[-1]
-            action = sample(f"action{step}", OneHotCategorical(logits=chooses * (cell @ params["policy"])))
+            q = OneHotCategorical(logits=chooses * (cell @ params["policy"]))
+            action = sample(f"action{step}", q, state=cell)
             slips = sample(f"slip{step}", Bernoulli(slip))
             direction = (1 - slips) * action + slips * action.roll(1)
             cell = torch.einsum("c,d,cdn->n", cell, direction, self.moves)

@@ -1,12 +1,11 @@
 """A policy that writes answers token by token, held near to a reference."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, OneHotCategorical
+from torch.distributions import OneHotCategorical
 
 from estimators import Params, Program, register_problem
 from estimators.sampling.states import CERTAIN
@@ -48,14 +47,15 @@ class TokenPolicy(Program):
     def initial_params(self) -> Params:
         return {"policy": _drawn(self.vocabulary, 0) + self.distance * _drawn(self.vocabulary, 1)}
 
-    def run(self, params: Any, sample: Callable[[str, Distribution], Any]) -> Any:
+    def run(self, params: Any, sample: Any) -> Any:
         log_policy, log_reference = params["policy"].log_softmax(-1), self.reference.log_softmax(-1)
         end = torch.eye(self.vocabulary, dtype=log_policy.dtype, device=log_policy.device)[0]
         before, writes = end, torch.ones_like(end[0])
         allowed, written = writes, 0 * writes
         for place in range(self.length):
             logits = writes * (before @ log_policy) + (1 - writes) * CERTAIN * end
-            token = sample(f"token{place}", OneHotCategorical(logits=logits))
+            state = before, writes, allowed, written
+            token = sample(f"token{place}", OneHotCategorical(logits=logits), state=state)
             reward = token[0] * allowed * written / (self.length - 1)
             log_ratio = token @ (before @ (log_policy - log_reference))
             yield writes * (self.beta * log_ratio - reward)

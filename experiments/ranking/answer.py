@@ -13,6 +13,7 @@ from estimators.interface.specs import canonical
 from estimators.registry import components
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.advice import advice
+from experiments.ranking.by_variable import by_variable
 from experiments.ranking.entries import Standing, quantity, ranked
 from experiments.ranking.fits import price_of_the_fit
 from experiments.ranking.order import By, Ranked
@@ -110,12 +111,14 @@ class Answer:
         if self.useless or self._alone or not self.ranking[0].usable or self.ranking[0].vague:
             return ""
         first, best = self.standings[0]
-        return "\n".join(recipe(first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator)))
+        return "\n".join(
+            recipe(self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator))
+        )
 
     @property
     def remarks(self) -> list[str]:
         """What to know of the best and of those tied with it: their warnings, and whether a bias could hide."""
-        found = lines(self._warnings(tied=True))
+        found = [*self._by_variable(), *lines(self._warnings(tied=True))]
         if self.standings and self.ranking[0].usable and self.measurements[0].verdict == "undetermined":
             first, best = self.standings[0]
             closer = "a larger budget"
@@ -124,6 +127,13 @@ class Answer:
                 closer = f"gradmark check '{first.estimator}' {named}"
             found.append(f"{first.name}: a bias of 1 % is not excluded: {closer} looks closer")
         return found
+
+    def _by_variable(self) -> list[str]:
+        """What the best does at each variable of a program, if it is made of several estimators."""
+        if not (self.standings and self.ranking[0].usable):
+            return []
+        told = by_variable(self.ranking[0].estimator, self.problem)
+        return [f"{self.ranking[0].name} is {told}"] if told else []
 
     @property
     def others(self) -> list[str]:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from estimators.by_variable.per_variable import PerVariable
 from estimators.interface import Estimator, Problem
 from estimators.pathwise import Pathwise
+from estimators.programs import Program
 from estimators.registry import components, make_estimator
 from experiments.machine.errors import reason
 from experiments.ranking.order import named
@@ -36,7 +38,7 @@ def candidates(problem: Problem, num_samples: int) -> Candidates:
             continue
         if not _asked(found, problem, estimator, num_samples):
             continue
-        if (like := _like(problem, estimator, found.supported)) is not None:
+        if (like := _like(problem, estimator, found.supported, num_samples)) is not None:
             found.same[estimator.spec] = like
         else:
             found.supported.append(estimator.spec)
@@ -64,8 +66,11 @@ def _asked(found: Candidates, problem: Problem, estimator: Estimator, num_sample
     return why is None
 
 
-def _like(problem: Problem, estimator: Estimator, others: Sequence[str]) -> str | None:
-    """Which of the others gives the same estimates, of those that differ in nothing but the form of x."""
+def _like(problem: Problem, estimator: Estimator, others: Sequence[str], num_samples: int) -> str | None:
+    """Which other estimator gives the same estimates: one form of x for another, or all variables served by one."""
+    if isinstance(estimator, PerVariable) and isinstance(problem, Program):
+        same = estimator.same_as(problem)
+        return same if same is not None and make_estimator(same).refusal(problem, num_samples) is None else None
     if not isinstance(estimator, Pathwise):
         return None
     forms = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))

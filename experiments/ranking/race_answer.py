@@ -10,7 +10,7 @@ from pandas import DataFrame
 from experiments.ranking.answer import Answer
 from experiments.ranking.raced import Race, Raced
 from experiments.ranking.racing import RATES
-from experiments.ranking.recipe import GIVEN
+from experiments.ranking.recipe import given
 from experiments.statistics import Interval, sample_mean
 from experiments.terminal.numbers import number, plus_minus, seconds
 from experiments.terminal.tables import folded, table_for_terminal
@@ -81,7 +81,7 @@ class RaceAnswer:
         own = self.ranking.own.get(best.estimator)
         made = f'make_estimator("{best.estimator}")' if own is None else own
         lines = [
-            GIVEN,
+            given(self.ranking.problem),
             "import torch",
             *(["from estimators import make_estimator"] if own is None else []),
             f"estimator = {made}  # once",

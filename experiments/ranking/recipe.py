@@ -1,11 +1,31 @@
 """The lines of Python that use an estimator in a training loop."""
 
-__all__ = ["recipe"]
+from pathlib import Path
 
-GIVEN = "# problem: an object of your class; params: its parameters by name, tensors with requires_grad"
+from estimators.interface import Problem
+from estimators.interface.specs import canonical
+from estimators.registry import components, source_file
+
+__all__ = ["given", "recipe"]
 
 
-def recipe(estimator: str, num_samples: int, learns: bool, own: str | None = None) -> list[str]:
+def given(problem: Problem) -> str:
+    """What the lines take for granted: the problem, as its user wrote it, and its parameters."""
+    return f"# problem: {_made(problem)}; params: its parameters by name, tensors with requires_grad"
+
+
+def _made(problem: Problem) -> str:
+    cls = type(problem)
+    if problem.made_by:
+        return problem.made_by
+    if components("problem").get(problem.name) is not cls:
+        return f"an object of your class {cls.__name__}"
+    shipped = cls.__module__.partition(".")[0] == "experiments"
+    file = "" if shipped else source_file(cls)
+    return f'make_problem("{canonical(problem)}")' + (f" of {Path(file).name}" if file else "")
+
+
+def recipe(problem: Problem, estimator: str, num_samples: int, learns: bool, own: str | None = None) -> list[str]:
     """What is given, an import, and three lines; `own` makes the estimator where its spec does not.
 
     An estimator that learns is fitted as it was for measuring, and learns on from each step.
@@ -19,4 +39,4 @@ def recipe(estimator: str, num_samples: int, learns: bool, own: str | None = Non
         made += f".fit(problem, replicated(params, 1), {num_samples}, IID(0))"
         step = f"loss, estimator = estimator.step{call}  # every step"
     imports = [f"from estimators import {', '.join(names)}"] if names else []
-    return [GIVEN, *imports, f"{made}  # once", step, "loss.backward()"]
+    return [given(problem), *imports, f"{made}  # once", step, "loss.backward()"]

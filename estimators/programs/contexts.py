@@ -1,0 +1,106 @@
+"""Programs that start from one of several contexts, such as the questions of a batch: each has samples of its own."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.distributions import Distribution, Independent
+
+from estimators.interface import Params, Problem
+from estimators.programs.faults import ProgramError
+from estimators.programs.paths import all_paths, joined_paths
+from estimators.programs.program import Program
+from estimators.programs.variables import Layout
+from estimators.sampling import families
+
+__all__ = ["ContextProgram"]
+
+
+class ContextProgram(Program):
+    """A program for one context; its cost is the mean over all contexts, and each has S samples of its own.
+
+        @register_problem("bandit")
+        @dataclass(frozen=True)
+        class Bandit(ContextProgram):
+            contexts: Tensor = field(init=False, repr=False, compare=False)  # [N, C]
+
+            def run(self, params, sample, context):
+                arm = sample("arm", OneHotCategorical(logits=context @ params["weights"]))
+                yield -(arm * self.rewards(context)).sum()
+
+    A sample is a run for each context, `[S, R, N, *E]`. A variable of one context is not credited with the costs of
+    another, and baselines, such as leave-one-out, are those of each context. `batch` chooses among the contexts.
+    """
+
+    contexts: Tensor
+    """`[N, C]`, a row for each; in a batch `[R, N, C]`."""
+
+    @abstractmethod
+    def run(self, params: Any, sample: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """One run from a context `[C]`, `run(self, params, sample, context)`: see `Program.run`."""
+
+    @property
+    def data(self) -> Tensor:
+        return self.contexts
+
+    @property
+    def first_point(self) -> tuple[Tensor, ...]:
+        return (self.contexts.flatten(0, -2)[0],)
+
+    @property
+    def num_data(self) -> int:
+        return self.contexts.shape[-2]
+
+    def batch(self, indices: Shaped[Tensor, "R B"]) -> Problem:
+        return self._of(self.contexts[indices])
+
+    @property
+    def on_least_data(self) -> Problem:
+        return self._of(self.contexts.flatten(0, -2)[:1])
+
+    def _of(self, contexts: Tensor) -> "ContextProgram":
+        """The same from other contexts."""
+        other = copy.copy(self)
+        for of_those_before in ("initial_distribution", "refusals", "footprint"):
+            vars(other).pop(of_those_before, None)
+        object.__setattr__(other, "contexts", contexts)
+        return other
+
+    def batch_of(self, params: Params) -> torch.Size:
+        return torch.Size([*super().batch_of(params), self.num_data])
+
+    def of_samples(self, each: Float[Tensor, "S R N"]) -> Float[Tensor, "S R"]:
+        return each.mean(-1)
+
+    def weighed(self, cost: Tensor) -> Tensor:
+        return cost / self.num_data
+
+    def of_variables(self, each: Float[Tensor, "S V R N"]) -> Float[Tensor, "S W R"]:
+        """Each variable of each context is one of its own."""
+        return each.movedim(-1, 2).flatten(1, 2)
+
+    def checked(self, layout: Layout) -> Layout:
+        if self.contexts.ndim not in (2, 3):
+            raise ProgramError(f"the contexts must be [N, C], a row for each, not {list(self.contexts.shape)}")
+        return layout
+
+    def distribution(self, params: Params) -> Distribution:
+        return Independent(self.of_all(params), 1)
+
+    def support(self, params: Params) -> Tensor | None:
+        """None: not the paths of all contexts together."""
+        return None
+
+    def _summed_states(self, params: Params) -> Tensor | None:
+        """All paths from one context, `[K, R, N, D]`, where there are few enough."""
+        batch = self.batch_of(params)
+        found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.contexts.shape[-1]))
+        return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
+
+    def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
+        probability, costs = families.probability(self.of_all(params), states), self.costs(states, params)
+        return self.of_samples(probability * torch.stack(costs).sum(0)).sum(0)

@@ -1,0 +1,110 @@
+# pyright: reportArgumentType=false
+"""A ranking on a program: who serves which variable, what is left out, and how the recipe names the program."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal
+
+from estimators import Params, Program, Unsupported, make_estimator, make_problem
+from experiments.ranking.by_variable import by_variable
+from experiments.ranking.candidates import candidates
+from experiments.ranking.recipe import given
+
+LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
+FILE = """import torch
+from torch.distributions import Bernoulli, Normal
+from estimators import register_program
+
+@register_program("my-steps", loc=torch.tensor(0.3))
+def steps(params, sample):
+    z = sample("z", Normal(params["loc"], 1.0))
+    yield z**2
+    for t in range(3):
+        b = sample(f"bit{t}", Bernoulli(logits=params["loc"] * z))
+        yield b * z
+"""
+
+
+@dataclass(frozen=True)
+class Names(Program):
+    """Two numbers and four bits in turn."""
+
+    def initial_params(self) -> Params:
+        return {"loc": torch.tensor(0.3, dtype=torch.float64)}
+
+    def run(self, params: Any, sample: Any) -> Any:
+        total = sample("z", Normal(params["loc"], 1.0)) ** 2 + sample("w1", Normal(params["loc"], 1.0))
+        for t in (7, 8, 9, 11):
+            total = total + sample(f"bit{t}", Bernoulli(logits=params["loc"]))
+        yield total
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("per-variable", f"pathwise at z and w1; {LEAVE_ONE_OUT} at bit7 … bit9 and bit11"),
+        ("per-variable:discrete=disarm", "pathwise at z and w1; disarm at bit7 … bit9 and bit11"),
+        ("per-variable:at=bit?,discrete=score-function,there=arms", "pathwise at z and w1; arms at bit7 … bit9; "),
+        ("score-function", ""),
+    ],
+)
+def test_who_serves_which_variable(spec: str, words: str) -> None:
+    told = by_variable(spec, Names())
+    assert told.startswith(words) and bool(told) == bool(words)
+    assert by_variable(spec, make_problem("gaussian-quadratic")) == ""
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem", "words"),
+    [
+        ("discrete=disarm", "state-space", "no discrete variable is there for discrete=disarm"),
+        ("continuous=measure-valued", "gridworld", "no continuous variable is there for continuous=measure-valued"),
+        ("at=acton*", "gridworld:side=2,steps=2", "no variable matches at=acton*: there are action0, slip0, action1"),
+        ("there=arms", "layers", "there=arms needs at, a pattern of names of variables, such as at=z"),
+        ("at=*,discrete=disarm", "layers", "no discrete variable is left for discrete=disarm"),
+        ("discrete=(per-variable:at=z)", "layers", "no variable matches at=z: there are first, second"),
+    ],
+)
+def test_parts_that_serve_no_variable_are_refused(spec: str, problem: str, words: str) -> None:
+    with pytest.raises(Unsupported, match=re.escape(words)):
+        make_estimator(f"per-variable:{spec}").require_support(make_problem(problem), 4)
+
+
+@pytest.mark.parametrize(
+    ("problem", "same"), [("gridworld:side=2,steps=2", LEAVE_ONE_OUT), ("state-space:steps=2", "pathwise")]
+)
+def test_one_estimator_for_all_variables_is_ranked_once(problem: str, same: str) -> None:
+    found = candidates(make_problem(problem), 4)
+    assert found.same["per-variable"] == same and same in found.supported
+    assert not found.failed
+    other = "continuous" if problem.startswith("grid") else "discrete"
+    assert not [spec for spec in found.supported if spec.startswith(f"per-variable:{other}")]
+
+
+def test_a_mixed_program_has_no_estimator_for_all() -> None:
+    assert "per-variable" in candidates(Names(), 4).supported
+
+
+def test_the_answer_says_who_won_where_and_names_the_program(gradmark, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "steps.py").write_text(FILE)
+    code, out, _ = gradmark("rank", "steps.py", "-n", "4", "--seconds", "3")
+    assert code == 0
+    first = next(line for line in out.splitlines() if "per-variable" in line)
+    if "Use per-variable" in out:
+        text = " ".join(out.split())
+        assert re.search(r"per-variable\S* is pathwise at z; \S+ at bit0 … bit2", text), out
+    assert '# problem: make_problem("my-steps") of steps.py; params: ' in out, first
+
+
+def test_problems_are_named_as_they_are_made() -> None:
+    named = {
+        'make_problem("gridworld:side=2")': make_problem("gridworld:side=2"),
+        "an object of your class Names": Names(),
+    }
+    for words, problem in named.items():
+        assert given(problem).startswith(f"# problem: {words}; params: its parameters by name")
