@@ -42,5 +42,5 @@ class Exact(Estimator):
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """One for each state where the expected cost is the sum over all states; a formula takes none."""
         exact, params = problem.to("cpu", torch.float64), start(problem)
-        states = exact.support(params) if exact.expected_cost(params) is None else None
+        states = exact.summed_states(params) if exact.expected_cost(params) is None else None
         return 0 if states is None else len(states)

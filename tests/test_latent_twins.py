@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
 ROUNDING = 1e-9
 COUNTS = (4, 8, 2, 1)
-OF_VARIABLES = ("per-variable", "stochastic-triple")
+OF_VARIABLES = ("per-variable", "stochastic-triple", "score-function:control_variate=critic")
 SPECS = [
     spec for cls in components("estimator").values() for spec in cls.variants() if not spec.startswith(OF_VARIABLES)
 ]

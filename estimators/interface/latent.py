@@ -68,6 +68,12 @@ class LatentVariableProblem(Observed):
     def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
         return each.sum(1)
 
+    @final
+    def sum_over_points(self, states: Float[Tensor, "K R N *D"], params: Params) -> Float[Tensor, " R"]:
+        """The expected cost by the K states of each data point alone; `support` has those of all points together."""
+        probability = families.probability(self.posterior(params), states)
+        return -self.data_weight * (probability * self.log_weights(states, params)).sum((0, 2))
+
     @property
     def num_data(self) -> int:
         return self.observation.shape[-2]

@@ -128,12 +128,13 @@ class Problem(Component, ABC):
         """`expected_cost`, or else the sum over `support`; None: unknown."""
         if (value := self.expected_cost(params)) is not None:
             return value
-        states = self._summed_states(params)
+        states = self.summed_states(params)
         if states is None:
             return None
         return torch.stack([self._sum_over(block, params) for block in states.split(ENUMERATED)]).sum(0)
 
-    def _summed_states(self, params: Params) -> Tensor | None:
+    def summed_states(self, params: Params) -> Tensor | None:
+        """The states that the expected cost is summed over, where no formula gives it; None: it cannot be."""
         return None if self.sampled_only else self.support(params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
@@ -158,7 +159,7 @@ class Problem(Component, ABC):
 
     def _enumerated_gradient(self, params: Params) -> Params | None:
         """The gradient of the sum over `support`, by blocks of states: memory does not grow with their number."""
-        states = self._summed_states(params)
+        states = self.summed_states(params)
         if states is None:
             return None
         blocks = [derivative(self._sum_over(block, params).sum(), params) for block in states.split(ENUMERATED)]

@@ -94,7 +94,8 @@ class _Copies:
             return _behind_batch(self.replaced[id(value)], len(self.batch), rank)
         if isinstance(value, Distribution):
             shape = value.batch_shape
-            return self._with_parts(value, len(shape), {"_batch_shape": self.batch + shape})
+            # Without argument checks: values may be relaxed ones, or have rounded to an edge.
+            return self._with_parts(value, len(shape), {"_batch_shape": self.batch + shape, "_validate_args": False})
         if isinstance(value, Transform):
             return self._with_parts(value, rank, {})
         if isinstance(value, list | tuple) and not isinstance(value, torch.Size):

@@ -95,7 +95,7 @@ class ContextProgram(Program):
         """None: not the paths of all contexts together."""
         return None
 
-    def _summed_states(self, params: Params) -> Tensor | None:
+    def summed_states(self, params: Params) -> Tensor | None:
         """All paths from one context, `[K, R, N, D]`, where there are few enough."""
         batch = self.batch_of(params)
         found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.contexts.shape[-1]))

@@ -146,15 +146,14 @@ class LatentProgram(LatentVariableProblem, Program):
         """None: not those of all data points together."""
         return None
 
-    def _summed_states(self, params: Params) -> Tensor | None:
+    def summed_states(self, params: Params) -> Tensor | None:
         """All paths of one data point, `[K, R, N, D]`, where there are few enough."""
         batch = self.batch_of(params)
         found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.observation.shape[-1]))
         return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
-        probability = families.probability(self.posterior(params), states)
-        return -self.data_weight * (probability * self.log_weights(states, params)).sum((0, 2))
+        return self.sum_over_points(states, params)
 
 
 def _reached(terms: Collection[Tensor], leaves: Params) -> list[str]:

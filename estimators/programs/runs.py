@@ -1,6 +1,7 @@
 """Runs of a program for samples and replicates: one call, mapped over both, or one call for each."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from estimators.programs.faults import told
 from estimators.programs.visits import Reached, Trace, follow
 from estimators.sampling.families import Drawn, find, forms, unwrap
 from estimators.sampling.transforms import Transform
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["Choice", "Collect", "Own", "along_path", "fixed", "form_of", "given", "runs"]
 
@@ -74,8 +76,10 @@ def runs(
 
     # Of the first variable alone there are no samples: it is mapped over the replicates, as one sample of each.
     have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some), *points),)]
+    unchecked = nullcontext() if torch.compiler.is_compiling() else without_validation()
     try:
-        return (_mapped if mapped else _one_by_one)(one, params, have, data)
+        with unchecked:  # a density in a cost may be asked for at a relaxed value, or one that has rounded to an edge
+            return (_mapped if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
         if (found := told(error, run, params)) is None:
             raise

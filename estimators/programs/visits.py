@@ -131,11 +131,11 @@ def _each(result: Any) -> Iterator[Any]:
 
 
 def _moved_to(prior: Distribution, like: Tensor) -> Distribution:
-    """A prior of plain numbers is in the default dtype of torch, and on the CPU."""
+    """A prior of plain numbers is in the default dtype of torch, and on the CPU; none checks its arguments."""
     tensors = taken_apart(prior)
     moved = [tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device) for tensor in tensors]
     there = all(one is other for one, other in zip(tensors, moved, strict=True))
-    return prior if there else put_together(prior, moved, 0)
+    return prior if there and not prior._validate_args else put_together(prior, moved, 0)
 
 
 def _log_prior(name: str, prior: Distribution, x: Tensor) -> Tensor:

@@ -67,14 +67,15 @@ class DigitsSBN(Digits):
         prior = bernoulli_log_prob(z, params["prior_logits"].unsqueeze(1))
         return prior + bernoulli_log_prob(self.observation, pixels)
 
-    def expected_cost(self, params: Params) -> Float[Tensor, " R"] | None:
-        """The sum over all states of each image."""
-        if self.layers * self.latent > MAX_ENUMERATED:
+    def summed_states(self, params: Params) -> Tensor | None:
+        """All states of an image, the same for each."""
+        if self.latent > MAX_ENUMERATED:
             return None
-        states = binary_states(self.layers * self.latent, params["prior_logits"])[:, None, None]
-        z = states.expand(-1, len(params["prior_logits"]), self.observation.shape[-2], -1)
-        log_q = self.log_q(z, params)
-        return self.data_weight * (log_q.exp() * (log_q - self.log_joint(z, params))).sum((0, 2))
+        states = binary_states(self.latent, params["prior_logits"])[:, None, None]
+        return states.expand(-1, len(params["prior_logits"]), self.observation.shape[-2], -1)
+
+    def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
+        return self.sum_over_points(states, params)
 
 
 @final
