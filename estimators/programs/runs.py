@@ -9,10 +9,11 @@ from torch.distributions import Distribution
 from torch.utils._pytree import tree_map
 
 from estimators.interface.params import Params
-from estimators.programs.faults import told
+from estimators.programs.faults import cannot_be_checked, told
 from estimators.programs.visits import Reached, Trace, follow
 from estimators.sampling.families import Drawn, find, forms, unwrap
 from estimators.sampling.transforms import Transform
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["Choice", "Collect", "Own", "along_path", "fixed", "form_of", "given", "runs"]
 
@@ -77,6 +78,9 @@ def runs(
     try:
         return (_mapped if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
+        if mapped and cannot_be_checked(error):
+            with without_validation():
+                return runs(run, params, choices, own, collect, mapped, data)
         if (found := told(error, run, params)) is None:
             raise
         raise found from error
