@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from measurements import estimated, work
 from torch import Tensor
 from torch.distributions import transforms as tt
 
+from estimators import Program
 from estimators.interface import Params, Problem
 from experiments.measuring.edges import Lost, lost_samples
 from experiments.measuring.find_reference import find_reference
@@ -143,3 +145,28 @@ def test_a_measurement_says_so() -> None:
     found = estimated(work("pathwise", LOST["gamma"][0], 4), replicates=640)
     assert any("where the cost still changes: measure in float64" in line for line in found.warnings)
     assert found.reference == "none"
+
+
+@dataclass(frozen=True)
+class Jumps(Program):
+    """An index into a table, a jump at a bit, and the logarithm of a Beta variable."""
+
+    log_concentration: float = 1.0
+
+    @property
+    def spec(self) -> str:
+        return f"jumps-{self.log_concentration}"
+
+    def initial_params(self) -> Params:
+        return {"theta": torch.tensor(self.log_concentration)}
+
+    def run(self, params: Any, sample: Any) -> Any:
+        index = sample("index", td.Categorical(logits=params["theta"] * torch.arange(3)))
+        bit = sample("bit", td.Bernoulli(logits=params["theta"]))
+        x = sample("x", td.Beta(params["theta"].exp(), 1.0))
+        return params["theta"].exp() * x.log() + torch.arange(3).to(x)[index] + torch.where(bit == 1, 2.0, index)
+
+
+def test_discrete_variables_of_programs_have_no_edges() -> None:
+    assert lost_samples(work(SCORE, Jumps(), 4)) == Lost("", "")
+    assert "have rounded to 1.175494e-38 in float32" in lost_samples(work(SCORE, Jumps(-5.0), 4)).by_cost

@@ -1,9 +1,16 @@
 """What a program gets wrong, told in one line with its place: what is wrong and what to write instead."""
 
-import pytest
+from dataclasses import dataclass
 
+import pytest
+import torch
+from measurements import estimated, work
+from torch.distributions import Categorical, MultivariateNormal, Normal
+
+from estimators import Program
 from estimators.learning import least_variance
 from estimators.noise import IID
+from estimators.programs import ProgramError
 from estimators.registry import load_plugin, make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 
@@ -89,9 +96,67 @@ def test_a_simulator_in_numpy_gets_plain_tensors(own_registry, tmp_path, monkeyp
     monkeypatch.setattr(least_variance, "FIT_REPLICATES", 20)
     (tmp_path / "mine.py").write_text(HEAD.format(options="mapped=False, differentiable=False, ") + SIMULATOR)
     load_plugin(tmp_path / "mine.py")
-    work = prepare(make_problem("mine"), make_estimator(spec), 2)
-    assert work.chunk <= 2**9
-    params = work.params(3)
-    noise = work.draw(IID(0), 3)
-    for found in (work.gradient(params, noise), work.estimator.gradient(work.problem, params, noise)):
+    workload = prepare(make_problem("mine"), make_estimator(spec), 2)
+    assert workload.chunk <= 2**9
+    params = workload.params(3)
+    noise = workload.draw(IID(0), 3)
+    for found in (workload.gradient(params, noise), workload.estimator.gradient(workload.problem, params, noise)):
         assert found["loc"].shape == (3, 3) and found["loc"].isfinite().all() and found["loc"].any()
+
+
+@dataclass(frozen=True)
+class Scales(Program):
+    """A scale that is negative in some samples."""
+
+    def initial_params(self):
+        return {"loc": torch.tensor(2.5)}
+
+    def run(self, params, sample):
+        scale = sample("scale", Normal(params["loc"], 1.0))
+        return sample("x", Normal(0.0, scale)) ** 2
+
+
+def test_an_argument_that_is_out_of_its_range_in_some_samples():
+    with pytest.raises(ProgramError, match=r"the scale of Normal is out of its range in some samples, .* GreaterThan"):
+        make_estimator("score-function").loss(Scales(), Scales().initial_params(), num_samples=10_000)
+
+
+@dataclass(frozen=True)
+class Covariances(Program):
+    """A covariance matrix, whose check cannot be mapped, depends on the sample."""
+
+    def initial_params(self):
+        return {"loc": torch.zeros(2), "log_scale": torch.tensor(0.1)}
+
+    def run(self, params, sample):
+        z = sample("z", Normal(params["loc"], 1.0))
+        covariance = params["log_scale"].exp() * torch.eye(2).to(z) + z.outer(z)
+        return (sample("x", MultivariateNormal(z, covariance)) ** 2).sum()
+
+    def expected_cost(self, params):
+        return 2 * (params["loc"] ** 2).sum(-1) + 4 + 2 * params["log_scale"].exp()
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_a_covariance_matrix_is_checked_where_that_can_be_mapped():
+    assert estimated(work("pathwise", Covariances(), 8), replicates=6400).verdict != "biased"
+    params = {name: value.requires_grad_() for name, value in Covariances().initial_params().items()}
+    make_estimator("pathwise").loss(Covariances(), params, num_samples=4).backward()
+
+
+@dataclass(frozen=True)
+class Indices(Program):
+    """Integers have no derivative: nobody has to say so."""
+
+    def initial_params(self):
+        return {"logits": torch.arange(3.0)}
+
+    def run(self, params, sample):
+        first = sample("first", Categorical(logits=params["logits"]))
+        second = sample("second", Categorical(logits=params["logits"] * first))
+        return torch.arange(9).reshape(3, 3).to(params["logits"])[first, second]
+
+
+def test_a_program_of_integers_is_measured():
+    found = estimated(work("score-function:control_variate=leave-one-out", Indices(), 4), replicates=6400)
+    assert found.verdict != "biased" and found.total_variance.value > 0

@@ -1,13 +1,16 @@
 """What is wrong with a program, in one line with its place, and what to write instead."""
 
 import difflib
+import traceback
 from collections.abc import Callable
 from typing import Any
+
+from torch.distributions import Distribution, constraints
 
 from estimators.interface.params import Params
 from estimators.registry.faults import defined_at, message, raised_at
 
-__all__ = ["ProgramError", "explained", "told"]
+__all__ = ["ProgramError", "cannot_be_checked", "explained", "told"]
 
 
 class ProgramError(ValueError):
@@ -32,6 +35,30 @@ WORDS = {
 """What errors of torch have in them, and what to do."""
 
 
+CHECKS = (Distribution.__init__.__code__, Distribution._validate_sample.__code__)
+"""Where torch checks the arguments of distributions, and values."""
+
+
+def cannot_be_checked(error: BaseException) -> bool:
+    """Whether a check of torch itself failed that cannot be mapped, as that of a covariance matrix."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return files[-1] == constraints.__file__
+
+
+def _refused(error: BaseException) -> str | None:
+    """What torch refused in a mapped run, where it cannot name the numbers."""
+    checks = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code in CHECKS]
+    if not checks:
+        return None
+    found = checks[-1].f_locals
+    what, constraint = found.get("param", "value"), found.get("constraint", found.get("support"))
+    wanted = "" if constraint is None else f", where it has to be {constraint}"
+    return (
+        f"the {what} of {type(found['self']).__name__} is out of its range in some samples{wanted}: transform it, as "
+        "by .exp() or .sigmoid()"
+    )
+
+
 def told(error: Exception, run: Callable[..., Any], params: Params) -> ProgramError | None:
     """What a program did wrong, where that is known."""
     place = raised_at(error) or defined_at(run)
@@ -41,6 +68,8 @@ def told(error: Exception, run: Callable[..., Any], params: Params) -> ProgramEr
         return ProgramError(f"there is no parameter {_near(str(error.args[0]), list(params))}{place}")
     if not isinstance(error, RuntimeError):
         return None
+    if (refused := _refused(error)) is not None:
+        return ProgramError(f"{refused}{place}")
     found = next((words for part, words in WORDS.items() if part in str(error)), None)
     return None if found is None else ProgramError(f"{found}{place}")
 

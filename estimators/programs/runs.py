@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 from torch.utils._pytree import tree_map
 
 from estimators.interface.params import Params
-from estimators.programs.faults import told
+from estimators.programs.faults import cannot_be_checked, told
 from estimators.programs.visits import Reached, Trace, follow
 from estimators.sampling.families import Drawn, find, forms, unwrap
 from estimators.sampling.transforms import Transform
@@ -81,6 +81,9 @@ def runs(
         with unchecked:  # a density in a cost may be asked for at a relaxed value, or one that has rounded to an edge
             return (_mapped if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
+        if mapped and cannot_be_checked(error):
+            with without_validation():
+                return runs(run, params, choices, own, collect, mapped, data)
         if (found := told(error, run, params)) is None:
             raise
         raise found from error

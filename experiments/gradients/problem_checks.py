@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from estimators.interface import Params, Problem, check_ties, constant_cost, parts_met, replicated
 from estimators.noise import IID
-from estimators.programs import ProgramError
+from estimators.programs import Program, ProgramError
 from estimators.registry import defined_at, message, raised_at
 from estimators.sampling import families
 from experiments.gradients.validation import REPLICATES, check_parameters, check_shape
@@ -103,11 +103,17 @@ def _check_cost(problem: Problem, x: Tensor, params: Params, spec: str) -> None:
     if moves and not problem.cost_depends_on_params:
         raise ValueError(f"{what} has a derivative in {moves[0]} at fixed x: set cost_depends_on_params = True{where}")
     varies = bool((cost != cost[:1]).any())
-    if problem.differentiable and at.requires_grad and varies and found.get("x") is None:
+    if problem.differentiable and not _is_whole(problem, x) and varies and found.get("x") is None:
         raise ValueError(
             f"{what} has no derivative in x that autograd could find: set differentiable = False, or keep x in the "
             f"graph (torch.func.grad inside of a cost does){where}"
         )
+
+
+def _is_whole(problem: Problem, x: Tensor) -> bool:
+    """Whether x consists of integers, which have no derivative: that of a program holds them among other numbers."""
+    dtypes = [variable.dtype for variable in problem.layout.variables] if isinstance(problem, Program) else [x.dtype]
+    return not any(dtype.is_floating_point for dtype in dtypes)
 
 
 def _check_dtype(what: str, cost: Tensor, x: Tensor, dtype: torch.dtype, where: str) -> None:

@@ -5,6 +5,7 @@ are right there all the same, and a cost that no longer changes there is as well
 mechanisms agree on its wrong expectation.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from torch.distributions import constraints
 
 from estimators.interface.problem import constant_cost
 from estimators.noise import IID
+from estimators.programs.joint import Joint
 from estimators.sampling import families
 from estimators.sampling.events import as_vectors
 from estimators.sampling.unchecked import without_validation
@@ -58,10 +60,12 @@ def _lost(workload: Workload) -> Lost:
     replicates = max(1, min(workload.chunk, SAMPLES // workload.num_samples))
     params, source = workload.params(replicates), IID(0, workload.device, workload.dtype)
     q = workload.problem.distribution(params)
-    if not _is_continuous(q):
+    continuous = _continuous(q).to(workload.device)
+    if not continuous.any():
         return Lost("", "")
     drawn = families.drawn(q, families.noise(q, workload.num_samples, source))
     edge, inner = (each.reshape(drawn.x.shape) for each in _edges(drawn.x.flatten(0, 1)))
+    edge = edge & continuous
     if not edge.any():
         return Lost("", "")
     moved = torch.where(edge, inner, drawn.x)
@@ -114,6 +118,13 @@ def _edges(flat: Tensor) -> tuple[Tensor, Tensor]:
         inner = torch.where(here, end + inwards * nearest.sqrt() * typical.sqrt(), inner)
         edge = edge | here
     return edge, inner
+
+
+def _continuous(q: td.Distribution) -> Tensor:
+    """Which numbers of x are continuous, in its last dimensions: those of the variables of a program one by one."""
+    inner = families.unwrap(q)
+    each = [(v.q, math.prod(v.shapes[0])) for v in inner.variables] if isinstance(inner, Joint) else [(q, 1)]
+    return torch.cat([torch.full((numbers,), _is_continuous(of)) for of, numbers in each])
 
 
 def _is_continuous(q: td.Distribution) -> bool:
