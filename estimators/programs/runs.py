@@ -1,7 +1,6 @@
 """Runs of a program for samples and replicates: one call, mapped over both, or one call for each."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -76,10 +75,8 @@ def runs(
 
     # Of the first variable alone there are no samples: it is mapped over the replicates, as one sample of each.
     have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some), *points),)]
-    unchecked = nullcontext() if torch.compiler.is_compiling() else without_validation()
     try:
-        with unchecked:  # a density in a cost may be asked for at a relaxed value, or one that has rounded to an edge
-            return (_mapped if mapped else _one_by_one)(one, params, have, data)
+        return (_mapped if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
         if mapped and cannot_be_checked(error):
             with without_validation():

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, final
 
@@ -14,6 +15,7 @@ from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.faults import ProgramError
 from estimators.sampling.events import event_sum
 from estimators.sampling.families import Drawn, log_prob
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["LATER", "Choose", "Early", "Reached", "Trace", "Visit", "follow"]
 
@@ -55,7 +57,8 @@ class Visit:
     def log_density(self) -> Tensor:
         """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
         assert self.drawn is not None
-        return self.drawn.log_density(self.q) if self.latent else self.drawn.log_prob(self.q)
+        with _unchecked():
+            return self.drawn.log_density(self.q) if self.latent else self.drawn.log_prob(self.q)
 
     def features(self, like: Tensor) -> Tensor:
         """The numbers that the state consists of, detached; none where the program says nothing of it."""
@@ -138,8 +141,14 @@ def _moved_to(prior: Distribution, like: Tensor) -> Distribution:
     return prior if there and not prior._validate_args else put_together(prior, moved, 0)
 
 
+def _unchecked() -> AbstractContextManager[None]:
+    """A density is asked for at relaxed values too, and at those that have rounded to an edge."""
+    return nullcontext() if torch.compiler.is_compiling() else without_validation()
+
+
 def _log_prior(name: str, prior: Distribution, x: Tensor) -> Tensor:
-    each = log_prob(prior, x)
+    with _unchecked():
+        each = log_prob(prior, x)
     if each.shape != x.shape[: x.ndim - len(prior.event_shape)]:
         there, here = list(prior.batch_shape + prior.event_shape), list(x.shape)
         raise ProgramError(f'the prior of "{name}" is one of values {there}, and its value is {here}')
