@@ -24,6 +24,7 @@ from estimators import (
     register_program,
     replicated,
 )
+from estimators.programs import ProgramError
 from estimators.score_function import ScoreFunction
 
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
@@ -199,3 +200,17 @@ def test_a_function_with_contexts_is_a_program() -> None:
     # Of three contexts one pays; d/dw sigmoid(w) = 1/4 there.
     torch.testing.assert_close(exact(made), torch.tensor([1 / 12, 0, 0], dtype=torch.float64))
     assert errors_off(made, gradients(made, LEAVE_ONE_OUT)) < 4.5
+
+
+@pytest.mark.parametrize(
+    ("contexts", "words"),
+    [
+        (torch.ones(3), r"the contexts must be \[N, C\], a row for each, not \[3\]"),
+        (torch.ones(3, 2).numpy(), r"the contexts must be a tensor \[N, C\], not ndarray: write torch.as_tensor"),
+    ],
+)
+def test_contexts_that_are_no_rows_are_told(contexts: Any, words: str) -> None:
+    program = Questions()
+    object.__setattr__(program, "contexts", contexts)
+    with pytest.raises(ProgramError, match=words):
+        assert program.layout

@@ -202,9 +202,16 @@ class Flat(Whole):
         object.__setattr__(self, "observation", BY_HAND.observation[0])
 
 
+@dataclass(frozen=True)
+class OfNumpy(Whole):
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "observation", BY_HAND.observation.numpy())
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
+        (OfNumpy, r"the observation must be a tensor \[N, X\], not ndarray: write torch.as_tensor"),
         (Missing, r'the variable "z" has no prior: write sample\("z", q, prior=p\), or prior="later"'),
         (Twice, 'the parameter "weight" is in q, and in the costs at fixed values, where log q has no place'),
         (Wide, r'the prior of "z" is one of values \[2\], and its value is \[\]'),

@@ -39,6 +39,10 @@ MISTAKES = {
     "    return (a - mu).sum()": ("the program fails: NameError: name 'mu' is not defined", LINE),
     "    return torch.ones(3, 3) @ a": ("something has another dtype", LINE),
     "    state = torch.zeros(3)\n    state += a\n    return state.sum()": ("write state = state + …", LINE + 1),
+    "    state = 0\n    state += a\n    cost = state**2\n    state += 1\n    return cost.sum()": (
+        "writes into a tensor that a derivative needs: write state = state + …",
+        LINE - 3,
+    ),
     '    params["loc"] += a\n    return a.sum()': ("write state = state + …", LINE),
     "    if a[0] > 0:\n        return a.sum()\n    return -a.sum()": (f"write torch.where(…), {ALONE}", LINE),
     "    return float(a[0]) ** 2": (f"leave out .item(), float(…), {ALONE}", LINE),

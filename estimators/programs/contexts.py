@@ -14,7 +14,6 @@ from estimators.interface import Params, Problem
 from estimators.programs.faults import ProgramError
 from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.program import Program
-from estimators.programs.variables import Layout
 from estimators.sampling import families
 
 __all__ = ["ContextProgram"]
@@ -49,6 +48,11 @@ class ContextProgram(Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
+        if not isinstance(self.contexts, Tensor):
+            kind = type(self.contexts).__name__
+            raise ProgramError(f"the contexts must be a tensor [N, C], not {kind}: write torch.as_tensor(…)")
+        if self.contexts.ndim not in (2, 3):
+            raise ProgramError(f"the contexts must be [N, C], a row for each, not {list(self.contexts.shape)}")
         return (self.contexts.flatten(0, -2)[0],)
 
     @property
@@ -82,11 +86,6 @@ class ContextProgram(Program):
     def of_variables(self, each: Float[Tensor, "S V R N"]) -> Float[Tensor, "S W R"]:
         """Each variable of each context is one of its own."""
         return each.movedim(-1, 2).flatten(1, 2)
-
-    def checked(self, layout: Layout) -> Layout:
-        if self.contexts.ndim not in (2, 3):
-            raise ProgramError(f"the contexts must be [N, C], a row for each, not {list(self.contexts.shape)}")
-        return layout
 
     def distribution(self, params: Params) -> Distribution:
         return Independent(self.of_all(params), 1)

@@ -29,6 +29,8 @@ WORDS = {
     "Cannot access data pointer": f"the program leaves torch, which cannot be mapped over samples: use torch, {ALONE}",
     "randomness": RANDOM,
     "in-place": f"{STATE}, {ALONE}",
+    "modified by an inplace operation": "the program writes into a tensor that a derivative needs: write state = "
+    "state + … for state += …",
     "inplace": f"{STATE}, {ALONE}",
     "doesn't match the broadcast shape": f"{STATE}, {ALONE}",
 }

@@ -54,6 +54,9 @@ class LatentProgram(LatentVariableProblem, Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
+        if not isinstance(self.observation, Tensor):
+            kind = type(self.observation).__name__
+            raise ProgramError(f"the observation must be a tensor [N, X], not {kind}: write torch.as_tensor(…)")
         if self.observation.ndim not in (2, 3):
             shape = list(self.observation.shape)
             raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")

@@ -71,7 +71,7 @@ class Program(Problem):
     def layout(self) -> Layout:
         """Its variables, found by running it at the start in float64."""
         moved: Any = super().to("cpu", torch.float64)
-        found = found_variables(moved.run, start(self), self.mapped, moved.first_point)
+        found = found_variables(moved.run, start(self), self.mapped, moved.first_point, self.differentiable)
         return moved.checked(found)
 
     @property

@@ -1,6 +1,7 @@
 """The variables of a program, found by running it, and how their values and noise lie side by side."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -140,19 +141,21 @@ def _parted(together: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
 Point = tuple[Tensor, ...]
 
 
-def found_variables(run: Any, params: Params, differentiable: bool, point: Point = ()) -> Layout:
+def found_variables(
+    run: Any, params: Params, differentiable: bool, point: Point = (), of_values: bool = True
+) -> Layout:
     """The variables that a program asks for, given parameters `[1, *shape]`, at a data point.
 
-    `differentiable`: derivatives can be taken through it.
+    `differentiable`: derivatives can be taken through it; `of_values`: also those of costs in values.
     ProgramError: a run fails, or the variables are others in another run, or one has no sampler that takes noise.
     """
     try:
-        return _found(run, params, differentiable, point)
+        return _found(run, params, differentiable, point, of_values)
     except Exception as error:
         raise explained(error, run, params, point) from error
 
 
-def _found(run: Any, params: Params, differentiable: bool, point: Point) -> Layout:
+def _found(run: Any, params: Params, differentiable: bool, point: Point, of_values: bool) -> Layout:
     first, second = (_looked_at(run, params, seed, point) for seed in (0, 1))
     if first.names != second.names:
         raise ProgramError(OTHERS.format(_differing(first.names, second.names)))
@@ -165,6 +168,13 @@ def _found(run: Any, params: Params, differentiable: bool, point: Point) -> Layo
         raise ProgramError(OTHER_COSTS)
     if not first.variables:
         raise ProgramError("the program has no random variable: ask for one by sample(name, q)")
+    if differentiable:
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                _try_derivatives(run, params, point, of_values)
+            except RuntimeError as error:
+                if "modified by an inplace operation" in str(error):
+                    raise
     alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
     return replace(first, direct=_depends_on(run, params, point) if differentiable else True, alone=alone)
 
@@ -177,6 +187,25 @@ def _depends_on(run: Any, params: Params, point: Point) -> bool:
     """Whether a cost reaches the parameters by another way than through the values."""
     trace, _ = fixed_run(run, params, point)
     return any(visit.latent for visit in trace.visits) or any(cost.requires_grad for cost in trace.costs)
+
+
+def _try_derivatives(run: Any, params: Params, point: Point, of_values: bool) -> None:
+    """RuntimeError: the program writes into what a derivative in parameters and values needs."""
+
+    values: list[Tensor] = []
+
+    def choose(index: int, q: Distribution) -> Drawn:
+        x = fixed(q, form_of(q).noise(unwrap(q), 1, IID(index, dtype=torch.float64))[0]).x.detach()
+        values.append(x.clone().requires_grad_(of_values and x.is_floating_point()))
+        return Drawn((values[-1],))
+
+    with torch.enable_grad():
+        leaves = {name: value[0].detach().requires_grad_() for name, value in params.items()}
+        trace = follow(run, leaves, choose, next(iter(leaves.values())), point)
+        terms = [*trace.costs, *(visit.log_density() for visit in trace.visits)]
+        if connected := [term for term in terms if term.requires_grad]:
+            wanted = [leaf for leaf in [*leaves.values(), *values] if leaf.requires_grad]
+            torch.autograd.grad(connected, wanted, allow_unused=True)
 
 
 def fixed_run(run: Any, params: Params, point: Point = ()) -> tuple[Trace, Params]:

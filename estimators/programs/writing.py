@@ -52,7 +52,7 @@ def register_program(
         body = {"run": run, "initial_params": initial_params, "differentiable": differentiable, "mapped": mapped}
         named = {"__doc__": function.__doc__, "__module__": function.__module__, "__qualname__": function.__qualname__}
         base = Program if contexts is None else ContextProgram
-        data = {} if contexts is None else {"contexts": contexts.detach().double()}
+        data = {} if contexts is None else {"contexts": torch.as_tensor(contexts).detach().double()}
         made: Any = type(function.__name__, (base,), body | named | data)
         return register_problem(name)(dataclass(frozen=True)(made))
 
