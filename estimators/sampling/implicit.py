@@ -12,6 +12,7 @@ from typing import Any, final
 import torch
 import torch.distributions as td
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack  # pyright: ignore
 
 from estimators.noise import NoiseSource
 from estimators.sampling.looking import all_above
@@ -46,8 +47,38 @@ def moving_gamma(noise: Tensor, concentration: Tensor) -> Tensor | None:
     if not all_above(noise, math.log(SERIES)):
         return None
     fixed, x = concentration.detach(), noise.exp()
-    slope = torch._standard_gamma_grad(fixed.expand_as(x), x)  # pyright: ignore
+    slope = _slope(fixed.expand_as(x), x)
     return x + slope * (concentration - fixed)
+
+
+def _slope(concentration: Tensor, x: Tensor) -> Tensor:
+    """torch's approximation of −∂F/q, which it maps one sample at a time by itself."""
+    if torch.compiler.is_compiling() or peek_interpreter_stack() is None:
+        return torch._standard_gamma_grad(concentration, x)  # pyright: ignore
+    return _MappedSlope.apply(concentration, x)  # pyright: ignore
+
+
+class _MappedSlope(torch.autograd.Function):
+    """The same for all samples at once."""
+
+    @staticmethod
+    def forward(concentration: Tensor, x: Tensor) -> Tensor:
+        return torch._standard_gamma_grad(concentration, x)  # pyright: ignore
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Any) -> Any:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, concentration: Tensor, x: Tensor) -> tuple[Tensor, int]:
+        both = [
+            one if dim is None else one.movedim(dim, 0) for one, dim in zip((concentration, x), in_dims, strict=True)
+        ]
+        return _slope(*torch.broadcast_tensors(*both)), 0
 
 
 def _log_slope(log_x: Tensor, a: Tensor) -> Tensor:
@@ -55,7 +86,7 @@ def _log_slope(log_x: Tensor, a: Tensor) -> Tensor:
         x = log_x.exp()
         small = log_x < math.log(SERIES)
         large = x.clamp(min=SERIES)
-        by_torch = torch._standard_gamma_grad(a, large) / large  # pyright: ignore
+        by_torch = _slope(a, large) / large
         x = x.clamp(max=SERIES)
         # ψ(a) = ψ(a + 1) − 1/a, whose second term cancels: what is left keeps its digits as a tends to 0.
         first = 1 / a - x / (a + 1) + x**2 / (2 * (a + 2)) - x**3 / (6 * (a + 3))
