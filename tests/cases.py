@@ -159,14 +159,14 @@ BY_FAMILY = ("pathwise*", "measure-valued*")
 """Estimators that have a formula of its own for each distribution."""
 
 
-def is_called_one_by_one(made: Problem) -> bool:
+def one_by_one(made: Problem) -> bool:
     return isinstance(made, Program) and not made.mapped
 
 
 def kind(estimator: str, name: str) -> tuple[str, bool]:
     """What an estimator may treat differently: the distribution, and whether the cost is one of latent variables."""
     made = problem(name)
-    if is_called_one_by_one(made):
+    if one_by_one(made):
         return "one by one", False
     family = type(unwrap(made.initial_distribution)).__name__
     if not any(fnmatch(estimator, pattern) for pattern in BY_FAMILY):
@@ -181,9 +181,7 @@ def _covering() -> frozenset[Case]:
         kinds: dict[tuple[str, bool], list[Case]] = {}
         for case in CASES:
             # One by one is how a run is called, whoever calls it: a fit would take minutes.
-            if case.estimator == estimator and (
-                estimator == "exact" or not is_called_one_by_one(problem(case.problem))
-            ):
+            if case.estimator == estimator and (estimator == "exact" or not one_by_one(problem(case.problem))):
                 kinds.setdefault(kind(estimator, case.problem), []).append(case)
         for cases in kinds.values():
             cheap = [case for case in cases if not is_dear(case)] or cases

@@ -88,6 +88,27 @@ def test_what_is_no_run_is_told(gradmark, tmp_path):
     assert "it is called as run(params, sample)" in told
 
 
+@pytest.mark.parametrize("line", ["layout: int = 3", "runs = torch.zeros(3)", "def cost(self, x, params): ..."])
+def test_a_name_that_a_program_uses_itself_is_refused(gradmark, tmp_path, line):
+    (tmp_path / "mine.py").write_text(OF_A_CLASS.format(line=line))
+    code, out, err = gradmark("check", "score-function", "-p", "mine.py")
+    name = line.partition("(")[0].removeprefix("def ").partition(" ")[0].rstrip(":")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f'Mine has an attribute "{name}", which every program has for its own use: give it another name' in err
+
+
+OF_A_CLASS = """from dataclasses import dataclass
+
+import torch
+
+from estimators import Program, register_problem
+
+
+@register_problem("mine")
+@dataclass(frozen=True)
+class Mine(Program):
+    {line}
+"""
 SIMULATOR = """
     b = sample("b", Normal(a.sum(), 1.0))
     served = float(np.square(a.numpy()).sum()) + abs(b.item())

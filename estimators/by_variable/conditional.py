@@ -118,6 +118,6 @@ def _conditional_at_start(program: Program, index: int) -> Conditional:
     axes = len(moved.batch_of(params))
     parts = (tuple(values[:index]), tuple(noise[index + 1 :]))
     before, after = tree_map(lambda tensor: tensor.flatten(0, axes), parts)
-    found = Conditional(moved, index, layout.variables[index].q, params, before, after, moved.data)
+    found = Conditional(moved, index, layout.variables[index].q, params, before, after, moved.mapped_data)
     object.__setattr__(found, "measured_in", program.measured_in)
     return found

@@ -75,7 +75,7 @@ class MainRun:
     def conditional(self, index: int) -> tuple[Conditional, Params]:
         """A variable given those before it, in each of the S·R·N runs, and the parameters of its distribution there."""
         batch = self.costs[0].shape
-        axes, data = len(batch), self.program.data
+        axes, data = len(batch), self.program.mapped_data
 
         def of_run(tensor: Tensor) -> Tensor:
             return tensor.detach().flatten(0, axes - 1)

@@ -53,7 +53,7 @@ class Critic(ControlVariate):
         return Traits(own_parameters=True, costs_alone=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, Program) or (problem.layout.alone and problem.data is None):
+        if not isinstance(problem, Program) or (problem.layout.alone and problem.mapped_data is None):
             return "critic needs a program of several random variables, or of several contexts"
         if not any(variable.state_size for variable in problem.layout.variables):
             return "critic needs to know the state before a variable: write sample(name, q, state=…)"

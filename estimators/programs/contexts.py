@@ -43,7 +43,7 @@ class ContextProgram(Program):
         """One run from a context `[C]`, `run(self, params, sample, context)`: see `Program.run`."""
 
     @property
-    def data(self) -> Tensor:
+    def mapped_data(self) -> Tensor:
         return self.contexts
 
     @property
@@ -101,5 +101,5 @@ class ContextProgram(Program):
         return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
-        probability, costs = families.probability(self.of_all(params), states), self.costs(states, params)
+        probability, costs = families.probability(self.of_all(params), states), self.each_cost(states, params)
         return self.of_samples(probability * torch.stack(costs).sum(0)).sum(0)

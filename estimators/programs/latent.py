@@ -49,7 +49,7 @@ class LatentProgram(LatentVariableProblem, Program):
         """One run for a data point x `[X]`, `run(self, params, sample, x)`: see `Program.run`."""
 
     @property
-    def data(self) -> Tensor:
+    def mapped_data(self) -> Tensor:
         return self.observation
 
     @property
@@ -120,7 +120,7 @@ class LatentProgram(LatentVariableProblem, Program):
 
     def log_joint(self, z: Tensor, params: Params) -> Float[Tensor, "S R N"]:
         # Of several variables log q comes from the same runs, and is asked for next.
-        costs = self.costs(z, params) if self.layout.alone else self.scored(params, z)[1]
+        costs = self.each_cost(z, params) if self.layout.alone else self.scored(params, z)[1]
         return -torch.stack(costs).sum(0)
 
     def costs_of(self, trace: Trace) -> tuple[Tensor, ...]:

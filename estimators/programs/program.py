@@ -16,6 +16,7 @@ from estimators.interface.once import keep, once
 from estimators.programs.apart import put_together, taken_apart
 from estimators.programs.credit import costs_to_go
 from estimators.programs.joint import Joint
+from estimators.programs.names import check_names
 from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.runs import Choice, Collect, Own, along_path, fixed, given, runs
 from estimators.programs.variables import Layout, found_variables
@@ -50,6 +51,10 @@ class Program(Problem):
     mapped: ClassVar[bool] = True
     """`run` is mapped over samples and replicates by `torch.func.vmap`; if not, it is called for one at a time."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_names(cls, Program)
+
     @abstractmethod
     def run(self, params: Any, sample: Callable[..., Any]) -> Any:
         """One run, with one set of parameters and without axes of samples or replicates.
@@ -75,7 +80,7 @@ class Program(Problem):
         return moved.checked(found)
 
     @property
-    def data(self) -> Tensor | None:
+    def mapped_data(self) -> Tensor | None:
         """Data points, `[N, X]` or `[R, N, X]`, of which each run has one; None: there are none."""
         return None
 
@@ -142,13 +147,13 @@ class Program(Problem):
         return self.runs(params, choices, own, lambda trace: taken_apart(trace.visits[-1].q))
 
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
-        return self.of_samples(torch.stack(self.costs(x, params)).sum(0))
+        return self.of_samples(torch.stack(self.each_cost(x, params)).sum(0))
 
     def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
         return self.cost(samples.x, params)
 
     @final
-    def costs(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
+    def each_cost(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
         """The costs of given values, each `[S, *B]`."""
         x = x if self.differentiable else x.detach()  # for NumPy
 
@@ -210,7 +215,7 @@ class Program(Problem):
     @final
     def runs(self, params: Params, choices: Sequence[Choice], own: Sequence[Own], collect: Collect) -> Any:
         """What is collected of runs, each tensor `[S, *B, *shape]`: see `runs.py`."""
-        return runs(self.run, params, choices, own, collect, self.mapped, self.data)
+        return runs(self.run, params, choices, own, collect, self.mapped, self.mapped_data)
 
     def costs_of(self, trace: Trace) -> tuple[Tensor, ...]:
         """The costs of a whole run. ProgramError: they are others than at the start."""
@@ -221,7 +226,7 @@ class Program(Problem):
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
         """Each variable with the costs that are known after it: the others do not depend on it."""
-        if self.layout.alone and self.data is None:
+        if self.layout.alone and self.mapped_data is None:
             return samples
         costs, log_q, variables = self._credits(samples)
         cost, log_q = self.weighed(self.of_variables(costs)), self.of_variables(log_q)
@@ -230,7 +235,7 @@ class Program(Problem):
     def _credits(self, samples: ScoredSamples) -> tuple[Tensor, Tensor, tuple[int, ...]]:
         """The costs after each variable and its log-density, `[S, V, *B]`, and the places of the variables."""
         if self.layout.alone:
-            cost = torch.stack(self.costs(samples.x, samples.params)).sum(0)
+            cost = torch.stack(self.each_cost(samples.x, samples.params)).sum(0)
             return cost.detach().unsqueeze(1), samples.drawn.log_prob(self.of_all(samples.params)).unsqueeze(1), (0,)
         densities, costs = self.scored(samples.params, *samples.drawn.parts)
         credit = costs_to_go(costs, self.layout.known_after, len(densities)).transpose(0, 1)
@@ -238,8 +243,7 @@ class Program(Problem):
 
     def support(self, params: Params) -> Tensor | None:
         """All paths of a program whose variables are discrete, where there are few enough."""
-        found = all_paths(self.layout)
-        some = next(iter(params.values()))
+        some, found = next(iter(params.values())), all_paths(self.layout)
         return None if found is None else joined_paths(self.layout, found, some, self.batch_of(params))
 
 

@@ -49,13 +49,13 @@ class NegativeELBO(Program):
     made_by: ClassVar[str] = "from_pyro(model, guide, …) of yours"
     title: str = field(init=False)
     pair: Pair = field(init=False, repr=False)
-    data: tuple[Any, ...] = field(init=False, repr=False)
+    arguments: tuple[Any, ...] = field(init=False, repr=False)
     """What model and guide are called with."""
     named: dict[str, Any] = field(init=False, repr=False)
     """The same by name."""
 
     def __init__(self, title: str, pair: Pair, data: tuple[Any, ...], named: dict[str, Any]):
-        vars(self).update(title=title, pair=pair, data=data, named=named)
+        vars(self).update(title=title, pair=pair, arguments=data, named=named)
 
     @property
     def spec(self) -> str:
@@ -66,7 +66,7 @@ class NegativeELBO(Program):
 
     def run(self, params: Params, sample: Sample) -> Iterator[Early]:
         try:
-            found = self.pair.parameters.given_to(lambda: self.pair.terms(sample, self.data, self.named), params)
+            found = self.pair.parameters.given_to(lambda: self.pair.terms(sample, self.arguments, self.named), params)
         except KeyError as error:
             if not _of_the_store(error):
                 raise
