@@ -131,15 +131,14 @@ class Program(Problem):
         """The distribution of all variables of a run, with the batch `batch_of(params)`."""
         if not self.layout.alone:
             return Joint(self, params)
-        (variable,), axes = self.layout.variables, len(self.batch_of(params))
         found = once(lambda: self._tensors(params, (), ()), ("first", id(self)), list(params.values()))
-        return put_together(variable.q, [tensor.squeeze(0) for tensor in found], axes)
+        axes = len(self.batch_of(params))
+        return put_together(self.layout.variables[0].q, [tensor.squeeze(0) for tensor in found], axes)
 
     @final
     def conditional(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> Distribution:
         """The distribution of the variable after those that are chosen, with all runs in its batch, `[S·R]`."""
-        axes = 1 + len(self.batch_of(params))
-        found = [tensor.flatten(0, axes - 1) for tensor in self._tensors(params, choices, own)]
+        found = [each.flatten(0, len(self.batch_of(params))) for each in self._tensors(params, choices, own)]
         return put_together(self.layout.variables[len(choices)].q, found)
 
     def _tensors(self, params: Params, choices: Sequence[Choice], own: Sequence[Own]) -> list[Tensor]:
