@@ -36,14 +36,18 @@ def kill_and_repeat(undisturbed: tuple[Path, Run, float], folder: Path, part: fl
 
 def test_a_killed_run_that_is_repeated_ends_like_one_that_was_not(tmp_path):
     """Killed after some of its twelve cells, and repeated here, on top of the same run undisturbed."""
-    sweep, folder = write_sweep(tmp_path, range(2, 4)), tmp_path / "killed"
-    process = driver(sweep, folder)
-    deadline = time.monotonic() + 120
-    while recorded(folder) < 3:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    end(process)
-    kept = recorded(folder)
+    sweep = write_sweep(tmp_path, range(2, 4))
+    for trial in range(3):
+        folder = tmp_path / f"killed-{trial}"
+        process = driver(sweep, folder)
+        deadline = time.monotonic() + 120
+        while recorded(folder) < 3:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        end(process)
+        kept = recorded(folder)
+        if kept < 12:  # on a busy machine it may have come to its end before it was killed
+            break
     assert_same_results(here(sweep, folder), here(sweep, tmp_path / "undisturbed"))
     assert 3 <= kept < 12
 
