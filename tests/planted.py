@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from estimators.interface import Estimator, Problem
+from torch import Tensor
+
+from estimators.interface import ControlVariate, Estimator, Problem, ScoredSamples, Traits
 from estimators.pathwise import Pathwise
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
@@ -10,7 +12,7 @@ from experiments.measuring.loop import estimate
 from experiments.measuring.measurement import Measurement
 from experiments.sweep import Stop
 
-__all__ = ["QUADRATIC", "Honest", "verdict"]
+__all__ = ["QUADRATIC", "Honest", "OwnMean", "verdict"]
 
 QUADRATIC = "gaussian-quadratic:dim=2"
 
@@ -26,6 +28,18 @@ class Honest(Estimator):
 
     def surrogate(self, problem, params, noise):
         return self.base.surrogate(problem, params, noise)
+
+
+@dataclass(frozen=True)
+class OwnMean(ControlVariate):
+    """The mean cost of all samples as baseline, the own one included."""
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(independent_samples=True, costs_alone=True)
+
+    def term(self, samples: ScoredSamples) -> Tensor:
+        return samples.cost.mean(0) * samples.score
 
 
 def verdict(problem: Problem, estimator: Estimator, num_samples: int, replicates: int = 400_000) -> Measurement:

@@ -7,18 +7,17 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from planted import OwnMean
 from torch import Tensor
 from torch.distributions import Bernoulli, OneHotCategorical
 
 from estimators import (
     IID,
     ContextProgram,
-    ControlVariate,
     Estimator,
     Params,
     Program,
     ScoredSamples,
-    Traits,
     make_estimator,
     make_problem,
     register_program,
@@ -87,18 +86,6 @@ class Arms(ContextProgram):
     def run(self, params: Any, sample: Any, context: Tensor) -> Any:
         arm = sample("arm", OneHotCategorical(logits=context @ params["weights"]), state=context)
         return 4 * context.sum() + (arm * torch.arange(3).to(arm)).sum() ** 2 * context[0]
-
-
-@dataclass(frozen=True)
-class OwnMean(ControlVariate):
-    """The mean cost of all samples as baseline, the own one included."""
-
-    @property
-    def traits(self) -> Traits:
-        return Traits(independent_samples=True, costs_alone=True)
-
-    def term(self, samples: ScoredSamples) -> Tensor:
-        return samples.cost.mean(0) * samples.score
 
 
 def flat(found: Params, replicates: int) -> Tensor:

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from planted import OwnMean
 from torch import Tensor
 
 from estimators import (
     IID,
-    ControlVariate,
     Estimator,
     Problem,
-    ScoredSamples,
-    Traits,
     Unsupported,
     make_estimator,
     make_problem,
@@ -135,18 +133,6 @@ def test_the_published_deviation_of_a_followed_alternative() -> None:
 def test_triples_forwards_are_of_one_parameter(problem: str, said: str) -> None:
     with pytest.raises(Unsupported, match=said):
         make_estimator("stochastic-triple:along=parameter").require_support(make_problem(problem), 2)
-
-
-@dataclass(frozen=True)
-class OwnMean(ControlVariate):
-    """The mean cost of all samples as baseline, the own one included."""
-
-    @property
-    def traits(self) -> Traits:
-        return Traits(independent_samples=True, costs_alone=True)
-
-    def term(self, samples: ScoredSamples) -> Tensor:
-        return samples.cost.mean(0) * samples.score
 
 
 def share(found: Tensor, wanted: Tensor) -> tuple[float, float]:

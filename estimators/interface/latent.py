@@ -1,6 +1,5 @@
 """Latent-variable models: problems whose cost is the negative evidence lower bound."""
 
-import copy
 from abc import abstractmethod
 from collections.abc import Collection
 from typing import ClassVar, final
@@ -10,10 +9,13 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from estimators.interface.params import Params
-from estimators.interface.problem import Problem
+from estimators.interface.problem import Problem, changed
 from estimators.sampling import families
 
-__all__ = ["LatentVariableProblem", "Observed"]
+__all__ = ["OF_THE_DATA", "LatentVariableProblem", "Observed"]
+
+OF_THE_DATA = ("initial_distribution", "refusals", "footprint")
+"""What a problem keeps that follows from its data, once it was asked for."""
 
 
 class Observed(Problem):
@@ -89,12 +91,7 @@ class LatentVariableProblem(Observed):
     @final
     def conditioned(self, observation: Shaped[Tensor, "*R N X"], data_weight: float) -> "LatentVariableProblem":
         """The same model and encoder on other data."""
-        other = copy.copy(self)
-        for of_the_data_before in ("initial_distribution", "refusals", "footprint"):
-            vars(other).pop(of_the_data_before, None)
-        object.__setattr__(other, "observation", observation)
-        object.__setattr__(other, "data_weight", data_weight)
-        return other
+        return changed(self, OF_THE_DATA, observation=observation, data_weight=data_weight)
 
     @final
     def distribution(self, params: Params) -> Distribution:

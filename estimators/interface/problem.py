@@ -2,8 +2,9 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -17,8 +18,9 @@ from estimators.interface.parts import gathered
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["Problem", "constant_cost", "mean_cost", "start"]
+__all__ = ["Problem", "changed", "constant_cost", "mean_cost", "start"]
 
+P = TypeVar("P", bound="Problem")
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
 
@@ -203,6 +205,16 @@ class Problem(Component, ABC):
             if placed is not value:
                 object.__setattr__(moved, name, placed)
         return moved
+
+
+def changed(problem: P, known: Sequence[str], **attributes: object) -> P:
+    """A copy with other attributes, without what was found out of those before."""
+    other = copy.copy(problem)
+    for name in known:
+        vars(other).pop(name, None)
+    for name, value in attributes.items():
+        object.__setattr__(other, name, value)
+    return other
 
 
 def constant_cost(problem: Problem, x: Tensor, params: Params) -> Float[Tensor, "S R"]:

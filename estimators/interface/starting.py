@@ -1,10 +1,9 @@
 """A problem that begins at other parameters than its own."""
 
-import copy
 from typing import TypeVar
 
 from estimators.interface.params import Params
-from estimators.interface.problem import Problem
+from estimators.interface.problem import Problem, changed
 
 __all__ = ["started_at"]
 
@@ -26,13 +25,8 @@ def started_at(problem: P, params: Params, where: str = "at given parameters") -
     """
     own = problem.initial_params()
     _check(own, params, f"{problem.spec} cannot begin {where}")
-    begun = copy.copy(problem)
-    for known in OF_THE_START:
-        vars(begun).pop(known, None)
     start = {name: params[name].detach().to(value.device, value.dtype).clone() for name, value in own.items()}
-    object.__setattr__(begun, "initial_params", lambda: dict(start))
-    object.__setattr__(begun, "begins", where)
-    return begun
+    return changed(problem, OF_THE_START, initial_params=lambda: dict(start), begins=where)
 
 
 def _check(own: Params, found: Params, failed: str) -> None:

@@ -1,6 +1,5 @@
 """Programs that start from one of several contexts, such as the questions of a batch: each has samples of its own."""
 
-import copy
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +10,10 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from estimators.interface import Params, Problem
-from estimators.programs.faults import ProgramError
-from estimators.programs.paths import all_paths, joined_paths
+from estimators.interface.latent import OF_THE_DATA
+from estimators.interface.problem import changed
 from estimators.programs.program import Program
+from estimators.programs.rows import apart, first_row, paths_of_a_row
 from estimators.sampling import families
 
 __all__ = ["ContextProgram"]
@@ -48,12 +48,7 @@ class ContextProgram(Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
-        if not isinstance(self.contexts, Tensor):
-            kind = type(self.contexts).__name__
-            raise ProgramError(f"the contexts must be a tensor [N, C], not {kind}: write torch.as_tensor(…)")
-        if self.contexts.ndim not in (2, 3):
-            raise ProgramError(f"the contexts must be [N, C], a row for each, not {list(self.contexts.shape)}")
-        return (self.contexts.flatten(0, -2)[0],)
+        return (first_row(self.contexts, "contexts", "[N, C]", ""),)
 
     @property
     def num_data(self) -> int:
@@ -68,11 +63,7 @@ class ContextProgram(Program):
 
     def _of(self, contexts: Tensor) -> "ContextProgram":
         """The same from other contexts."""
-        other = copy.copy(self)
-        for of_those_before in ("initial_distribution", "refusals", "footprint"):
-            vars(other).pop(of_those_before, None)
-        object.__setattr__(other, "contexts", contexts)
-        return other
+        return changed(self, OF_THE_DATA, contexts=contexts)
 
     def batch_of(self, params: Params) -> torch.Size:
         return torch.Size([*super().batch_of(params), self.num_data])
@@ -85,7 +76,7 @@ class ContextProgram(Program):
 
     def of_variables(self, each: Float[Tensor, "S V R N"]) -> Float[Tensor, "S W R"]:
         """Each variable of each context is one of its own."""
-        return each.movedim(-1, 2).flatten(1, 2)
+        return apart(each)
 
     def distribution(self, params: Params) -> Distribution:
         return Independent(self.of_all(params), 1)
@@ -96,9 +87,7 @@ class ContextProgram(Program):
 
     def summed_states(self, params: Params) -> Tensor | None:
         """All paths from one context, `[K, R, N, D]`, where there are few enough."""
-        batch = self.batch_of(params)
-        found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.contexts.shape[-1]))
-        return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
+        return paths_of_a_row(self, params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         probability, costs = families.probability(self.of_all(params), states), self.each_cost(states, params)

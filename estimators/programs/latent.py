@@ -13,8 +13,8 @@ from torch.distributions import Distribution
 from estimators.interface import LatentVariableProblem, Params, Problem, ScoredSamples, start
 from estimators.programs.credit import costs_to_go
 from estimators.programs.faults import ProgramError, explained
-from estimators.programs.paths import all_paths, joined_paths
 from estimators.programs.program import Program
+from estimators.programs.rows import apart, first_row, paths_of_a_row
 from estimators.programs.variables import Layout, fixed_run
 from estimators.programs.visits import Trace
 from estimators.sampling import families
@@ -54,13 +54,8 @@ class LatentProgram(LatentVariableProblem, Program):
 
     @property
     def first_point(self) -> tuple[Tensor, ...]:
-        if not isinstance(self.observation, Tensor):
-            kind = type(self.observation).__name__
-            raise ProgramError(f"the observation must be a tensor [N, X], not {kind}: write torch.as_tensor(…)")
-        if self.observation.ndim not in (2, 3):
-            shape = list(self.observation.shape)
-            raise ProgramError(f"the observation must be [N, X], a row for each data point, not {shape}")
-        return (self.observation.flatten(0, -2)[0],) if self.observation.shape[-1] else ()
+        first = first_row(self.observation, "observation", "[N, X]", " data point")
+        return (first,) if len(first) else ()
 
     @property
     def num_data(self) -> int:
@@ -80,7 +75,7 @@ class LatentProgram(LatentVariableProblem, Program):
 
     def of_variables(self, each: Float[Tensor, "S V R N"]) -> Float[Tensor, "S W R"]:
         """Each variable of each data point is one of its own."""
-        return each.movedim(-1, 2).flatten(1, 2)
+        return apart(each)
 
     def checked(self, layout: Layout) -> Layout:
         for variable in layout.variables:
@@ -136,14 +131,12 @@ class LatentProgram(LatentVariableProblem, Program):
         credit = costs_to_go((*costs, *densities), self.layout.known_after, len(densities)).transpose(0, 1)
         return credit, torch.stack(densities, 1)
 
-    def credited(self, samples: ScoredSamples) -> ScoredSamples:
-        """Each variable of each data point: costs do not depend on the variables of another point."""
+    def _credits(self, samples: ScoredSamples) -> tuple[Tensor, Tensor, tuple[int, ...]]:
         found = self.credits(samples.drawn, samples.params)
         if found is None:
             alone = self.log_q(samples.drawn, samples.params).unsqueeze(1)
             found = alone.detach() - self.log_joint(samples.x, samples.params).detach().unsqueeze(1), alone
-        cost, log_q = (self.of_variables(part) for part in found)
-        return replace(samples, cost=self.weighed(cost), score=log_q - log_q.detach())
+        return *found, tuple(range(len(self.layout.variables)))
 
     def support(self, params: Params) -> Tensor | None:
         """None: not those of all data points together."""
@@ -151,9 +144,7 @@ class LatentProgram(LatentVariableProblem, Program):
 
     def summed_states(self, params: Params) -> Tensor | None:
         """All paths of one data point, `[K, R, N, D]`, where there are few enough."""
-        batch = self.batch_of(params)
-        found = None if self.sampled_only else all_paths(self.layout, batch[-1] * (1 + self.observation.shape[-1]))
-        return None if found is None else joined_paths(self.layout, found, next(iter(params.values())), batch)
+        return paths_of_a_row(self, params)
 
     def _sum_over(self, states: Tensor, params: Params) -> Float[Tensor, " R"]:
         return self.sum_over_points(states, params)

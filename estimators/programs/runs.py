@@ -76,14 +76,22 @@ def runs(
     # Of the first variable alone there are no samples: it is mapped over the replicates, as one sample of each.
     have = [tuple(parts) for parts in own] or [(some.new_zeros(1, len(some), *points),)]
     try:
-        return (_mapped if mapped else _one_by_one)(one, params, have, data)
+        return (_checked if mapped else _one_by_one)(one, params, have, data)
     except Exception as error:
-        if mapped and cannot_be_checked(error):
-            with without_validation():
-                return runs(run, params, choices, own, collect, mapped, data)
         if (found := told(error, run, params)) is None:
             raise
         raise found from error
+
+
+def _checked(one: Callable[..., Any], params: Params, own: list[Own], data: Tensor | None) -> Any:
+    """Mapped, without the checks of torch where these cannot be mapped."""
+    try:
+        return _mapped(one, params, own, data)
+    except Exception as error:
+        if not cannot_be_checked(error):
+            raise
+    with without_validation():
+        return _mapped(one, params, own, data)
 
 
 def _mapped(one: Callable[..., Any], params: Params, own: list[Own], data: Tensor | None) -> Any:
