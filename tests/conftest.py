@@ -18,6 +18,7 @@ from estimators.control_variates import neural_baseline
 from estimators.learning import least_variance, variance_gradient
 from experiments.cli import main
 from experiments.gradients import workload
+from experiments.measuring import find_reference
 from experiments.timing import rounds
 
 torch.set_num_threads(1)
@@ -125,10 +126,18 @@ def show(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_registry() -> Iterator[None]:
+    """What a test registers is gone with it: others go over all that is registered."""
     with own_tables():
         yield
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No reference gradient that was measured before."""
+    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
+    monkeypatch.setattr(find_reference, "_uncached", {})
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +158,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
 
 
 @pytest.fixture
-def gradmark(monkeypatch, capsys, tmp_path, own_registry):
+def gradmark(monkeypatch, capsys, tmp_path):
     """Runs the command in an empty working directory: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 

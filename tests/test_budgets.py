@@ -13,7 +13,7 @@ from estimators import Estimator, Params, register_estimator
 from estimators.interface import Noise, Problem
 from estimators.noise import NoiseSource
 from estimators.pathwise import Pathwise
-from experiments.measuring import doubling, find_reference, growing_reference
+from experiments.measuring import doubling, growing_reference
 from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.measuring.reference import Reference
@@ -26,12 +26,7 @@ from experiments.terminal.progress import Narrator, silent
 SCORE = "score-function:control_variate=leave-one-out"
 CHEAP = ("pathwise", "score-function", SCORE)
 DEAR = "finite-differences"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
-    monkeypatch.setattr(find_reference, "_uncached", {})
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_a_budget_holds_and_who_is_too_dear_is_left_out_with_what_it_would_take(
@@ -97,7 +92,7 @@ def test_a_reference_that_a_budget_ended_serves_as_small_a_one_and_a_larger_one_
     assert errors[0] == errors[1] > 1.5 * errors[2]
 
 
-def test_a_fit_that_takes_too_long_is_interrupted(own_registry: None) -> None:
+def test_a_fit_that_takes_too_long_is_interrupted() -> None:
     """By the clock on the wall."""
 
     @register_estimator("never-learns")

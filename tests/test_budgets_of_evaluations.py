@@ -11,18 +11,12 @@ from measurements import Custom
 from torch import Tensor
 
 from estimators import Params
-from experiments.measuring import find_reference
 from experiments.ranking.budget import Budget
 
 SCORE = "score-function:control_variate=leave-one-out"
 CHEAP = ("pathwise", "score-function", SCORE)
 DEAR = "finite-differences"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
-    monkeypatch.setattr(find_reference, "_uncached", {})
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,6 @@ def test_a_worker_with_another_version_is_refused(cluster, monkeypatch):
         Cluster(cluster.address).check(["cpu"])
 
 
-@pytest.mark.usefixtures("own_registry")
 def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     plugin = tmp_path / "mine.py"
@@ -140,7 +139,6 @@ def test_plug_ins_travel_and_hostile_ones_cost_their_own_cell(cluster, tmp_path)
 
 
 @pytest.mark.chaos
-@pytest.mark.usefixtures("own_registry")
 def test_a_cell_that_crashes_its_worker_is_given_up(cluster, tmp_path):
     wait_for_workers(cluster, 2)
     plugin = tmp_path / "mine.py"

@@ -51,7 +51,7 @@ class Silent:
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, own_registry: None) -> Iterator[str]:
+def plugin(tmp_path: Path) -> Iterator[str]:
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN)
     yield str(file)

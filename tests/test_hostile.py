@@ -145,7 +145,6 @@ def test_the_others_are_whole(cells):
 
 
 @pytest.mark.chaos  # the limit has to be long enough for a cold worker on a busy machine
-@pytest.mark.usefixtures("own_registry")
 def test_one_that_hangs_while_it_is_timed_keeps_its_statistics(hostile, tmp_path):
     plugin = str(hostile[0].parents[1] / "mine.py")
     flags = {"problems": ["gaussian-quadratic:dim=2"], "num_samples": "4", "max_replicates": 640, "plugins": [plugin]}

@@ -61,7 +61,7 @@ class Compared(Estimator):
 
 
 @pytest.fixture(autouse=True)
-def short_runs(own_registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     @register_estimator("a-tenth-too-large")
     @dataclass(frozen=True)
     class TooLarge(Estimator):

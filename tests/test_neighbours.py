@@ -22,11 +22,6 @@ def plugin(folder: Path, name: str, factor: float, imports: str = FROM) -> Path:
     return written(folder, text.replace("2.0", "FACTOR"))
 
 
-@pytest.fixture(autouse=True)
-def _own(own_registry: None) -> None:
-    pass
-
-
 def test_neighbours_of_one_name_do_not_mix(tmp_path: Path) -> None:
     before = dict(sys.modules)
     one, two = plugin(tmp_path / "one", "first", 3.0), plugin(tmp_path / "two", "second", 5.0)

@@ -16,8 +16,6 @@ from estimators.registry import (
     source_is_known,
 )
 
-pytestmark = pytest.mark.usefixtures("own_registry")
-
 CONTROL_VARIATE = """
     from dataclasses import dataclass
     import torch

@@ -117,7 +117,7 @@ SIMULATOR = """
 
 
 @pytest.mark.parametrize("spec", ["score-function:control_variate=optimal-baseline", "spsa", "finite-differences"])
-def test_a_simulator_in_numpy_gets_plain_tensors(own_registry, tmp_path, monkeypatch, spec):
+def test_a_simulator_in_numpy_gets_plain_tensors(tmp_path, monkeypatch, spec):
     monkeypatch.setattr(least_variance, "FIT_REPLICATES", 20)
     (tmp_path / "mine.py").write_text(HEAD.format(options="mapped=False, differentiable=False, ") + SIMULATOR)
     load_plugin(tmp_path / "mine.py")

@@ -20,8 +20,6 @@ from estimators.registry import (
     source_digest,
 )
 
-pytestmark = pytest.mark.usefixtures("own_registry")
-
 ESTIMATOR = """
     from dataclasses import dataclass
     from estimators import Estimator, register_estimator
