@@ -63,6 +63,13 @@ if TYPE_CHECKING:
 @click.option(
     "--figure", type=click.Path(dir_okay=False), metavar="FILE", help="Curves of --by training: .png, .svg or .pdf."
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Gradients on mini-batches of so many data points, as in training; default: all data.",
+)
 @start_options
 @device_option
 @dtype_option
@@ -79,6 +86,7 @@ def command(
     evaluations: int | None,
     by: str,
     figure: str | None,
+    batch: int | None,
     after: int | None,
     state: str | None,
     device: str,
@@ -100,14 +108,14 @@ def command(
 
     Ctrl-C prints what is known by then, with exit code 130.
     """
-    _check_race(by, evaluations, figure)
+    _check_race(by, evaluations, figure, batch)
     with starting():
         from experiments.ranking.race import race  # noqa: F401 (with all that takes long to import)
 
         load_plugins(plugins)
         made = _problem(problem, pyro)
     made = begun(made, after, state)
-    place = {"device": device, "dtype": dtype, "seed": seed, "fresh": fresh}
+    place = {"device": device, "dtype": dtype, "seed": seed, "fresh": fresh} | ({"batch": batch} if batch else {})
     try:
         answer, told = _asked(made, num_samples, seconds, evaluations, by, place)
     except KeyboardInterrupt:
@@ -135,10 +143,12 @@ def command(
     return FAILED if answer.failed or answer.useless else WELL
 
 
-def _check_race(by: str, evaluations: int | None, figure: str | None) -> None:
+def _check_race(by: str, evaluations: int | None, figure: str | None, batch: int | None) -> None:
     """ValueError: an option that does not go with a race, or that goes with nothing else."""
     if by == "training" and evaluations is not None:
         raise ValueError("--by training takes --seconds: a race has no budget of --evaluations")
+    if by == "training" and batch is not None:
+        raise ValueError("--batch is for errors: --by training has mini-batches of 64 where there are more data")
     if figure is None:
         return
     if by != "training":

@@ -16,7 +16,7 @@ from experiments.terminal.words import bias, verdict
 
 __all__ = ["PLACES", "places", "print_cells", "summary"]
 
-PLACES = ("device", "dtype", "compile", "seed", "training")
+PLACES = ("mini_batch", "device", "dtype", "compile", "seed", "training")
 """Columns that are shown only where they differ between cells."""
 
 Columns = dict[str, Callable[[Row], str]]
@@ -51,7 +51,8 @@ def places(cells: Any) -> list[str]:
 
 def _point(cells: pd.DataFrame) -> Columns:
     names = {"problem": "problem", "estimator": "estimator", "S": "num_samples"}
-    return {heading: _shown(name) for heading, name in (names | {name: name for name in places(cells)}).items()}
+    varying = {COLUMNS[name].heading if name == "mini_batch" else name: name for name in places(cells)}
+    return {heading: _shown(name) for heading, name in (names | varying).items()}
 
 
 def _measured(cells: pd.DataFrame) -> Columns:
@@ -62,6 +63,7 @@ def _measured(cells: pd.DataFrame) -> Columns:
     return {
         **(counted if differ_from_samples(cells) else {}),
         "total variance [95 %]": _shown("total_variance"),
+        **({"share of the mini-batch": _shown("batch_share")} if any(cells["mini_batch"]) else {}),
         "bias/‖g‖": _bias,
         "claim": _shown("claim"),
         "verdict": _verdict,

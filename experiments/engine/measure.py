@@ -8,6 +8,7 @@ from estimators.interface import Unsupported
 from experiments.engine.experiment import Experiment, Measured, Skipped
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
+from experiments.measuring.batch_share import with_batch_share
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import extend
 from experiments.measuring.moments import Sampling
@@ -23,7 +24,7 @@ __all__ = ["Measure"]
 LARGEST = 2**63 - 1
 PILOT_SECONDS = 5.0
 """What a pilot takes at the most: of gradients that take long, fewer replicates tell the same."""
-POINT = ("estimator", "problem", "num_samples", "device", "dtype", "seed")
+POINT = ("estimator", "problem", "num_samples", "batch", "device", "dtype", "seed")
 
 
 @final
@@ -47,7 +48,7 @@ class Measure(Experiment):
         try:
             workload = self._workload
             sampling = Sampling(workload, find_reference(workload, tell) if cell.reference else None)
-            measurement = extend(sampling, cell.stop, tell)
+            measurement = with_batch_share(extend(sampling, cell.stop, tell), sampling.workload)
         except Unsupported as unsupported:
             return Skipped(str(unsupported))
         if cell.rounding:
@@ -69,4 +70,4 @@ class Measure(Experiment):
 
     @property
     def _workload(self) -> Workload:
-        return prepare(*self.components, **self.place, compile=self.cell.compile)
+        return prepare(*self.components, **self.place, compile=self.cell.compile, batch=self.cell.batch)

@@ -39,6 +39,10 @@ class Footprint:
             return cls()
         return cls(max(by_replicates - by_samples, 0.0), max(by_samples, 0.0))
 
+    def beside(self, replicate: float) -> "Footprint":
+        """With so many bytes more for each replicate."""
+        return Footprint(self.replicate + replicate, self.sample)
+
     def of_replicate(self, num_samples: int) -> float:
         return self.replicate + num_samples * self.sample
 

@@ -9,7 +9,8 @@ from estimators.interface import Estimator, Params, Problem
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.compiling import Compile
 from experiments.gradients.footprint import Footprint
-from experiments.gradients.problem_checks import check_problem
+from experiments.gradients.mini_batches import InBatches, first_batch, require_data
+from experiments.gradients.problem_checks import check_batch, check_problem
 from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
 from experiments.gradients.workload import CHUNK_ELEMENTS, Workload
@@ -28,8 +29,11 @@ def prepare(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
     compile: Compile = False,
+    batch: int = 0,
 ) -> Workload:
     """Move the problem, check that the estimator supports it, and let the estimator learn.
+
+    With a `batch` each replicate has a mini-batch of so many data points.
 
     Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
     parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
@@ -48,6 +52,7 @@ def prepare(
     step = Eager(moved, fitted, placed.num_samples)
     ready = replace(placed, estimator=fitted, fitted=learned, step=step, compile=compile)
     ready = replace(ready, fit_seconds=taken) if learned else ready
+    ready = _in_batches(ready, whole_number("batch", batch)) if batch else ready
     return ready.compiled if compile is True else ready
 
 
@@ -86,6 +91,18 @@ def _placed(
     step = Eager(moved, estimator, num_samples)
     found = _footprint(problem, point) if num_samples * _width(problem) <= CHUNK_ELEMENTS // 2 else Footprint()
     return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step, footprint=found)
+
+
+def _in_batches(whole: Workload, size: int) -> Workload:
+    """The same on a mini-batch of so many data points for each replicate."""
+    if size < 0:
+        raise ValueError(f"batch must be at least 0, not {size}")
+    require_data(whole.problem, size)
+    check_batch(whole.problem, whole.point, size)
+    estimator = InBatches(whole.estimator, size)
+    step = Eager(whole.problem, estimator, whole.num_samples)
+    found = Footprint.of(first_batch(whole.problem, size), whole.point).beside(8.0 * whole.problem.num_data)
+    return replace(whole, estimator=estimator, step=step, footprint=found, batch=size, on_all_data=whole)
 
 
 def _width(problem: Problem) -> int:

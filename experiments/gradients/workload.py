@@ -16,6 +16,7 @@ from estimators.sampling.unchecked import without_validation
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
 from experiments.gradients.footprint import Footprint
+from experiments.gradients.mini_batches import first_batch
 from experiments.gradients.steps import Eager, Step
 from experiments.statistics import GROUPS
 
@@ -64,6 +65,10 @@ class Workload:
     """The replicates that are wanted at the most, if that is known."""
     footprint: Footprint = Footprint()
     """What a replicate of the problem takes."""
+    batch: int = 0
+    """The data points of a mini-batch, of which each replicate has its own; 0: all data."""
+    on_all_data: "Workload | None" = None
+    """Where gradients are on mini-batches: the same on all data, for the reference."""
 
     @cached_property
     def objective(self) -> Objective:
@@ -73,7 +78,8 @@ class Workload:
     @cached_property
     def elements(self) -> int:
         """Samples × event size of one replicate."""
-        return self.num_samples * self.problem.initial_distribution.event_shape.numel()
+        seen = first_batch(self.problem, self.batch) if self.batch else self.problem
+        return self.num_samples * seen.initial_distribution.event_shape.numel()
 
     @cached_property
     def chunk(self) -> int:

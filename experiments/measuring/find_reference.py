@@ -52,8 +52,10 @@ def find_reference(workload: Workload, tell: Tell = untold, seconds: float = LON
 
     A measured reference comes from long runs of the estimators of `Objective.measured_by` that claim to be unbiased;
     `votes.py` says which is believed. It takes at most so many seconds, which only slow costs come to.
-    It is kept on disk under everything that defines it; one that a smaller budget has ended is measured anew.
+    It is kept on disk under everything that defines it; one that a smaller budget has ended is measured anew. Where
+    gradients are on mini-batches, it is that on all data.
     """
+    workload = workload.on_all_data or workload
     if (known := known_at_once(workload)) is not None:
         return known
     key = key_of(workload)

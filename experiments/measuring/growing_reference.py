@@ -27,6 +27,7 @@ class GrowingReference:
     """
 
     def __init__(self, workload: Workload, purse: Purse):
+        workload = workload.on_all_data or workload
         self.workload, self.purse = workload, purse
         self.found: Reference | NoReference = NoReference(NOT_YET, purse.limits)
         self._steps: Iterator[Reference | NoReference] | None = None

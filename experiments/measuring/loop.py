@@ -13,6 +13,7 @@ from experiments.gradients.compiling import Compile, pays
 from experiments.gradients.prepare import prepare
 from experiments.gradients.validation import whole_number
 from experiments.gradients.workload import Workload
+from experiments.measuring.batch_share import with_batch_share
 from experiments.measuring.caught import collected_warnings
 from experiments.measuring.clock import Clock
 from experiments.measuring.evidence import evidence_bias
@@ -48,12 +49,16 @@ def measure(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "float32",
     compile: Compile = False,
+    batch: int = 0,
 ) -> Measurement:
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
 
     Replicates grow until the total variance is known to `rtol` (and with `detect` until a relative bias of 1 % would
     have been seen), or a budget ends it; `replicates` asks for a number instead. Then one gradient is timed. Where the
     reference gradient has to be measured, that takes at most `max_seconds` too.
+
+    With a `batch` each replicate has a mini-batch of so many data points: the variance is what a training sees, and
+    `batch_share` the part of it that is the choice of the batch.
 
     Same seed, same machine, same numbers (times apart), unless gradients take so long that the clock decides how many
     are taken at a time (a simulator, a loop in NumPy): `pace.begin`.
@@ -65,11 +70,13 @@ def measure(
         raise TypeError("measure takes a Problem and an Estimator: make_problem(spec), make_estimator(spec)")
     replicates = None if replicates is None else whole_number("replicates", replicates)
     max_replicates = whole_number("max_replicates", max_replicates)
-    workload = prepare(problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile)
+    workload = prepare(
+        problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile, batch=batch
+    )
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
     seconds = LONGEST if max_seconds is None else min(max_seconds, LONGEST)
     measurement = estimate(workload, find_reference(workload, seconds=seconds), stop)
-    return timed(workload, measurement)
+    return timed(workload, with_batch_share(measurement, workload))
 
 
 def timed(workload: Workload, measurement: Measurement) -> Measurement:

@@ -64,6 +64,8 @@ class Measurement:
     variance_high: dict[str, np.ndarray]
     total_variance: Interval
     """Trace of the covariance of one gradient estimate."""
+    batch: int
+    """The data points of the mini-batch that each replicate has; 0: all data."""
     kurtosis: float
     snr: Interval | None
     """‖E ĝ‖ / √total_variance; None where the signal is not seen to be positive or nothing varies."""
@@ -98,6 +100,9 @@ class Measurement:
     leave_one_out: dict[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
     """Logarithms of `total_variance` and `mse` without group k, [G], for paired comparisons; where all are finite."""
     timing: Timing | None = None
+    batch_share: Interval | None = None
+    """The part of the total variance that is the choice of the mini-batch: None of all data, where nothing varies, and
+    where nobody asked (`experiments.measuring.batch_share`)."""
     reference_groups: np.ndarray | None = dataclasses.field(default=None, repr=False, compare=False)
     """The reference with its noise: `Reference.groups`."""
 

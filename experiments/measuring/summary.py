@@ -86,6 +86,7 @@ def summarised(
         variance_low=named(low),
         variance_high=named(high),
         total_variance=total_variance,
+        batch=workload.batch,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
         signals={

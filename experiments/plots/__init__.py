@@ -17,6 +17,7 @@ from experiments.plots.drawing.panels import FACETS
 from experiments.plots.kind import Request
 from experiments.plots.kinds import KINDS
 from experiments.store import CELL_COLUMNS, Run
+from experiments.store.derived import derived
 
 __all__ = ["KINDS", "plot", "plots", "plots_of", "save_plots"]
 
@@ -92,7 +93,7 @@ def _run(
 ) -> Run:
     """A run of these frames; `cells` may be an empty frame without columns."""
     none = DataFrame()
-    cells = cells if len(cells.columns) else DataFrame(columns=[*CELL_COLUMNS, "training"], dtype=object)
+    cells = cells if len(cells.columns) else derived(DataFrame(columns=list(CELL_COLUMNS), dtype=object))
     tables = (none if table is None else table for table in (parameters, signals, traces))
     timings = DataFrame(columns=["key", "kind", "round", "seconds"])
     return Run(cells, *tables, timings=timings, provenance={}, plan=tuple(cells["key"]))

@@ -51,6 +51,8 @@ class Answer:
     """How to make the estimators that no spec makes, in Python."""
     by: By = "seconds"
     interrupted: bool = False
+    batch: int = 0
+    """The data points of the mini-batches that gradients are on; 0: all data."""
 
     @cached_property
     def standings(self) -> list[Standing]:
@@ -112,13 +114,15 @@ class Answer:
             return ""
         first, best = self.standings[0]
         return "\n".join(
-            recipe(self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator))
+            recipe(
+                self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator), self.batch
+            )
         )
 
     @property
     def remarks(self) -> list[str]:
         """What to know of the best and of those tied with it: their warnings, and whether a bias could hide."""
-        found = [*self._by_variable(), *lines(self._warnings(tied=True))]
+        found = [*self._by_variable(), *self._of_the_batch(), *lines(self._warnings(tied=True))]
         if self.standings and self.ranking[0].usable and self.measurements[0].verdict == "undetermined":
             first, best = self.standings[0]
             closer = "a larger budget"
@@ -134,6 +138,14 @@ class Answer:
             return []
         told = by_variable(self.ranking[0].estimator, self.problem)
         return [f"{self.ranking[0].name} is {told}"] if told else []
+
+    def _of_the_batch(self) -> list[str]:
+        """What part of the variance of the best no estimator can lower."""
+        if not self.standings or (share := self.standings[0].one.batch_share) is None:
+            return []
+        whose = f"{self.ranking[0].name}: {percent(share.value)} of the variance"
+        between = f"[{percent(share.low)}, {percent(share.high)}]"
+        return [f"{whose} {between} is the choice of the mini-batch, which a larger batch lowers and no estimator does"]
 
     @property
     def others(self) -> list[str]:
@@ -180,6 +192,7 @@ class Answer:
         best = self.measurements[0]
         return {
             "problem": self.problem.spec,
+            "batch": self.batch,
             "num_samples": self.num_samples[0] if len(self.num_samples) == 1 else list(self.num_samples),
             "by": self.by,
             "interrupted": self.interrupted,
@@ -204,7 +217,8 @@ class Answer:
         """The table, the advice and the code; with `reasons` why the other estimators are not in it."""
         if self.useless:
             return "\n".join(map(folded, [self.advice, *self.others]))
-        title = f"{self.problem.spec}, num_samples = {self._samples}; ≈: not told apart from the first"
+        data = f", mini-batches of {self.batch}" if self.batch else ""
+        title = f"{self.problem.spec}{data}, num_samples = {self._samples}; ≈: not told apart from the first"
         head = [INTERRUPTED if self.interrupted else "", title, self.reference]
         parts = [as_text(self.standings, "\n".join(folded(line) for line in head if line), self.by)]
         parts += ["\n".join(["", *map(folded, self.others), ""])] if self.others else []

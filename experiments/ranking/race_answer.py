@@ -10,7 +10,7 @@ from pandas import DataFrame
 from experiments.ranking.answer import Answer
 from experiments.ranking.raced import Race, Raced
 from experiments.ranking.racing import RATES
-from experiments.ranking.recipe import given
+from experiments.ranking.recipe import chosen, given, on
 from experiments.statistics import Interval, sample_mean
 from experiments.terminal.numbers import number, plus_minus, seconds
 from experiments.terminal.tables import folded, table_for_terminal
@@ -75,8 +75,7 @@ class RaceAnswer:
         if not self.race.finished:
             return ""
         best, batch = self.race.finished[0], self.race.batch
-        call = f"({'part' if batch else 'problem'}, params, num_samples={best.num_samples})"
-        part = [f"part = problem.batch(torch.randint(problem.num_data, (1, {batch})))"] if batch else []
+        call = f"({on(batch)}, params, num_samples={best.num_samples})"
         step = f"loss, estimator = estimator.step{call}" if best.learns else f"loss = estimator.loss{call}"
         own = self.ranking.own.get(best.estimator)
         made = f'make_estimator("{best.estimator}")' if own is None else own
@@ -86,7 +85,8 @@ class RaceAnswer:
             *(["from estimators import make_estimator"] if own is None else []),
             f"estimator = {made}  # once",
             f"optimiser = torch.optim.Adam(params.values(), lr={best.learning_rate})  # once",
-            *(f"{line}  # every step" for line in [*part, step, "optimiser.zero_grad()", "loss.backward()"]),
+            *chosen(batch),
+            *(f"{line}  # every step" for line in [step, "optimiser.zero_grad()", "loss.backward()"]),
             "optimiser.step()  # every step",
         ]
         return "\n".join(lines)

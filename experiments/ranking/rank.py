@@ -8,6 +8,7 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from estimators.registry import components, make_estimator
+from experiments.gradients.mini_batches import require_data
 from experiments.gradients.prepare import find_device
 from experiments.gradients.problem_checks import check_initial_point
 from experiments.gradients.validation import whole_number
@@ -39,13 +40,14 @@ def rank(
     seed: int = 0,
     fresh: bool = False,
     progress: bool = True,
+    batch: int = 0,
 ) -> Answer:
     """Estimators on a problem, best first by MSE × time or MSE × evaluations; printed, what `gradmark rank` prints.
 
     With several `num_samples` each estimator takes part with each of them. `estimators` are specs or objects; None:
     every one that supports the problem. The budget of all together is `seconds` (60 where no budget is given),
     `evaluations` of the cost, or both, whichever ends first. `fresh` measures the reference gradient anew; `progress`
-    tells on stderr what is done.
+    tells on stderr what is done. With a `batch` gradients are on mini-batches of so many data points, as in training.
 
     Ctrl-C ends it early: the answer is what was known by then. Raises TypeError for a spec in place of a problem and
     ValueError for a device that is not there, an unknown estimator, a problem that does not keep to the interface.
@@ -59,16 +61,18 @@ def rank(
     made = None if estimators is None else [make_estimator(one) if isinstance(one, str) else one for one in estimators]
     find_device(device)
     check_initial_point(problem, getattr(torch, kind))
+    if batch:
+        require_data(problem, batch)
     if fresh:
         forget_reference(problem)
     with one_thread():
         able = _able(problem.to("cpu", getattr(torch, kind)), samples, made)
-        contest = Contest(problem, str(device), seed, budget, kind, by)
+        contest = Contest(problem, str(device), seed, budget, kind, by, whole_number("batch", batch))
         own = {one.spec: one for one in made or () if not _registered(one)}
         entries = [Entry(spec, few, own.get(spec)) for few, found in able.items() for spec in found.supported]
         with narrator() if progress else nullcontext(silent()) as told:
             outcome = contest.measure(entries, told)
-    return _answer(problem, able, outcome, by, {spec: repr(one) for spec, one in own.items()})
+    return _answer(problem, able, outcome, by, {spec: repr(one) for spec, one in own.items()}, contest.batch)
 
 
 def _numbers(num_samples: int | Sequence[int]) -> list[int]:
@@ -88,7 +92,9 @@ def _registered(estimator: Estimator) -> bool:
     return components("estimator").get(estimator.name) is type(estimator)
 
 
-def _answer(problem: Problem, able: dict[int, Candidates], outcome: Outcome, by: By, own: dict[str, str]) -> Answer:
+def _answer(
+    problem: Problem, able: dict[int, Candidates], outcome: Outcome, by: By, own: dict[str, str], batch: int
+) -> Answer:
     several = len(able) > 1
 
     def by_name(reasons: dict[Entry, str]) -> dict[str, str]:
@@ -105,6 +111,7 @@ def _answer(problem: Problem, able: dict[int, Candidates], outcome: Outcome, by:
         own,
         by,
         outcome.interrupted,
+        batch,
     )
 
 

@@ -40,6 +40,7 @@ class Ranking(NamedTuple):
     """The estimators of a problem, each on each device and in each dtype at its best number of samples."""
 
     problem: str
+    """With its mini-batch, where gradients are on those."""
     quantity: Quantity
     """What is multiplied by time."""
     placed: list[Placed]
@@ -58,7 +59,7 @@ def rankings(run: Run) -> list[Ranking]:
     """A ranking a problem, in the order of the cells; training cells are not ranked."""
     problems: dict[str, list[Row]] = {}
     for row in records(run.measured):
-        problems.setdefault(row["problem"], []).append(row)
+        problems.setdefault(row["measured_on"], []).append(row)
     timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
     rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
     return [_ranking(problem, rows, run.logs, rounds) for problem, rows in problems.items()]

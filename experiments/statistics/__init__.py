@@ -16,6 +16,7 @@ from experiments.statistics.events import never_varied
 from experiments.statistics.groups import GROUPS, Groups, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
+from experiments.statistics.shares import shared_part
 from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
 from experiments.statistics.verdict import (
     ALPHA,
@@ -63,6 +64,7 @@ __all__ = [
     "resemblance",
     "rounding_floor",
     "sample_mean",
+    "shared_part",
     "signal_to_noise",
     "squared_bias",
     "total_variance",

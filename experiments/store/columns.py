@@ -103,6 +103,9 @@ ROWS = (
     Column("estimator", "point", "TEXT NOT NULL", "estimator", note=_conditional),
     Column("problem", "point", "TEXT NOT NULL", "problem"),
     Column("num_samples", "point", "INTEGER NOT NULL", "S", form=number),
+    Column("batch", "point", "INTEGER NOT NULL"),
+    Column("mini_batch", heading="mini-batch"),  # of a cell that is measured in words; '' for all data
+    Column("measured_on"),  # the problem and its mini-batch in words: what estimators are compared on
     Column("device", "point", "TEXT NOT NULL", "device"),
     Column("dtype", "point", "TEXT NOT NULL", "dtype"),
     Column("status", "state", "TEXT NOT NULL"),
@@ -116,11 +119,11 @@ ROWS = (
     Column("training", heading="training"),  # the settings of a training cell in words
     Column("optimizer", "settings", "TEXT"),
     Column("learning_rate", "settings", "REAL"),
-    Column("batch", "settings", "INTEGER"),
     Column("steps", "training", "INTEGER", "steps", form=number),
     Column("diverged", "training", "INTEGER", "diverged seeds", form=number),
     _figure("objective", "training", "last objective"),
     _figure("total_variance", "statistics", "total variance", SQUARED),
+    _figure("batch_share", "statistics", "share of the mini-batch"),
     _figure("squared_bias", "statistics", "squared bias", SQUARED),
     _figure("mse", "statistics", "MSE", SQUARED),
     _figure("snr", "statistics", "SNR"),

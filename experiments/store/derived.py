@@ -10,10 +10,25 @@ __all__ = ["derived"]
 
 
 def derived(cells: DataFrame) -> DataFrame:
-    """The cells with their variance per evaluation, and `training`: a training cell's settings in words, else ''."""
+    """The cells with their variance per evaluation, and in words, or '':
+
+    the settings of a training cell as `training`, the mini-batch of another as `mini_batch`, and `measured_on`, the
+    problem with that.
+    """
     settings = zip(cells["optimizer"], cells["learning_rate"], cells["batch"], strict=True)
-    texts = [_text(*row) for row in settings]
-    return _per_evaluation(cells).assign(training=Series(texts, cells.index, dtype=object))
+    texts = Series([_text(*row) for row in settings], cells.index, dtype=object)
+    sizes = zip(cells["optimizer"], cells["batch"], strict=True)
+    batches = Series([_mini_batch(*row) for row in sizes], cells.index, dtype=object)
+    named = [
+        f"{problem}, mini-batch {size}" if size else problem
+        for problem, size in zip(cells["problem"], batches, strict=True)
+    ]
+    measured_on = Series(named, cells.index, dtype=object)
+    return _per_evaluation(cells).assign(training=texts, mini_batch=batches, measured_on=measured_on)
+
+
+def _mini_batch(optimizer: Any, batch: Any) -> str:
+    return str(batch) if isna(optimizer) and not isna(batch) and batch else ""
 
 
 def _text(optimizer: Any, learning_rate: float, batch: Any) -> str:

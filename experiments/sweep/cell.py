@@ -18,6 +18,8 @@ class Cell:
     estimator: str
     problem: str
     num_samples: int
+    batch: int = 0
+    """The data points of the mini-batch that each replicate, or each step of a training, has; 0: all data."""
     device: str = "cpu"
     dtype: str = "float32"
     seed: int = 0

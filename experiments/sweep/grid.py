@@ -10,6 +10,7 @@ from experiments.machine.provenance import version
 from experiments.sweep.cell import Cell
 from experiments.sweep.convert import one_line
 from experiments.sweep.keys import Exclude, Sweep
+from experiments.training.settings import Train
 
 __all__ = ["cells_of"]
 
@@ -35,6 +36,7 @@ def _cells(sweep: Sweep) -> list[Cell]:
     axes: dict[str, list[Any]] = {
         "problem": _specs("problem", sweep.problem),
         "num_samples": list(dict.fromkeys(sweep.num_samples)),
+        "batch": list(dict.fromkeys(sweep.batch)),
         "device": list(dict.fromkeys(sweep.device)),
         "dtype": list(dict.fromkeys(sweep.dtype)),
         "estimator": _specs("estimator", sweep.estimator),
@@ -50,8 +52,13 @@ def _cells(sweep: Sweep) -> list[Cell]:
         named = dict(zip(axes, point, strict=True))
         code = f"{version() or 0} {estimators[named['estimator']]} {problems[named['problem']]}"
         settings = {key: getattr(sweep, key) for key in ("seed", "compile", "stop", "reference", "rounding")}
-        found += [Cell(**named, **settings, train=train, code=code) for train in training]
+        found += [Cell(**named | _batch_of(train), **settings, train=train, code=code) for train in training]
     return found
+
+
+def _batch_of(train: Train | None) -> dict[str, int]:
+    """A training sets the mini-batch of its cell."""
+    return {} if train is None else {"batch": train.batch}
 
 
 def _specs(kind: Any, entries: Sequence[Any]) -> list[str]:
@@ -81,7 +88,7 @@ def _chosen(rule: Exclude, axis: Any, values: Sequence[Any]) -> set[Any]:
 
 
 def _check_size(sweep: Sweep) -> None:
-    places = len(sweep.num_samples) * len(sweep.device) * len(sweep.dtype)
+    places = len(sweep.num_samples) * len(sweep.batch) * len(sweep.device) * len(sweep.dtype)
     size = _grid_size(sweep.estimator) * _grid_size(sweep.problem) * places
     if size > MAX_CELLS:
         raise ValueError(f"{size:,} cells are more than one sweep holds ({MAX_CELLS:,}); split it")

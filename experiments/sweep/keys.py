@@ -53,6 +53,7 @@ DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,2})?")
 NAME = re.compile(r"\w[\w.+-]{0,59}")  # a folder name: no separators, no "..", short enough for any file system
 
 NumSamples = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)]
+Batch = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAMPLES)]
 Component = str | dict[str, Any]
 
 
@@ -69,6 +70,7 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     estimator: tuple[str, ...] = ()
     problem: tuple[str, ...] = ()
     num_samples: tuple[NumSamples, ...] = ()
+    batch: tuple[Batch, ...] = ()
     device: tuple[str, ...] = ()
     dtype: tuple[str, ...] = ()
 
@@ -109,6 +111,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     estimator: tuple[Component, ...] = ()
     problem: tuple[Component, ...] = ()
     num_samples: tuple[NumSamples, ...] = (10,)
+    batch: tuple[Batch, ...] = (0,)
+    """Data points of the mini-batch that each replicate has, so that the variance is what a training sees; 0: all."""
     device: tuple[str, ...] = ("cpu",)
     dtype: tuple[str, ...] = ("float32",)
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] = 0
@@ -129,7 +133,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_name(self.name)
         self._check_experiment()
-        for key in ("num_samples", "device", "dtype"):
+        for key in ("num_samples", "batch", "device", "dtype"):
             if not getattr(self, key):
                 raise ValueError(f"{key} is an empty list; leave it out for its default")
         _check_places(self.device, self.dtype)
@@ -179,7 +183,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.experiment == "measure" and self.train is not None:
             raise ValueError('[train] needs experiment = "train"')
         if self.experiment == "train":
-            for key in ("stop", "compile", "rounding", "reference"):
+            for key in ("stop", "compile", "rounding", "reference", "batch"):
                 if getattr(self, key) != self.__struct_defaults__[self.__struct_fields__.index(key)]:
                     raise ValueError(f'{key} has no place in experiment = "train", whose settings are in [train]')
 

@@ -11,10 +11,10 @@ FACETS = ("problem", "estimator", "device", "dtype", "seed", "compile", "num_sam
 def paneled(cells: DataFrame, facet: str = "problem") -> DataFrame:
     """The cells with `panel`, the name of the panel that shows them, and `curve`, the name of their curve in it.
 
-    Curves are estimators; in panels of estimators they are problems. Panels are problems, or problems under one device,
-    dtype, …
+    Curves are estimators; in panels of estimators they are problems. Panels are problems with their mini-batch, or
+    these under one device, dtype, …
     """
     if facet == "estimator":
-        return cells.assign(panel=cells["estimator"], curve=cells["problem"])
+        return cells.assign(panel=cells["estimator"], curve=cells["measured_on"])
     place = "" if facet == "problem" else f", {facet} = " + cells[facet].astype(str)
-    return cells.assign(panel=cells["problem"] + place, curve=cells["estimator"])
+    return cells.assign(panel=cells["measured_on"] + place, curve=cells["estimator"])

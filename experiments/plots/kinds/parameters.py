@@ -54,13 +54,13 @@ def _points(run: Run) -> DataFrame:
     cells = run.done
     if cells.empty or run.parameters.empty:
         return DataFrame()
-    cells = cells[cells["num_samples"] == cells.groupby("problem")["num_samples"].transform("max")]
+    cells = cells[cells["num_samples"] == cells.groupby("measured_on")["num_samples"].transform("max")]
     renamed = dict(zip(Interval.columns("variance"), Interval.columns("entry_variance"), strict=True))
     columns = run.parameters.rename(columns=renamed)[["key", "parameter", "index", *renamed.values()]]
     points = cells.merge(columns, on="key", how="inner")
     names = points["parameter"] + " " + points["index"].fillna(-1).astype(int).astype(str).str.zfill(5)
-    entries = points.assign(name=names).groupby("problem")["name"].transform(lambda found: pd.factorize(found)[0])
-    panels = points["problem"] + ", S = " + points["num_samples"].astype(str)
+    entries = points.assign(name=names).groupby("measured_on")["name"].transform(lambda found: pd.factorize(found)[0])
+    panels = points["measured_on"] + ", S = " + points["num_samples"].astype(str)
     return points.assign(entry=entries, panel=panels, curve=points["estimator"])
 
 

@@ -35,7 +35,7 @@ def _points(run: Run) -> DataFrame:
         return DataFrame()
     own = list(Interval.columns("snr"))
     points = run.done.drop(columns=own).merge(run.signals[["key", "parameter", *own]], on="key")
-    return points.assign(panel=points["problem"] + "\n" + points["parameter"], curve=points["estimator"])
+    return points.assign(panel=points["measured_on"] + "\n" + points["parameter"], curve=points["estimator"])
 
 
 KIND = Signals(

@@ -37,7 +37,7 @@ class Work(Kind):
         """Several estimators on several problems, so that a map of them has something to compare."""
         cells = run.measured
         ranked = comparable(cells)
-        crossed = len(set(ranked["estimator"])) > 1 and len(set(ranked["problem"])) > 1
+        crossed = len(set(ranked["estimator"])) > 1 and len(set(ranked["measured_on"])) > 1
         return along_samples(run) and timed(cells) and crossed
 
     def draw(self, run: Run, request: Request) -> Figure:
