@@ -17,6 +17,7 @@ from experiments.gradients.prepare import prepare
 
 ORDER = [
     ("disarm", "arm"),
+    ("arms", "score-function:control_variate=leave-one-out"),
     ("rao-blackwellized", "score-function"),
     ("score-function:control_variate=leave-one-out", "score-function"),
     ("rao-blackwellized-gumbel-softmax", "gumbel-softmax:hard=true"),
