@@ -135,6 +135,7 @@ DEAR = [
     "score-function:control_variate=[!l]*@digits-*",
     "score-function:control_variate=lax@digits-*",
     "stratified:base=*@digits-*",
+    "per-variable:discrete=arms@token-policy:*",  # many fresh runs at each action
     "per-variable:discrete=[!s]*@gridworld:*",  # a run for each state of each variable
     "[!e]*@simulator:*",  # some milliseconds a sample
     "e[!x]*@simulator:*",
