@@ -121,7 +121,6 @@ FAMILIES = {
     "Laplace": Family(td.Laplace, (-0.4, 1.5), stats.laplace, THREE),
     "Logistic": Family(Logistic, (0.3, 0.8), stats.logistic, THREE),
     "Gumbel": Family(td.Gumbel, (1.0, 2.0), stats.gumbel_r, THREE),
-    "Cauchy": Family(td.Cauchy, (1.0, 2.0), stats.cauchy, THREE),
     "Exponential": Family(td.Exponential, (1.7,), lambda rate: stats.expon(scale=1 / rate), THREE),
     "Uniform": Family(td.Uniform, (-1.0, 2.5), lambda low, high: stats.uniform(low, high - low), THREE),
     "Weibull": Family(td.Weibull, (1.4, 0.8), lambda s, c: stats.weibull_min(c, scale=s), ("inverse-cdf", "implicit")),

@@ -30,7 +30,6 @@ FAMILIES: dict[type[td.Distribution], Any] = {
     td.Laplace: td.Laplace(t(1.0, -2.0), t(0.5, 3.0)),
     Logistic: Logistic(t(1.0, -2.0), t(0.5, 3.0)),
     td.Gumbel: td.Gumbel(t(1.0, -2.0), t(0.5, 3.0)),
-    td.Cauchy: td.Cauchy(t(1.0, -2.0), t(0.5, 3.0)),
     td.StudentT: td.StudentT(t(4.0, 9.0), t(1.0, -2.0), t(0.5, 3.0)),
     td.MultivariateNormal: td.MultivariateNormal(t(1.0, -2.0), scale_tril=TRIANGLE),
     td.Exponential: td.Exponential(t(0.5, 3.0)),
@@ -76,7 +75,6 @@ WIDTH: dict[type[td.Distribution], Callable[[Any], Tensor]] = {
     td.Dirichlet: dispersion,
     td.VonMises: lambda q: q.concentration.rsqrt(),
     td.Poisson: lambda q: q.rate,
-    td.Cauchy: lambda q: q.scale,
     td.MixtureSameFamily: lambda q: deviation(q.component_distribution),
     **dict.fromkeys((td.Bernoulli, td.Categorical, td.OneHotCategorical), temperature),
 }
@@ -85,7 +83,6 @@ WIDTH: dict[type[td.Distribution], Callable[[Any], Tensor]] = {
 CENTRE: dict[type[td.Distribution], Callable[[Any], Tensor]] = {
     **dict.fromkeys(FAMILIES, lambda q: q.mean),
     td.LogNormal: lambda q: q.base_dist.mean,
-    td.Cauchy: lambda q: q.loc,
     td.MixtureSameFamily: lambda q: q.component_distribution.mean,
     td.VonMises: lambda q: q.loc,
 }

@@ -77,7 +77,7 @@ def test_two_noisy_scores_in_closed_form() -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("noise", ["gumbel", "cauchy"])
+@pytest.mark.parametrize("noise", ["gumbel", "laplace"])
 @pytest.mark.parametrize("scheme", ["antithetic", "latin-hypercube", "sobol"])
 def test_any_scheme_serves(noise: str, scheme: str) -> None:
     """Without bias, and with less variance than samples that are drawn independently."""
