@@ -13,7 +13,7 @@ __all__ = ["ROOMS"]
 ROOMS = (control_variates, zeroth_order, measure_valued, discrete, bounds, wrappers, by_variable)
 """The packages in which an estimator or a control variate is one file."""
 
-for name in ("exact", "pathwise", "score_function"):
+for name in ("exact", "pathwise", "score_function", "forward_gradient"):
     import_module(f"estimators.{name}")
 for room in ROOMS:
     for module in iter_modules(room.__path__, f"{room.__name__}."):

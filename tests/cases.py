@@ -130,12 +130,12 @@ DEAR = [
     "stratified:*@student-t-cost*",
     "stratified:*@von-mises-cost*",
     *(f"{bound}@{name}*" for bound in BOUNDS for name in ("digits-", "eight-schools", "state-space")),  # no exact one
-    "importance-weighted*@digits-*",  # hundreds of parameters
-    "measure-valued*@digits-*",
+    *(f"{one}*@digits-*" for one in ("importance-weighted", "measure-valued")),  # hundreds of parameters
     "score-function:control_variate=[!l]*@digits-*",
     "score-function:control_variate=lax@digits-*",
     "stratified:base=*@digits-*",
     "per-variable:discrete=[!s]*@gridworld:*",  # a run for each state of each variable
+    "per-variable:discrete=arms@token-policy:*",
     "[!e]*@simulator:*",  # some milliseconds a sample
     "e[!x]*@simulator:*",
 ]

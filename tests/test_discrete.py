@@ -17,6 +17,7 @@ from experiments.gradients.prepare import prepare
 
 ORDER = [
     ("disarm", "arm"),
+    ("arms", "score-function:control_variate=leave-one-out"),
     ("rao-blackwellized", "score-function"),
     ("score-function:control_variate=leave-one-out", "score-function"),
     ("rao-blackwellized-gumbel-softmax", "gumbel-softmax:hard=true"),
@@ -39,8 +40,8 @@ def test_one_has_less_variance_than_the_other(less: str, more: str, problem: str
 
 FAR = [
     "arm", "disarm", "arms", "rebar", "relax", "gumbel-softmax", "gumbel-softmax:hard=true", "straight-through",
-    "rao-blackwellized-gumbel-softmax", "rao-blackwellized", "unordered-set", "sum-and-sample",
-    "reinforce-without-replacement", "score-function:control_variate=double",
+    "reinmax", "gapped-straight-through", "rao-blackwellized-gumbel-softmax", "rao-blackwellized", "unordered-set",
+    "sum-and-sample", "reinforce-without-replacement", "score-function:control_variate=double",
     "score-function:control_variate=discrete-stein", "score-function:control_variate=group-relative",
 ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_random_directions_sample_by_sample(name: str, antithetic: bool) -> None
 def test_directions_have_mean_zero_and_identity_covariance() -> None:
     for name in ("spsa", "evolution-strategies"):
         made = make_estimator(name)
-        found = made.directions((4, 100_000, 2), IID(0, dtype=torch.float64)).flatten(0, 1)  # type: ignore[attr-defined]
+        found = made.directed((4, 100_000, 2), IID(0, dtype=torch.float64)).flatten(0, 1)  # type: ignore[attr-defined]
         moments = torch.stack([found[:, 0], found[:, 1], found[:, 0] * found[:, 1], found[:, 0] ** 2 - 1])
         assert (moments.mean(1).abs() <= 4 * moments.std(1) / math.sqrt(400_000)).all()
         assert name != "spsa" or (found.abs() == 1).all()

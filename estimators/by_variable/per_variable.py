@@ -63,6 +63,7 @@ class PerVariable(Estimator):
         others = (
             "score-function",
             "straight-through",
+            "reinmax",
             "disarm",
             "arms",
             "rao-blackwellized",

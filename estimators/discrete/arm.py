@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from estimators.discrete.sticks import first_stick, reached
 from estimators.interface import Estimator, Noise, Params, Problem, attached
 from estimators.interface.refusals import binary, even, score
 from estimators.noise import NoiseSource
@@ -82,11 +83,11 @@ class DisARM(Estimator):
         p = logits.detach().sigmoid()
         b, mirrored = (noise < p).to(noise.dtype), (1 - noise < p).to(noise.dtype)
         categorical = is_one_hot(q)
-        sides = (_states(b), _states(mirrored)) if categorical else (b, mirrored)
+        sides = (first_stick(b), first_stick(mirrored)) if categorical else (b, mirrored)
         one, other, mean = _pairs(problem, params, *sides)
         factor = (b - mirrored) * logits.detach().abs().sigmoid() / 2
         if categorical:
-            factor = factor * torch.maximum(_reached(b), _reached(mirrored))
+            factor = factor * torch.maximum(reached(b), reached(mirrored))
         return mean + attached((beside(one - other, noise) * factor).mean(0), logits)
 
 
@@ -101,15 +102,3 @@ def _sticks(q: Any) -> Tensor:
     log_p = OneHot().log_probabilities(q)
     rest = log_p.flip(-1).logcumsumexp(-1).flip(-1)[..., 1:]
     return log_p[..., :-1] - rest
-
-
-def _reached(b: Tensor) -> Tensor:
-    """1 for the sticks up to the first that is 1."""
-    before = torch.cat([torch.zeros_like(b[..., :1]), b[..., :-1]], -1)
-    return (before.cumsum(-1) == 0).to(b.dtype)
-
-
-def _states(b: Tensor) -> Tensor:
-    """The category of the first stick that is 1, or the last category, one-hot."""
-    first = b * _reached(b)
-    return torch.cat([first, 1 - first.sum(-1, keepdim=True)], -1)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost
 from estimators.noise import NoiseSource
+from estimators.noise.directions import DIRECTIONS, rademacher
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.zeroth_order.perturbations import (
@@ -54,8 +55,8 @@ class RandomDirections(Estimator, ABC):
         return [cls.name, f"{cls.name}:antithetic=false"]
 
     @abstractmethod
-    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
-        """Independent directions with mean zero and identity covariance."""
+    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        """Directions with mean zero and identity covariance."""
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if self.antithetic and num_samples % 2:
@@ -69,7 +70,7 @@ class RandomDirections(Estimator, ABC):
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         number = num_samples // 2 if self.antithetic else num_samples
-        directions = self.directions((number, *flatten(params).shape), source.stream("directions"))
+        directions = self.directed((number, *flatten(params).shape), source.stream("directions"))
         q = problem.distribution(params)
         if reusable_noise(q):
             x = families.noise(q, number, source)
@@ -106,8 +107,8 @@ class SPSA(RandomDirections):
     Spall 1992; Spall 1997.
     """
 
-    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
-        return torch.where(source.uniform(shape) < 0.5, -1.0, 1.0).to(source.dtype)
+    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        return rademacher(shape, source)
 
 
 @final
@@ -117,9 +118,17 @@ class EvolutionStrategies(RandomDirections):
     r"""Differences along Gaussian directions: the exact gradient of a smoothed cost.
 
     `RandomDirections` for the gradient of $\mathbb{E}\, F(\theta + h\Delta)$, F = E[f].
+    `orthogonal` directions are Gaussian each by itself, and of P in a row, the entries of $\theta$, any two are
+    orthogonal: it has less variance where the gradient is not small against the noise.
     Biased by $\frac{h^2}{2} \partial_j \sum_k \partial_k^2 F + O(h^4)$ where F is not quadratic.
-    Salimans et al. 2017; Nesterov & Spokoiny 2017.
+    Salimans et al. 2017; Nesterov & Spokoiny 2017; orthogonal: Choromanski et al. 2018.
     """
 
-    def directions(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
-        return source.normal(shape)
+    directions: Literal["gaussian", "orthogonal"] = "gaussian"
+
+    @classmethod
+    def variants(cls) -> list[str]:
+        return [*super().variants(), f"{cls.name}:directions=orthogonal"]
+
+    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+        return DIRECTIONS[self.directions](shape, source)
