@@ -13,6 +13,7 @@ from estimators.interface.per_sample import PerSample
 from estimators.interface.problem import Problem, constant_cost, mean_cost, start
 from estimators.interface.starting import started_at
 from estimators.interface.traits import Traits
+from estimators.interface.variational import VariationalProblem
 from estimators.interface.wrapper import Wrapper
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ScoredSamples",
     "Traits",
     "Unsupported",
+    "VariationalProblem",
     "Wrapper",
     "attached",
     "check_ties",
