@@ -13,13 +13,24 @@ from estimators import (
     control_variates,
     discrete,
     measure_valued,
+    path_controls,
     wrappers,
     zeroth_order,
 )
 
 __all__ = ["ROOMS"]
 
-ROOMS = (control_variates, zeroth_order, measure_valued, discrete, by_slopes, bounds, wrappers, by_variable)
+ROOMS = (
+    control_variates,
+    path_controls,
+    zeroth_order,
+    measure_valued,
+    discrete,
+    by_slopes,
+    bounds,
+    wrappers,
+    by_variable,
+)
 """The packages in which an estimator or a control variate is one file."""
 
 for name in ("exact", "pathwise", "score_function"):

@@ -80,7 +80,8 @@ def _like(problem: Problem, estimator: Estimator, others: Sequence[str], num_sam
         return plain.spec if served and same_gradients(problem, plain, estimator) else None
     if not isinstance(estimator, Pathwise):
         return None
-    forms = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
+    pathwise = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
+    forms = (other for other in pathwise if other.control_variate == estimator.control_variate)
     return next((other.spec for other in forms if same_estimates(problem, other, estimator)), None)
 
 
