@@ -26,9 +26,9 @@ INTRODUCTIONS = {
     ),
     "control-variates": (
         "Control variates",
-        "Terms of known expected gradient, mostly zero, which `score-function` subtracts: "
+        "Terms of known expected gradient, mostly zero, which `score-function` or `pathwise` subtracts: "
         "`score-function:control_variate=leave-one-out`. Options of theirs go in parentheses: "
-        "`score-function:control_variate=(moving-average:decay=0.99)`.",
+        "`pathwise:control_variate=(quadratic:curvature=full)`.",
     ),
     "problems": (
         "Problems",
@@ -47,7 +47,8 @@ def catalogue(kind: str) -> str:
 
 def component(kind: str, entry: dict[str, Any]) -> str:
     """A section: the docstring, what it refers to, and the options."""
-    parts = [f"## {entry['name']}", entry["text"], *shared(components(KINDS[kind])[entry["name"]])]
+    of = [f"A control variate of `{entry['of']}`."] if "of" in entry else []
+    parts = [f"## {entry['name']}", *of, entry["text"], *shared(components(KINDS[kind])[entry["name"]])]
     if entry["options"]:
         rows = [[f"`{key}`", f"`{option['default']}`", _others(option)] for key, option in entry["options"].items()]
         parts.append(markdown_table(["option", "default", "or"], rows))

@@ -6,11 +6,31 @@ The modules of the algorithm rooms are found by walking them, so that a new one 
 from importlib import import_module
 from pkgutil import iter_modules
 
-from estimators import bounds, by_variable, control_variates, discrete, measure_valued, wrappers, zeroth_order
+from estimators import (
+    bounds,
+    by_slopes,
+    by_variable,
+    control_variates,
+    discrete,
+    measure_valued,
+    path_controls,
+    wrappers,
+    zeroth_order,
+)
 
 __all__ = ["ROOMS"]
 
-ROOMS = (control_variates, zeroth_order, measure_valued, discrete, bounds, wrappers, by_variable)
+ROOMS = (
+    control_variates,
+    path_controls,
+    zeroth_order,
+    measure_valued,
+    discrete,
+    by_slopes,
+    bounds,
+    wrappers,
+    by_variable,
+)
 """The packages in which an estimator or a control variate is one file."""
 
 for name in ("exact", "pathwise", "score_function", "forward_gradient"):

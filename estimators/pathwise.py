@@ -1,6 +1,6 @@
 """The pathwise estimator: reparameterization, the log trick and implicit differentiation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import torch
@@ -8,11 +8,11 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import AlongPath, Claim, Params, PerSample, Problem, Traits
+from estimators.interface import AlongPath, Claim, Noise, Params, PathControl, PathSamples, PerSample, Problem, Traits
 from estimators.interface.refusals import differentiable_samples, passes_derivatives
 from estimators.noise import NoiseSource
 from estimators.programs.joint import Joint
-from estimators.registry import register_estimator
+from estimators.registry import components, register_estimator
 from estimators.sampling import families
 
 __all__ = ["Pathwise"]
@@ -29,19 +29,26 @@ class Pathwise(AlongPath, PerSample):
     ($\nabla_\theta x = -\nabla_\theta F(x; \theta) / q(x; \theta)$); `auto` takes the first that q has.
 
     Unbiased where the cost is differentiable in x; blind to its jumps, and biased there. Needs a continuous q, or a
-    discrete one with an `rsample` (straight-through), which makes it biased.
+    discrete one with an `rsample` (straight-through), which makes it biased. The control variate subtracts a term of
+    known, zero expected gradient.
     Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; Figurnov, Mohamed & Mnih 2018.
     """
 
     form: Literal["auto", "location-scale", "inverse-cdf", "implicit"] = "auto"
+    control_variate: PathControl | None = None
 
     @classmethod
     def variants(cls) -> list[str]:
-        return ["pathwise", "pathwise:form=inverse-cdf", "pathwise:form=implicit"]
+        fitting = [each for each in components("control variate").values() if issubclass(each, PathControl)]
+        specs = [spec for control in fitting for spec in control.variants()]
+        texts = [f"({spec})" if ":" in spec else spec for spec in specs]
+        forms = ["pathwise", "pathwise:form=inverse-cdf", "pathwise:form=implicit"]
+        return [*forms, *(f"pathwise:control_variate={text}" for text in texts)]
 
     @property
     def traits(self) -> Traits:
-        return Traits("pathwise")
+        own = Traits() if self.control_variate is None else self.control_variate.traits
+        return replace(own, mechanism="pathwise")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
@@ -51,14 +58,25 @@ class Pathwise(AlongPath, PerSample):
             return str(error)
         if reason := passes_derivatives(problem):
             return reason
-        return None if transform.straight_through else differentiable_samples(problem, self._form(q))
+        reason = None if transform.straight_through else differentiable_samples(problem, self._form(q))
+        if reason or self.control_variate is None:
+            return reason
+        return self.control_variate.unsupported(problem, num_samples)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         q = problem.initial_distribution
         straight_through = self.form == "auto" and families.find_path(q, self.form).straight_through
-        return "unbiased" if problem.differentiable and not straight_through else "biased"
+        if straight_through or not problem.differentiable:
+            return "biased"
+        return "unbiased" if self.control_variate is None else self.control_variate.claim(problem, num_samples)
+
+    def evaluations(self, problem: Problem, num_samples: int) -> int:
+        more = 0 if self.control_variate is None else self.control_variate.evaluations(problem, num_samples)
+        return num_samples + more
 
     def without_path(self, q: td.Distribution) -> str | None:
+        if self.control_variate is not None:
+            return f"{self.control_variate.name} is a control variate for the whole of x, not for one variable"
         try:
             able = families.find_path(q, self.form).differentiable
         except ValueError as error:
@@ -73,6 +91,9 @@ class Pathwise(AlongPath, PerSample):
     def path(self, q: td.Distribution, noise: Tensor) -> Tensor:
         return families.find_path(q, self.form).sample(families.unwrap(q), noise)
 
+    def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
+        return self._terms(problem, params, noise).mean(0)
+
     def points(self, q: td.Distribution) -> td.Distribution:
         inner = families.unwrap(q)
         if not families.find(q, self.form).gaussian_noise:
@@ -84,7 +105,29 @@ class Pathwise(AlongPath, PerSample):
         return td.Independent(td.Normal(zeros, torch.ones_like(zeros)), zeros.ndim - len(q.batch_shape))
 
     def terms(self, problem: Problem, params: Params, points: families.Drawn) -> Float[Tensor, "S R"]:
-        return problem.cost(self.path(problem.distribution(params), points.x), params)
+        return self._terms(problem, params, points.x)
+
+    def _terms(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, "S R"]:
+        q = problem.distribution(params)
+        x = self.path(q, noise)
+        cost = problem.cost(x, params)
+        if self.control_variate is None:
+            return cost
+        return cost - self.control_variate.term(PathSamples(problem, params, q, x))
+
+    def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Pathwise":
+        if self.control_variate is None:
+            return self
+        fitted = self.control_variate.fit(problem, params, num_samples, source.stream("fit"))
+        return self if fitted is self.control_variate else replace(self, control_variate=fitted)
+
+    def update(self, problem: Problem, params: Params, noise: Noise) -> "Pathwise":
+        if self.control_variate is None or not self.control_variate.learns:
+            return self
+        with torch.no_grad():
+            q = problem.distribution(params)
+            samples = PathSamples(problem, params, q, self.path(q, noise))
+        return replace(self, control_variate=self.control_variate.update(samples))
 
     def _form(self, q: td.Distribution) -> str:
         return families.path_form(q) if self.form == "auto" else self.form

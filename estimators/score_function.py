@@ -41,7 +41,8 @@ class ScoreFunction(PerSample):
 
     @classmethod
     def variants(cls) -> list[str]:
-        specs = [spec for variate in components("control variate").values() for spec in variate.variants()]
+        fitting = [cls for cls in components("control variate").values() if issubclass(cls, ControlVariate)]
+        specs = [spec for variate in fitting for spec in variate.variants()]
         texts = [f"({spec})" if ":" in spec else spec for spec in specs]
         return ["score-function", *(f"score-function:control_variate={text}" for text in texts if text != "none")]
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from cases import ESTIMATORS, problem
 
+from estimators.interface import ControlVariate
 from estimators.registry import components, make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.measuring.find_reference import find_reference
@@ -16,7 +17,9 @@ from experiments.sweep import Stop
 pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
 BASES = [spec for spec in ESTIMATORS if not spec.startswith(("stratified", "exact"))]
-CONTROL_VARIATES = [name for name in components("control variate") if name != "none"]
+CONTROL_VARIATES = [
+    name for name, cls in components("control variate").items() if issubclass(cls, ControlVariate) and name != "none"
+]
 PROBLEMS = ("gaussian-quadratic:dim=2", "bernoulli-toy:dim=2,logit=0.5,t=0.1", "categorical-toy:dim=2")
 S = 4
 

@@ -181,14 +181,17 @@ class Counter:
         if isinstance(estimator, PerVariable | StochasticTriple):  # which run a program themselves
             self._count_runs(patch, points(made))
             return
-        name = "log_joint" if isinstance(made, LatentVariableProblem) else "cost"  # which calls it
-        original = getattr(type(made), name)
+        latent = isinstance(made, LatentVariableProblem)
+        for name in ("log_joint",) if latent else ("cost", "energy"):  # cost calls log_joint
+            if (original := getattr(type(made), name, None)) is not None:
+                patch.setattr(type(made), name, self._counted(original))
 
+    def _counted(self, original: Callable[[Problem, Tensor, Params], Tensor]) -> Callable[..., Tensor]:
         def cost(this: Problem, x: Tensor, params: Params) -> Tensor:
             self.count += x.shape[0] * x.shape[1]
             return original(this, x, params)
 
-        patch.setattr(type(made), name, cost)
+        return cost
 
     def _count_runs(self, patch: pytest.MonkeyPatch, points: int) -> None:
         """Runs to the end: one that stops at a variable, to know its distribution, has not paid all costs.

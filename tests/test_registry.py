@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from estimators import registry
-from estimators.interface import ControlVariate, Estimator, Problem
+from estimators.interface import Control, Estimator, Problem
 from estimators.registry import (
     components,
     expand,
@@ -53,7 +53,7 @@ def test_the_shipped_components_are_found_by_entry_point(kind: registry.Kind) ->
     found = components(kind)
     assert found.keys() >= NEEDED[kind]
     assert list(found) == sorted(found)
-    base = {"estimator": Estimator, "problem": Problem, "control variate": ControlVariate}[kind]
+    base = {"estimator": Estimator, "problem": Problem, "control variate": Control}[kind]
     for name, cls in found.items():
         assert issubclass(cls, base)
         assert cls.name == name
@@ -79,6 +79,17 @@ def test_the_shipped_components_are_found_by_entry_point(kind: registry.Kind) ->
         (make_problem, "logistic-regression:signed_features=1", "unknown option"),
         (make_estimator, "score-function:control_variate=(moving-average:average=1)", "unknown option"),
         (make_estimator, "score-function:control_variate=(moving-average:decay=1)", "decay"),
+        (
+            make_estimator,
+            "pathwise:control_variate=leave-one-out",
+            "cannot be leave-one-out, which goes with score-function; those that fit: linearized, quadratic$",
+        ),
+        (
+            make_estimator,
+            "score-function:control_variate=quadratic",
+            "goes with pathwise; those that fit: critic",
+        ),
+        (make_estimator, "pathwise:control_variate=quadratics", "did you mean 'quadratic'"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_one_line(make, spec: str, hint: str) -> None:
@@ -112,6 +123,16 @@ def test_expand_nested_tables_and_specs() -> None:
     ]
     assert expand("estimator", {"name": "score-function", "control_variate": "moving-average:decay=0.5"}) == [
         "score-function:control_variate=(moving-average:decay=0.5)"
+    ]
+
+
+def test_a_control_variate_may_be_none() -> None:
+    assert make_estimator("pathwise:control_variate=none") == make_estimator("pathwise")
+    table = {"name": "pathwise", "control_variate": ["none", {"name": "quadratic", "curvature": ["diagonal", "full"]}]}
+    assert expand("estimator", table) == [
+        "pathwise",
+        "pathwise:control_variate=quadratic",
+        "pathwise:control_variate=(quadratic:curvature=full)",
     ]
 
 

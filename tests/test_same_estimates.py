@@ -32,6 +32,7 @@ def problem(spec: str, dtype: torch.dtype = torch.float32) -> Problem:
 @pytest.fixture
 def only_pathwise(monkeypatch):
     monkeypatch.setitem(tables, "estimator", {"pathwise": components("estimator")["pathwise"]})
+    monkeypatch.setitem(tables, "control variate", {})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.control_variates.expansions import cost_slopes, others
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
+from estimators.control_variates.expansions import others
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, cost_slopes, learned
 from estimators.interface.refusals import at_least, binary, differentiable
 from estimators.learning.coefficients import of_costs
 from estimators.learning.least_variance import least_variance, least_variance_step
@@ -79,7 +79,7 @@ def _stein_terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Te
     """The terms added for α = 1, and for β = 1."""
     q: Any = unwrap(samples.q)
     x, p = samples.x, q.probs.detach()
-    slope = cost_slopes(samples)
+    slope = cost_slopes(samples.problem.cost, samples.x, samples.params)
     intercept = others(samples.cost - event_sum(slope * x, 2))
     slope = others(slope)
     h = beside(intercept + event_sum(slope * x, 2), x)

@@ -6,8 +6,8 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.control_variates.expansions import cost_slopes, others, without_mean
-from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, learned
+from estimators.control_variates.expansions import others, without_mean
+from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, cost_slopes, learned
 from estimators.interface.refusals import at_least
 from estimators.learning.coefficients import of_costs
 from estimators.learning.least_variance import least_variance, least_variance_step
@@ -66,6 +66,6 @@ def _terms(samples: ScoredSamples) -> tuple[Float[Tensor, "S R"], Float[Tensor, 
 
 def _correction(samples: ScoredSamples) -> Float[Tensor, "S R"]:
     """The term added for α = 1."""
-    slope, mean = others(cost_slopes(samples)), samples.q.mean
+    slope, mean = others(cost_slopes(samples.problem.cost, samples.x, samples.params)), samples.q.mean
     h = event_sum(slope * (samples.x - mean.detach()), 2)
     return (h - others(h)) * samples.score - event_sum(slope * (mean - mean.detach()), 2)

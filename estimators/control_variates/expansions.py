@@ -1,27 +1,20 @@
 """Expansions of the cost, at the other samples or at the mean."""
 
-import torch
 import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Problem, ScoredSamples
+from estimators.interface import Problem
 from estimators.interface.refusals import differentiable
 from estimators.sampling.families import unwrap
 from estimators.sampling.family import is_circular
 
-__all__ = ["cost_slopes", "others", "without_mean"]
+__all__ = ["others", "without_mean"]
 
 
 def others(value: Float[Tensor, "S *any"]) -> Float[Tensor, "S *any"]:
     """The mean over the other samples."""
     return (value.sum(0) - value) / (len(value) - 1)
-
-
-def cost_slopes(samples: ScoredSamples) -> Float[Tensor, "S R *E"]:
-    """The derivative of the cost in x at each sample, detached: S more evaluations."""
-    constant = {name: value.detach() for name, value in samples.params.items()}
-    return torch.func.grad(lambda x: samples.problem.cost(x, constant).sum())(samples.x).detach()
 
 
 def without_mean(problem: Problem, name: str) -> str | None:

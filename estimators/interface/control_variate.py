@@ -1,7 +1,8 @@
-"""What a control variate is."""
+"""What a control variate is, and what one of the score function is."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -15,7 +16,7 @@ from estimators.interface.traits import Traits
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 
-__all__ = ["ControlVariate", "ScoredSamples"]
+__all__ = ["Control", "ControlVariate", "ScoredSamples"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,11 @@ class ScoredSamples:
         return cls(problem, params, q, distinct(params), path, samples, direct, direct.detach(), log_q - log_q.detach())
 
 
-class ControlVariate(Component, ABC):
-    """A term of known, zero expected gradient that `score-function` subtracts from its surrogate."""
+class Control(Component, ABC):
+    """A term of known, zero expected gradient that an estimator subtracts from its surrogate."""
+
+    fits: ClassVar[str]
+    """The estimator that takes it as its `control_variate`."""
 
     @property
     def traits(self) -> Traits:
@@ -77,6 +81,12 @@ class ControlVariate(Component, ABC):
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         """Evaluations of the cost beyond those of the samples."""
         return 0
+
+
+class ControlVariate(Control):
+    """A term of known, zero expected gradient that `score-function` subtracts from its surrogate."""
+
+    fits: ClassVar[str] = "score-function"
 
     @abstractmethod
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 from estimators.interface.params import Params
-from estimators.interface.problem import Problem, changed
+from estimators.interface.problem import changed
+from estimators.interface.variational import VariationalProblem
 from estimators.sampling import families
 
 __all__ = ["OF_THE_DATA", "LatentVariableProblem", "Observed"]
@@ -18,13 +19,17 @@ OF_THE_DATA = ("initial_distribution", "refusals", "footprint")
 """What a problem keeps that follows from its data, once it was asked for."""
 
 
-class Observed(Problem):
+class Observed(VariationalProblem):
     """The negative ELBO of data points: of all together, or of one in each cost."""
 
     observation: Tensor
     """x, `[N, X]`, the same for all replicates; in a batch `[R, N, X]`."""
     data_weight: float = 1.0
     """The weight of a data point in the cost: N/B in a batch of B."""
+
+    @property
+    def entropy_weight(self) -> float:
+        return self.data_weight
 
     @abstractmethod
     def of_costs(self, each: Float[Tensor, "R N"]) -> Float[Tensor, " C"]:
@@ -107,6 +112,10 @@ class LatentVariableProblem(Observed):
     def log_weights(self, z: Tensor | families.Drawn, params: Params) -> Float[Tensor, "S R N"]:
         """log p(x, z) − log q(z|x)."""
         return self.log_joint(z if isinstance(z, Tensor) else z.x, params) - self.log_q(z, params)
+
+    @final
+    def energy(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return -self.data_weight * self.log_joint(x, params).sum(-1)
 
     @final
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:

@@ -2,11 +2,12 @@
 
 import inspect
 import itertools
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any
 
-from estimators.interface import Component, Estimator, Problem, specs
+from estimators.interface import Component, Control, Estimator, Problem, specs
 from estimators.registry.registration import BASES, Kind, components
 
 __all__ = ["expand", "make_estimator", "make_problem"]
@@ -42,10 +43,21 @@ def _make(kind: Kind, spec: str) -> Component:
 
 
 def _value(text: str, wanted: Any, where: str) -> Any:
+    if isinstance(wanted, types.UnionType) and text != "none":
+        wanted = typing.get_args(wanted)[0]
     for kind, base in BASES.items():
         if inspect.isclass(wanted) and issubclass(wanted, base):
-            return _make(kind, text)
+            return _fitting(_make(kind, text), wanted, kind, where)
     return specs.convert(text, wanted, where)
+
+
+def _fitting(made: Component, wanted: type[Component], kind: Kind, where: str) -> Component:
+    """The component. ValueError: it is of its kind, but for something else."""
+    if isinstance(made, wanted):
+        return made
+    known = [name for name, cls in components(kind).items() if issubclass(cls, wanted)]
+    fits = f", which goes with {made.fits}" if isinstance(made, Control) else ""
+    raise ValueError(f"{where} cannot be {made.name}{fits}; those that fit: {', '.join(known)}")
 
 
 def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Literal, TypeVar
 
-from estimators.interface import Component, ControlVariate, Estimator, Problem
+from estimators.interface import Component, Control, Estimator, Problem
 
 __all__ = [
     "BASES",
@@ -28,8 +28,16 @@ Kind = Literal["estimator", "problem", "control variate"]
 BASES: dict[Kind, type[Component]] = {
     "estimator": Estimator,
     "problem": Problem,
-    "control variate": ControlVariate,
+    "control variate": Control,
 }
+
+
+WRITTEN: dict[Kind, str] = {
+    "estimator": "Estimator",
+    "problem": "Problem",
+    "control variate": "ControlVariate or, for pathwise, PathControl",
+}
+"""What a class of somebody's own derives from."""
 
 
 NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
@@ -44,7 +52,7 @@ C = TypeVar("C", bound=type)
 def _register(kind: Kind, name: str) -> Callable[[C], C]:
     def decorate(cls: C) -> C:
         if not issubclass(cls, BASES[kind]):
-            raise TypeError(f"{cls.__name__}: to register as {kind} it must be a subclass of {BASES[kind].__name__}")
+            raise TypeError(f"{cls.__name__}: to register as {kind} it must be a subclass of {WRITTEN[kind]}")
         if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
             raise TypeError(f"{cls.__name__}: put @dataclass(frozen=True) under the line that registers it")
         if not NAME.fullmatch(name):
@@ -92,7 +100,7 @@ def register_problem(name: str) -> Callable[[C], C]:
 
 
 def register_control_variate(name: str) -> Callable[[C], C]:
-    """Class decorator: make a `ControlVariate` known under a kebab-case name."""
+    """Class decorator: make a `ControlVariate` or a `PathControl` known under a kebab-case name."""
     return _register("control variate", name)
 
 

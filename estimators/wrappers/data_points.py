@@ -75,6 +75,9 @@ class DataPoints(Observed):
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         return -self.data_weight * self.whole.log_weights(self._unflattened(x), params).flatten(1)
 
+    def energy(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        return -self.data_weight * self.whole.log_joint(self._unflattened(x), params).flatten(1)
+
     def cost_of(self, samples: Drawn, params: Params) -> Float[Tensor, "S R"]:
         return -self.data_weight * self.whole.log_weights(samples.map(self._unflattened), params).flatten(1)
 

@@ -16,7 +16,7 @@ REASONS = "estimator,problem,status,timing_status,error"
 USE: dict["Kind", str] = {
     "problem": "gradmark rank {name} ranks the estimators on it",
     "estimator": "gradmark check {name} tests it",
-    "control variate": "score-function:control_variate={name} is an estimator",
+    "control variate": "{fits}:control_variate={name} is an estimator",
 }
 
 
@@ -37,7 +37,8 @@ def given(kind: "Kind", spec: str) -> str:
     for other, use in USE.items():
         if name in components(other) and name not in components(kind):
             article = "an" if other == "estimator" else "a"
-            raise ValueError(f"'{name}' is no {kind} but {article} {other}: {use.format(name=name)}")
+            fits = getattr(components(other)[name], "fits", "")
+            raise ValueError(f"'{name}' is no {kind} but {article} {other}: {use.format(name=name, fits=fits)}")
     return spec
 
 

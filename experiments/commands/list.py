@@ -36,8 +36,9 @@ def command(what: str | None, as_json: bool, plugins: Sequence[str]) -> None:
         click.echo(json.dumps(found[what] if what else found, indent=2, ensure_ascii=False))
         return
     for kind, listed in found.items():
-        rows = [[entry["name"], _options_text(entry["options"]), entry["summary"]] for entry in listed]
-        print_table(["name", "options (default)", "what it is"], rows, title=kind)
+        of = ["of"] if kind == "control-variates" else []
+        rows = [[e["name"], *(e[key] for key in of), _options_text(e["options"]), e["summary"]] for e in listed]
+        print_table(["name", *of, "options (default)", "what it is"], rows, title=kind)
         click.echo()
 
 
@@ -59,7 +60,8 @@ def entries(kind: str) -> list[dict[str, Any]]:
 def _component(name: str, cls: type) -> dict[str, Any]:
     text = inspect.cleandoc(cls.__doc__ or "")
     first = text.split("\n\n")[0].replace("\n", " ")
-    return {"name": name, "options": _options(cls), "summary": _plain(first), "papers": _papers(text), "text": text}
+    found = {"name": name, "options": _options(cls), "summary": _plain(first), "papers": _papers(text), "text": text}
+    return found | ({"of": fits} if (fits := getattr(cls, "fits", "")) else {})
 
 
 def _options(cls: type) -> dict[str, dict[str, Any]]:

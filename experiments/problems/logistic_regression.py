@@ -1,6 +1,7 @@
 """Bayesian logistic regression on the breast-cancer data."""
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.nn.functional import softplus
 
-from estimators.interface import Params, Problem
+from estimators.interface import Params, VariationalProblem
 from estimators.noise import NoiseSource
 from estimators.registry import register_problem
 from experiments.problems.options import check_options
@@ -25,7 +26,7 @@ __all__ = ["LogisticRegression"]
 @final
 @register_problem("logistic-regression")
 @dataclass(frozen=True)
-class LogisticRegression(Problem):
+class LogisticRegression(VariationalProblem):
     r"""Bayesian logistic regression on real data: the negative ELBO of 31 weights, in nats.
 
     The prior is $N(0, I)$, the posterior $q = N(\mathrm{loc}, \exp(\mathrm{log\_scale})^2)$. The data are 569 cases of
@@ -71,6 +72,10 @@ class LogisticRegression(Problem):
     def cost(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         losses = softplus(-_logits(self.signed_features, x)).sum(-1)
         return self.case_weight * losses + _divergence_from_prior(params)
+
+    def energy(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
+        losses = softplus(-_logits(self.signed_features, x)).sum(-1)
+        return self.case_weight * losses + (x**2 + math.log(2 * math.pi)).sum(-1) / 2
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         losses = _expectation(lambda logit: softplus(-logit), self.signed_features, params).sum(-1)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from estimators.by_slopes.path_derivative import PathDerivative
 from estimators.by_variable.per_variable import PerVariable
 from estimators.interface import Estimator, Problem
 from estimators.pathwise import Pathwise
@@ -10,7 +11,7 @@ from estimators.programs import Program
 from estimators.registry import components, make_estimator
 from experiments.machine.errors import reason
 from experiments.ranking.order import named
-from experiments.ranking.same_estimates import same_estimates
+from experiments.ranking.same_estimates import same_estimates, same_gradients
 
 __all__ = ["Candidates", "across", "candidates", "chosen"]
 
@@ -67,13 +68,20 @@ def _asked(found: Candidates, problem: Problem, estimator: Estimator, num_sample
 
 
 def _like(problem: Problem, estimator: Estimator, others: Sequence[str], num_samples: int) -> str | None:
-    """Which other estimator gives the same estimates: one form of x for another, or all variables served by one."""
+    """Which other estimator gives the same estimates.
+
+    One form of x for another, an entropy whose formula changes nothing, or all variables served by one.
+    """
     if isinstance(estimator, PerVariable) and isinstance(problem, Program):
         same = estimator.same_as(problem)
         return same if same is not None and make_estimator(same).refusal(problem, num_samples) is None else None
+    if isinstance(estimator, PathDerivative):
+        served = (plain := Pathwise()).refusal(problem, num_samples) is None
+        return plain.spec if served and same_gradients(problem, plain, estimator) else None
     if not isinstance(estimator, Pathwise):
         return None
-    forms = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
+    pathwise = (other for other in map(make_estimator, others) if isinstance(other, Pathwise))
+    forms = (other for other in pathwise if other.control_variate == estimator.control_variate)
     return next((other.spec for other in forms if same_estimates(problem, other, estimator)), None)
 
 

@@ -1,17 +1,17 @@
-"""Forms of the pathwise estimator that give the same estimates, of which a ranking needs one."""
+"""Estimators that give the same estimates as the pathwise one, or forms of it that do: a ranking needs one."""
 
 from typing import final
 
 import torch
 from torch import Tensor
 
-from estimators.interface import Problem, derivative, start
+from estimators.interface import Estimator, Params, Problem, derivative, start
 from estimators.noise import IID, NoiseSource
 from estimators.pathwise import Pathwise
 from estimators.sampling import families
 from estimators.sampling.unchecked import without_validation
 
-__all__ = ["same_estimates"]
+__all__ = ["same_estimates", "same_gradients"]
 
 SAMPLES = 16
 """Of each form: derivatives that differ somewhere differ at almost every point."""
@@ -42,14 +42,36 @@ def same_estimates(problem: Problem, one: Pathwise, other: Pathwise) -> bool:
     return any(_agree(problem, one.form, other.form, kind) for kind in (IID, Quantiles))
 
 
+def same_gradients(problem: Problem, one: Estimator, other: Estimator) -> bool:
+    """Whether two estimators make the same gradient of the same noise, on the least data, at the start.
+
+    They are tried in float64, where costs that cancel leave enough to be compared.
+    """
+    params = start(problem)
+    try:
+        here, there = (_gradient(problem.on_least_data, each, params) for each in (one, other))
+    except Exception:  # it is measured then, and says there what is wrong
+        return False
+    return all(_close(here[name], there[name]) for name in params)
+
+
+def _gradient(problem: Problem, estimator: Estimator, params: Params) -> Params:
+    tried, source = problem.to("cpu", torch.float64), IID(0, dtype=torch.float64)
+    with without_validation(), torch.no_grad():
+        return estimator.gradient(tried, params, estimator.draw(tried, params, SAMPLES, source))
+
+
+def _close(value: Tensor, like: Tensor) -> bool:
+    return bool(torch.dist(value, like) <= torch.finfo(value.dtype).eps ** 0.5 * value.norm())
+
+
 def _agree(problem: Problem, one: str, other: str, kind: type[IID] | type[Quantiles]) -> bool:
     dtype = problem.measured_in
     try:
         here, there = (_samples_and_slopes(problem, form, kind(0, dtype=dtype)) for form in (one, other))
     except Exception:  # it is measured then, and says there what is wrong
         return False
-    pairs = zip(here, there, strict=True)
-    return all(torch.dist(value, like) <= torch.finfo(dtype).eps ** 0.5 * value.norm() for value, like in pairs)
+    return all(_close(value, like) for value, like in zip(here, there, strict=True))
 
 
 def _samples_and_slopes(problem: Problem, form: str, source: NoiseSource) -> list[Tensor]:

@@ -1,0 +1,1 @@
+"""Estimators made of the derivatives of the cost in x, beside the pathwise one."""

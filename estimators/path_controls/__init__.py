@@ -1,0 +1,1 @@
+"""One file a control variate of the pathwise estimator, named as its spec."""
