@@ -6,11 +6,11 @@ The modules of the algorithm rooms are found by walking them, so that a new one 
 from importlib import import_module
 from pkgutil import iter_modules
 
-from estimators import bounds, by_variable, control_variates, discrete, measure_valued, wrappers, zeroth_order
+from estimators import bounds, by_variable, control_variates, discrete, measure_valued, policies, wrappers, zeroth_order
 
 __all__ = ["ROOMS"]
 
-ROOMS = (control_variates, zeroth_order, measure_valued, discrete, bounds, wrappers, by_variable)
+ROOMS = (control_variates, zeroth_order, measure_valued, discrete, bounds, wrappers, policies, by_variable)
 """The packages in which an estimator or a control variate is one file."""
 
 for name in ("exact", "pathwise", "score_function"):

@@ -39,6 +39,8 @@ class ScoredSamples:
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
     variables: tuple[int, ...] = ()
     """Which variables of a program the V are, by their places."""
+    whole: bool = False
+    """Each of the V has the costs of the whole run, not only those that are known after it."""
 
     @property
     def x(self) -> Shaped[Tensor, "S R *E"]:
