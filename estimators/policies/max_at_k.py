@@ -10,7 +10,6 @@ from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Objective, Params, Problem, ScoredSamples, Traits, derivative, start
 from estimators.interface.refusals import at_least, score
-from estimators.programs import Program
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.sampling.families import Drawn
@@ -86,8 +85,8 @@ class MaxAtK(Estimator):
         return Traits("score function", independent_samples=True, samples_of_q=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if isinstance(problem, Program) and problem.mapped_data is not None:
-            return f"{self.name} takes the best of answers to one question, and there are several contexts"
+        if problem.num_data:
+            return f"{self.name} takes the best of answers to one question, and there are {problem.num_data}"
         exact = problem.to("cpu", torch.float64)
         if exact.summed_states(start(problem)) is None:
             return f"{self.name} needs finitely many states, by whose sum the gradient of max@k is known"
