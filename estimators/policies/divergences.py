@@ -21,5 +21,6 @@ IN_THE_LOSS: dict[str, Term] = {
     "k3": lambda log_ratio, ratio: _k3(log_ratio),
     "k3-ratio": lambda log_ratio, ratio: ratio * _k3(log_ratio),
 }
-"""The estimates of Schulman 2020. As values all have the mean KL(π‖π₀); their gradients at fixed tokens have others:
-k1 zero, k2 that of KL(π‖π₀) of each token, k3 that of KL(π₀‖π), and k3 times the ratio that of KL(π‖π₀) again."""
+"""The estimates of Schulman 2020. As values k1 and k3 have the mean KL(π‖π₀). The mean of the gradient at a fixed
+token is that of another function: of k1 zero, of k2 that of KL(π‖π₀) of the token, of k3 that of KL(π₀‖π), and of k3
+times the ratio that of KL(π‖π₀) again."""
