@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from experiments.plots.drawing import legend
 from experiments.plots.drawing.page import PAGE, notice, settle
 from experiments.plots.drawing.style import INK, looks, paper_style, wrap
 from experiments.plots.kind import Kind, Request
@@ -15,11 +14,15 @@ from experiments.store import Run
 
 __all__ = ["KIND"]
 
-ROW, AROUND = 0.15, 0.55  # inches: a recipe, and what is above and below the rows of a problem
+ROW, AROUND = 0.17, 0.6  # inches: a recipe, and what is above and below the rows of a problem
 NOTHING = "nothing to draw: no policy gradient is done whose exact gradient is known"
 POLICY = "policy-gradient"
 RIGHT = {"color": INK, "linewidth": 0.8}
-SIZE, ANGLE, NOISE = "size (1 is right)", "angle to the gradient [degrees]", "noise of one estimate over the gradient"
+SIZE, ANGLE, NOISE = (
+    "size\n(1 is right)",
+    "angle to the gradient\n[degrees]",
+    "noise of one estimate,\nover the gradient",
+)
 
 
 class Recipes(Kind):
@@ -47,11 +50,10 @@ KIND = Recipes(
 
 
 def _cells(run: Run) -> DataFrame:
-    """The cells of problems on which a policy gradient was measured against a gradient that is not zero."""
+    """The cells whose gradient is known and not zero, where a policy gradient is among them."""
     cells = run.measured
     known = cells[cells["scale"].notna() & cells["mean_cosine"].notna() & (cells["gradient_norm"] > 0)]
-    policies = known[known["estimator"].str.startswith(POLICY)]
-    return known[known["problem"].isin(policies["problem"])]
+    return known if known["estimator"].str.startswith(POLICY).any() else known[:0]
 
 
 def _drawn(cells: DataFrame, title: str | None) -> Figure:
@@ -67,7 +69,8 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
         for ax, (label, draw) in zip(axes, PANELS.items(), strict=True):
             draw(ax)
             ax.set_xlabel(label)
-            ax.set_yticks(range(len(names)), [_label(name) for name in names] if ax is axes[0] else [""] * len(names))
+            ax.set_yticks(range(len(names)), [_label(name) for name in names], fontsize=5)
+            ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
             ax.set_ylim(len(names) - 0.5, -0.5)
             for place, number in enumerate(numbers):
                 own = block[block["num_samples"] == number]
@@ -78,7 +81,9 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
                 ax.plot(value, y, **{**look[number].marks, "linestyle": "none", "markersize": 2.5})
         axes[1].set_title(problem)
     marks = [Line2D([], [], label=f"S = {n}", linestyle="none", **look[n].marks) for n in numbers]
-    figure.legend(handles=[*marks, legend.entry("right", **RIGHT)], loc="outside lower center", ncols=len(marks) + 1)
+    figure.legend(
+        handles=[*marks, Line2D([], [], label="right", **RIGHT)], loc="outside lower center", ncols=len(marks) + 1
+    )
     if title:
         figure.suptitle(wrap(title, 120))
     settle(figure)
@@ -86,7 +91,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
 
 
 def _label(estimator: str) -> str:
-    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 75)
+    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 40)
 
 
 def _interval(cells: DataFrame, name: str) -> np.ndarray:
@@ -110,8 +115,13 @@ def _noise(cells: DataFrame) -> np.ndarray:
 VALUES = {SIZE: _size, ANGLE: _angle, NOISE: _noise}
 
 
+def _log(ax: Axes) -> None:
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
+
+
 def _of_size(ax: Axes) -> None:
-    ax.set_xscale("symlog", linthresh=1, linscale=1)
+    _log(ax)
     ax.axvline(1, **RIGHT)
 
 
@@ -119,8 +129,4 @@ def _of_angle(ax: Axes) -> None:
     ax.axvline(0, **RIGHT)
 
 
-def _of_noise(ax: Axes) -> None:
-    ax.set_xscale("log")
-
-
-PANELS = {SIZE: _of_size, ANGLE: _of_angle, NOISE: _of_noise}
+PANELS = {SIZE: _of_size, ANGLE: _of_angle, NOISE: _log}
