@@ -1,14 +1,17 @@
 """Advantages of a group of answers: by hand for every group, and their bias by the sum over all groups."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from answers_by_hand import ByHand, by_hand
 from groups import exact, groups
 from torch import Tensor
+from torch.distributions import Normal
 
-from estimators import Unsupported, make_estimator, make_problem
+from estimators import Params, Program, Unsupported, make_estimator, make_problem
 
 S = 3
 SHORT = "token-policy:vocabulary=2,length=2,beta=0.6"
@@ -109,13 +112,25 @@ def test_a_group_that_agrees_teaches_nothing() -> None:
         assert found[agree].abs().max() < 1e-12 < found.abs().max()
 
 
+@dataclass(frozen=True)
+class Continuous(Program):
+    """A policy whose one action is a number."""
+
+    def initial_params(self) -> Params:
+        return {"loc": torch.tensor(0.3)}
+
+    def run(self, params: Any, sample: Any) -> Any:
+        return sample("action", Normal(params["loc"], 1.0), counts=1) ** 2
+
+
 def test_what_an_advantage_needs_is_said() -> None:
+    continuous = Continuous()
     toy = make_problem("gaussian-quadratic")
     for spec, problem, said in [
         ("length-weighted", toy, "length-weighted needs a policy"),
         ("optimal-token", make_problem("mixture-vae"), "needs a policy"),
-        ("greedy", make_problem("layers"), "greedy needs discrete variables of finitely many states"),
-        ("optimal-token", make_problem("layers"), "needs tokens, and .* is continuous"),
+        ("greedy", continuous, "greedy needs discrete variables of finitely many states"),
+        ("optimal-token", continuous, "needs tokens, and .* is continuous"),
     ]:
         with pytest.raises(Unsupported, match=said):
             make_estimator(f"score-function:control_variate={spec}").require_support(problem, 2)

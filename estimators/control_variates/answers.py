@@ -15,10 +15,13 @@ Over = Literal["all", "others"]
 """The samples that a baseline is a mean of: all of the group, as published, or all but the own one."""
 
 
+POLICY = "a policy: a program that says which tokens are part of an answer, sample(name, q, counts=…)"
+
+
 def needs_a_policy(problem: Problem, name: str) -> str | None:
     """Refuses what has no tokens."""
-    policy = isinstance(problem, Program) and not problem.layout.latent
-    return None if policy else f"{name} needs a policy: a program without latent variables"
+    policy = isinstance(problem, Program) and any(variable.counted for variable in problem.layout.variables)
+    return None if policy and not problem.layout.latent else f"{name} needs {POLICY}"
 
 
 def of_tokens(samples: ScoredSamples) -> Tokens:

@@ -57,7 +57,8 @@ class Greedy(ControlVariate):
         known_after, variables = program.layout.known_after, len(program.layout.variables)
         after = [variables] * len(known_after) if samples.whole else known_after
         costs = costs_to_go(program.each_cost(x, at), after, variables).transpose(0, 1)
-        return program.weighed(program.of_variables(costs)) * samples.score
+        each = program.of_variables(costs)
+        return (each if samples.of_runs else program.weighed(each)) * samples.score
 
 
 @torch.no_grad()

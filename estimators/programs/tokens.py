@@ -33,7 +33,9 @@ def tokens(program: Program, params: Params, x: Tensor) -> Tokens:
     """The figures at joint values."""
 
     def collect(trace: Trace) -> tuple[tuple[Tensor, ...], ...]:
-        counts = tuple(torch.as_tensor(visit.counts).to(trace.costs[0]) for visit in trace.visits)
+        counts = tuple(
+            torch.as_tensor(1 if visit.counts is None else visit.counts).to(trace.costs[0]) for visit in trace.visits
+        )
         return counts, tuple(c * _energy(v).to(c) for c, v in zip(counts, trace.visits, strict=True))
 
     def compute() -> tuple[Tensor, Tensor]:

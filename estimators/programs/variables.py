@@ -47,6 +47,8 @@ class Variable:
     """It has a prior, so that log q is among the costs."""
     state_size: int = 0
     """Numbers that the state before it consists of, where the program says what that is."""
+    counted: bool = False
+    """The program says whether it counts."""
 
     @property
     def kind(self) -> str:
@@ -241,7 +243,7 @@ def _looked_at(run: Any, params: Params, seed: int, point: Point) -> Layout:
         trace = follow(run, one, choose, some, point)
     both = zip(found, trace.visits, strict=True)
     named = [
-        replace(variable, name=visit.name, latent=visit.latent, state_size=visit.features(some).numel())
-        for variable, visit in both
+        replace(v, name=at.name, latent=at.latent, state_size=at.features(some).numel(), counted=at.counts is not None)
+        for v, at in both
     ]
     return Layout(tuple(named), tuple(trace.before), penalties=tuple(trace.penalties))

@@ -65,8 +65,8 @@ class Visit:
     """It has a prior, so that log q is among the costs."""
     state: Any = ()
     """What the program says of its state before the variable: tensors and numbers."""
-    counts: Any = 1.0
-    """1, or 0 where it is masked: an answer had ended before."""
+    counts: Any = None
+    """1, or 0 where it is masked: an answer had ended before. None: the program does not say."""
 
     def log_density(self) -> Tensor:
         """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
@@ -101,7 +101,7 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = (), counts: Any = 1.0) -> Any:
+    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = (), counts: Any = None) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
@@ -112,7 +112,7 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
             raise ProgramError(f'the prior of "{name}" is a torch distribution, or "{LATER}", not {prior!r}')
         if (wrong := _no_number(state)) is not None:
             raise ProgramError(f'the state before "{name}" is made of tensors and numbers, not of a {wrong}')
-        if not isinstance(counts, Tensor | int | float) or (isinstance(counts, Tensor) and counts.ndim):
+        if not isinstance(counts, Tensor | int | float | None) or (isinstance(counts, Tensor) and counts.ndim):
             raise ProgramError(f'whether "{name}" counts is one number: 1, or 0 where it is masked')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:

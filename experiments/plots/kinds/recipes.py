@@ -86,12 +86,15 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
     )
     if title:
         figure.suptitle(wrap(title, 120))
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)  # a second time: long names leave little room, which the first does not find at once
     settle(figure)
     return figure
 
 
 def _label(estimator: str) -> str:
-    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 40)
+    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 48)
 
 
 def _interval(cells: DataFrame, name: str) -> np.ndarray:
