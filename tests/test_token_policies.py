@@ -1,4 +1,4 @@
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
 """The policies of `token-policy`: the GRU against torch's own, and what is said of tokens."""
 
 import itertools

@@ -20,8 +20,9 @@ POLICY = "a policy: a program that says which tokens are part of an answer, samp
 
 def needs_a_policy(problem: Problem, name: str) -> str | None:
     """Refuses what has no tokens."""
-    policy = isinstance(problem, Program) and any(variable.counted for variable in problem.layout.variables)
-    return None if policy and not problem.layout.latent else f"{name} needs {POLICY}"
+    layout = problem.layout if isinstance(problem, Program) else None
+    policy = layout is not None and not layout.latent and any(variable.counted for variable in layout.variables)
+    return None if policy else f"{name} needs {POLICY}"
 
 
 def of_tokens(samples: ScoredSamples) -> Tokens:

@@ -48,8 +48,9 @@ class BestOf(Objective):
             leaves = {"odds": odds.requires_grad_(), "costs": costs.requires_grad_()}
             slopes = derivative(_least(odds, costs, self.k).sum(), leaves)
             found = []
-            for x, *slope in zip(blocks, slopes["odds"].split(BLOCK), slopes["costs"].split(BLOCK), strict=True):
-                found.append(derivative(sum((s * part).sum() for s, part in zip(slope, both(x), strict=True)), at))
+            for x, of_odds, of_costs in zip(blocks, *(slopes[n].split(BLOCK) for n in leaves), strict=True):
+                odds, costs = both(x)
+                found.append(derivative((of_odds * odds + of_costs * costs).sum(), at))
         return {name: torch.stack([one[name] for one in found]).sum(0) for name in at}
 
 

@@ -52,8 +52,8 @@ KIND = Recipes(
 def _cells(run: Run) -> DataFrame:
     """The cells whose gradient is known and not zero, where a policy gradient is among them."""
     cells = run.measured
-    known = cells[cells["scale"].notna() & cells["mean_cosine"].notna() & (cells["gradient_norm"] > 0)]
-    return known if known["estimator"].str.startswith(POLICY).any() else known[:0]
+    known = cells.query("scale.notna() and mean_cosine.notna() and gradient_norm > 0")
+    return known if any(name.startswith(POLICY) for name in known["estimator"]) else known.head(0)
 
 
 def _drawn(cells: DataFrame, title: str | None) -> Figure:
@@ -73,7 +73,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
             ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
             ax.set_ylim(len(names) - 0.5, -0.5)
             for place, number in enumerate(numbers):
-                own = block[block["num_samples"] == number]
+                own = block.query("num_samples == @number")
                 y = np.array([names.index(name) for name in own["estimator"]], float)
                 y = y + 0.5 * ((place + 0.5) / len(numbers) - 0.5)
                 value, low, high = VALUES[label](own)
