@@ -22,7 +22,7 @@ from estimators.interface import (
 from estimators.modules import ReplicatedModule
 from estimators.noise import IID
 from estimators.noise.scheme import Scheme, register_scheme
-from estimators.programs import ContextProgram, LatentProgram, Program, register_program
+from estimators.programs import ContextProgram, LatentProgram, Penalty, Program, register_program
 from estimators.pyro import from_pyro
 from estimators.registry import (
     load_plugin,
@@ -50,6 +50,7 @@ __all__ = [
     "Params",
     "PathControl",
     "PathSamples",
+    "Penalty",
     "Problem",
     "Program",
     "ReplicatedModule",

@@ -14,6 +14,7 @@ from estimators import (
     discrete,
     measure_valued,
     path_controls,
+    policies,
     wrappers,
     zeroth_order,
 )
@@ -29,6 +30,7 @@ ROOMS = (
     by_slopes,
     bounds,
     wrappers,
+    policies,
     by_variable,
 )
 """The packages in which an estimator or a control variate is one file."""

@@ -22,7 +22,7 @@ def test_token_policy_against_every_answer() -> None:
     """Written anew: an answer is a tuple that ends with 0, or that has no 0 at its full length."""
     made = make_problem("token-policy:vocabulary=3,length=4,beta=0.3")
     params = scattered(made, 1)
-    policy, reference = params["policy"][0].numpy(), made.reference.numpy()
+    policy, reference = params["policy"][0].numpy(), made.reference["policy"].numpy()
     answers = [
         (*most, last)
         for count in range(4)

@@ -179,7 +179,7 @@ class Answers:
         start = torch.eye(made.vocabulary).to(tokens)[0].expand(len(tokens), 1, -1)
         before, policy = torch.cat([start, tokens[:, :-1]], 1), params["policy"][0].requires_grad_()
         own, theirs = (
-            writes * (tokens * (before @ table.log_softmax(-1))).sum(-1) for table in (policy, made.reference)
+            writes * (tokens * (before @ table.log_softmax(-1))).sum(-1) for table in (policy, made.reference["policy"])
         )
         return cls(policy, own, theirs, writes)
 

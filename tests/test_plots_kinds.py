@@ -124,3 +124,21 @@ def test_each_parameter_has_a_panel_of_its_signal():
     assert [weight.get_title(), prior.get_title()] == [f"gaussian-quadratic\n{n}" for n in ("weight", "prior_mean")]
     assert points(prior, "pathwise") == [(1, 10), (4, 20), (16, 40), (64, 80)]
     assert np.allclose([bar[:, 1] for bar in bars(weight)], [(0.5, 2), (1, 4), (2, 8), (4, 16)])
+
+
+# Recipes
+
+
+def test_recipes_show_size_angle_and_noise_of_each_policy_gradient():
+    recipes = {"policy-gradient": 1.0, "policy-gradient:advantage=group-mean": 0.75}
+    cells = frame(
+        *(
+            cell(name, "token-policy", 4, scale=(size, size - 0.1, size + 0.1), mean_cosine=(0.5, 0.4, 0.6))
+            for name, size in recipes.items()
+        )
+    )
+    size, angle, noise = plot(cells, "recipes").axes
+    assert [label.get_text() for label in size.get_yticklabels()] == ["policy-gradient", "advantage=group-mean"]
+    shown = [np.asarray(ax.lines[-1].get_xdata()).tolist() for ax in (size, angle, noise)]
+    assert np.allclose(shown, [[1, 0.75], [60, 60], [np.sqrt(10) / 2] * 2])
+    assert "recipes" in plots(cells) and "recipes" not in plots(grid(2, 1))

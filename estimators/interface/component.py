@@ -39,6 +39,11 @@ class Component:
         return specs.canonical(self)
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Files besides those of its classes that decide what it computes: results of another version are others."""
+        return ()
+
+    @property
     @final
     def learns(self) -> bool:
         """Whether it, or a component in it, has coefficients that are learned."""

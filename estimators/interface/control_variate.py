@@ -40,6 +40,10 @@ class ScoredSamples:
     """log q(x) − stop_gradient(log q(x)): zero, with the score as its gradient."""
     variables: tuple[int, ...] = ()
     """Which variables of a program the V are, by their places."""
+    whole: bool = False
+    """Each of the V has the costs of the whole run, not only those that are known after it."""
+    of_runs: bool = False
+    """The costs are those of each run, not as they count in that of the sample: see `Program.weighed`."""
 
     @property
     def x(self) -> Shaped[Tensor, "S R *E"]:

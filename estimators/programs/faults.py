@@ -10,7 +10,7 @@ from torch.distributions import Distribution, constraints
 from estimators.interface.params import Params
 from estimators.registry.faults import defined_at, message, raised_at
 
-__all__ = ["ProgramError", "cannot_be_checked", "explained", "told"]
+__all__ = ["ProgramError", "cannot_be_checked", "differing", "explained", "told"]
 
 
 class ProgramError(ValueError):
@@ -85,6 +85,11 @@ def explained(error: Exception, run: Callable[..., Any], params: Params, point: 
         return ProgramError(f"{message(error)}: it is called as run({called}){defined_at(run)}")
     kind = "" if isinstance(error, RuntimeError | ValueError) else f"{type(error).__name__}: "
     return ProgramError(f"the program fails: {kind}{message(error)}{place}")
+
+
+def differing(names: list[str], others: list[str]) -> str:
+    """A name that only one of two runs asks for, or the first."""
+    return (sorted(set(names) ^ set(others)) or names)[0]
 
 
 def _near(name: str, known: list[str]) -> str:

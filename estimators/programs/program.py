@@ -63,7 +63,7 @@ class Program(Problem):
         dimensions of the event. Returns the cost, one number; or yields costs, each as soon as it is known: what is
         yielded before a variable is asked for does not depend on it.
 
-        `sample(name, q, state=s)` says besides what a baseline may know before the variable.
+        `sample(name, q, state=s, counts=c)`: what a baseline may know before it; c = 0 where an answer ended before it.
         `sample(name, q, prior=p)`: the variable is latent, and log q − log p of its value is a cost that is paid by
         itself; with `prior="later"` log q is, and −log p will be among the costs that are yielded.
         """

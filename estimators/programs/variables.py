@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from estimators.interface.params import Params
 from estimators.noise import IID
 from estimators.programs.apart import can_be_put_together
-from estimators.programs.faults import ProgramError, explained
+from estimators.programs.faults import ProgramError, differing, explained
 from estimators.programs.runs import Own, fixed, form_of
 from estimators.programs.sources import Counting
 from estimators.programs.visits import Trace, follow
@@ -47,6 +47,8 @@ class Variable:
     """It has a prior, so that log q is among the costs."""
     state_size: int = 0
     """Numbers that the state before it consists of, where the program says what that is."""
+    counted: bool = False
+    """The program says whether it counts."""
 
     @property
     def kind(self) -> str:
@@ -71,6 +73,8 @@ class Layout:
     """Whether there is one variable, whose distributions in all runs are one distribution with a batch."""
     of_q: tuple[str, ...] = ()
     """Of a program whose variables are latent: the parameters that their distributions depend on."""
+    penalties: tuple[tuple[int, float], ...] = ()
+    """Which of the costs are a `Penalty`, with its β."""
 
     @property
     def size(self) -> int:
@@ -99,7 +103,7 @@ class Layout:
     def check(self, trace: Trace) -> None:
         """ProgramError: a run has not the same variables and costs. A compiler may lose a cost that is returned."""
         if [visit.name for visit in trace.visits] != self.names:
-            raise ProgramError(OTHERS.format(_differing(self.names, [visit.name for visit in trace.visits])))
+            raise ProgramError(OTHERS.format(differing(self.names, [visit.name for visit in trace.visits])))
         if tuple(trace.before) != self.before:
             raise ProgramError(OTHER_COSTS)
 
@@ -158,7 +162,7 @@ def found_variables(
 def _found(run: Any, params: Params, differentiable: bool, point: Point, of_values: bool) -> Layout:
     first, second = (_looked_at(run, params, seed, point) for seed in (0, 1))
     if first.names != second.names:
-        raise ProgramError(OTHERS.format(_differing(first.names, second.names)))
+        raise ProgramError(OTHERS.format(differing(first.names, second.names)))
     for one, other in zip(first.variables, second.variables, strict=True):
         if (one.shapes, type(one.q)) != (other.shapes, type(other.q)):
             raise ProgramError(f'the variable "{one.name}" has another shape or distribution in another run')
@@ -177,10 +181,6 @@ def _found(run: Any, params: Params, differentiable: bool, point: Point, of_valu
                     raise
     alone = len(first.variables) == 1 and can_be_put_together(first.variables[0].q)
     return replace(first, direct=_depends_on(run, params, point) if differentiable else True, alone=alone)
-
-
-def _differing(names: list[str], others: list[str]) -> str:
-    return (sorted(set(names) ^ set(others)) or names)[0]
 
 
 def _depends_on(run: Any, params: Params, point: Point) -> bool:
@@ -243,7 +243,7 @@ def _looked_at(run: Any, params: Params, seed: int, point: Point) -> Layout:
         trace = follow(run, one, choose, some, point)
     both = zip(found, trace.visits, strict=True)
     named = [
-        replace(variable, name=visit.name, latent=visit.latent, state_size=visit.features(some).numel())
-        for variable, visit in both
+        replace(v, name=at.name, latent=at.latent, state_size=at.features(some).numel(), counted=at.counts is not None)
+        for v, at in both
     ]
-    return Layout(tuple(named), tuple(trace.before))
+    return Layout(tuple(named), tuple(trace.before), penalties=tuple(trace.penalties))

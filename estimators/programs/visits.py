@@ -17,7 +17,7 @@ from estimators.sampling.events import event_sum
 from estimators.sampling.families import Drawn, log_prob
 from estimators.sampling.unchecked import without_validation
 
-__all__ = ["LATER", "Choose", "Early", "Reached", "Trace", "Visit", "follow"]
+__all__ = ["LATER", "Choose", "Early", "Penalty", "Reached", "Trace", "Visit", "follow"]
 
 LATER = "later"
 """In place of a prior: minus its logarithm is yielded later."""
@@ -41,6 +41,18 @@ class Early:
 
 @final
 @dataclass(frozen=True)
+class Penalty:
+    """A cost that holds a policy near to a reference: yield Penalty(β, log π(a) − log π₀(a)): their product.
+
+    It is a cost like any other. That it is known as what it is lets `policy-gradient` put it into the loss instead.
+    """
+
+    beta: float
+    log_ratio: Tensor
+
+
+@final
+@dataclass(frozen=True)
 class Visit:
     """A variable of one run."""
 
@@ -53,6 +65,8 @@ class Visit:
     """It has a prior, so that log q is among the costs."""
     state: Any = ()
     """What the program says of its state before the variable: tensors and numbers."""
+    counts: Any = None
+    """1, or 0 where it is masked: an answer had ended before. None: the program does not say."""
 
     def log_density(self) -> Tensor:
         """log q of the value, with its derivative at the fixed value; terms without parameters where it is a cost."""
@@ -76,6 +90,8 @@ class Trace:
     """Scalars."""
     before: list[int] = field(default_factory=list)
     """How many variables had been asked for when each cost was known: it depends on no others."""
+    penalties: list[tuple[int, float]] = field(default_factory=list)
+    """Which of the costs are penalties, and their β."""
 
 
 def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, point: tuple[Tensor, ...] = ()) -> Trace:
@@ -85,7 +101,7 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
     """
     trace = Trace()
 
-    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = ()) -> Any:
+    def sample(name: Any, q: Any = None, prior: Any = None, *, state: Any = (), counts: Any = None) -> Any:
         if not isinstance(name, str):
             raise ProgramError('a variable has a name: write sample("x", Normal(…))')
         if any(visit.name == name for visit in trace.visits):
@@ -96,13 +112,15 @@ def follow(run: Callable[..., Any], params: Any, choose: Choose, like: Tensor, p
             raise ProgramError(f'the prior of "{name}" is a torch distribution, or "{LATER}", not {prior!r}')
         if (wrong := _no_number(state)) is not None:
             raise ProgramError(f'the state before "{name}" is made of tensors and numbers, not of a {wrong}')
+        if not isinstance(counts, Tensor | int | float | None) or (isinstance(counts, Tensor) and counts.ndim):
+            raise ProgramError(f'whether "{name}" counts is one number: 1, or 0 where it is masked')
         q = Independent(q, len(q.batch_shape)) if q.batch_shape else q
         try:
             drawn = choose(len(trace.visits), q)
         except Reached:
             trace.visits.append(Visit(name, q, None, state=state))
             raise
-        trace.visits.append(Visit(name, q, drawn, prior is not None, state))
+        trace.visits.append(Visit(name, q, drawn, prior is not None, state, counts))
         if isinstance(prior, Distribution):
             _pay(-_log_prior(name, _moved_to(prior, like), drawn.x), trace, like)
         return drawn.x
@@ -159,6 +177,11 @@ def _pay(cost: Any, trace: Trace, like: Tensor) -> None:
     variables = len(trace.visits)
     if isinstance(cost, Early):
         cost, variables = cost.cost, cost.variables
+    if isinstance(cost, Penalty):
+        if not variables:
+            raise ProgramError("a Penalty is that of a variable: yield it after the first one")
+        trace.penalties.append((len(trace.costs), float(cost.beta)))
+        cost = cost.beta * cost.log_ratio
     if cost is None:
         _refuse_no_cost()
     try:

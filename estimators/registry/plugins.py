@@ -76,6 +76,7 @@ def source_digest(component: Component) -> str:
     files = {source_file(cls) for cls in classes}
     loaded_as = {cls.__module__[: len(PREFIX) + DIGITS] for cls in classes if cls.__module__.startswith(PREFIX)}
     files |= {str(file) for name in loaded_as for file in neighbours.beside(name)}
+    files |= {file for part in _parts(component) for file in part.sources}
     contents = [Path(file).read_bytes() for file in sorted(files) if file]
     return hashlib.sha256(b"\0".join(contents)).hexdigest() if contents else ""
 

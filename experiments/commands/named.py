@@ -1,8 +1,5 @@
 """A model and a guide of Pyro, by the modules that have them."""
 
-import importlib
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,27 +33,11 @@ def pyro_problem(text: str) -> "Program":
 
 
 def _object(module: str, name: str) -> Any:
-    """`name` may go on with dots: an attribute of an object, such as a method."""
-    found: Any = _imported(module)
-    for attribute in name.split("."):
-        if not hasattr(found, attribute):
-            raise ValueError(f"{module} has no '{name}'")
-        found = getattr(found, attribute)
-    return found
+    from estimators.registry.named import attribute
 
-
-def _imported(module: str) -> Any:
-    """A module, as `python -m` would find it in this folder, or that of a file."""
-    file = Path(module).expanduser()
-    folder, name = (file.parent, file.stem) if module.endswith(".py") else (Path(), module)
-    sys.path.insert(0, str(folder.resolve()))
     try:
-        return importlib.import_module(name)
+        return attribute(module, name)
     except ModuleNotFoundError as error:
-        if error.name == "pyro":
-            raise ValueError("Pyro is not installed: pip install 'gradmark[pyro]'") from error
-        if error.name != name.split(".")[0]:
+        if error.name != "pyro":
             raise
-        raise ValueError(f"there is no module '{module}' in this folder, and none is installed") from error
-    finally:
-        sys.path.remove(str(folder.resolve()))
+        raise ValueError("Pyro is not installed: pip install 'gradmark[pyro]'") from error

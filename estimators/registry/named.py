@@ -1,0 +1,33 @@
+"""Objects by name, `module:object`, as `python -m` would find the module from this folder."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["attribute", "imported"]
+
+
+def imported(module: str) -> Any:
+    """A module that is installed or lies in this folder, or that of a file. ModuleNotFoundError: there is none."""
+    file = Path(module).expanduser()
+    folder, name = (file.parent, file.stem) if module.endswith(".py") else (Path(), module)
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.split(".")[0]:
+            raise
+        raise ValueError(f"there is no module '{module}' in this folder, and none is installed") from error
+    finally:
+        sys.path.remove(str(folder.resolve()))
+
+
+def attribute(module: str, name: str) -> Any:
+    """`name` may go on with dots: an attribute of an object, such as a method. ValueError: there is none."""
+    found: Any = imported(module)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"{module} has no '{name}'")
+        found = getattr(found, part)
+    return found
