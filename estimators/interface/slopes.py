@@ -29,6 +29,6 @@ def slopes_and_products(
     """
     constant = {name: value.detach() for name, value in params.items()}
     slope = torch.func.grad(lambda x: cost(x, constant).sum())
-    slopes, pull_back = torch.func.vjp(slope, x.detach())
+    slopes, pull_back = torch.func.vjp(slope, x.detach())  # pyright: ignore[reportAssignmentType]
     (products,) = pull_back(directions.detach())
     return slopes.detach(), products.detach()
