@@ -68,8 +68,8 @@ class ForwardGradient(Estimator):
             moved = perturbed(params, shifts)
             return problem.cost(PATHWISE.path(problem.distribution(moved), x), moved)
 
-        value, rise = torch.func.jvp(cost, (torch.zeros_like(directions),), (directions,))
-        value, rise = (each.reshape(directions.shape[:2]).detach() for each in (value, rise))
+        both = torch.func.jvp(cost, (torch.zeros_like(directions),), (directions,))
+        value, rise = (one.reshape(directions.shape[:2]).detach() for one in both)
         return value.mean(0) + attach(params, (rise.unsqueeze(-1) * directions).mean(0))
 
 

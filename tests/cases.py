@@ -129,7 +129,7 @@ DEAR = [
     "stratified:*@mixture-cost*",
     "stratified:*@student-t-cost*",
     "stratified:*@von-mises-cost*",
-    *(f"{bound}@{name}*" for bound in BOUNDS for name in ("digits-", "eight-schools", "state-space")),  # no exact one
+    *(f"{one}@{name}*" for one in [*BOUNDS, "fo*"] for name in ("digits-", "eight-schools", "mixture-cost", "state-")),
     *(f"{one}*@digits-*" for one in ("importance-weighted", "measure-valued")),  # hundreds of parameters
     "score-function:control_variate=[!l]*@digits-*",
     "score-function:control_variate=lax@digits-*",

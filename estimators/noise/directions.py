@@ -10,7 +10,7 @@ from estimators.noise.source import NoiseSource
 
 __all__ = ["DIRECTIONS", "gaussian", "orthogonal", "rademacher"]
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 
 
 def rademacher(shape: Shape, source: NoiseSource) -> Float[Tensor, "N R P"]:

@@ -55,7 +55,7 @@ class RandomDirections(Estimator, ABC):
         return [cls.name, f"{cls.name}:antithetic=false"]
 
     @abstractmethod
-    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+    def directed(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
         """Directions with mean zero and identity covariance."""
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
@@ -107,7 +107,7 @@ class SPSA(RandomDirections):
     Spall 1992; Spall 1997.
     """
 
-    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+    def directed(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
         return rademacher(shape, source)
 
 
@@ -130,5 +130,5 @@ class EvolutionStrategies(RandomDirections):
     def variants(cls) -> list[str]:
         return [*super().variants(), f"{cls.name}:directions=orthogonal"]
 
-    def directed(self, shape: tuple[int, int, int], source: NoiseSource) -> Float[Tensor, "N R P"]:
+    def directed(self, shape: tuple[int, ...], source: NoiseSource) -> Float[Tensor, "N R P"]:
         return DIRECTIONS[self.directions](shape, source)
