@@ -1,6 +1,7 @@
 """The flow of the problem `flow`: its couplings, its exact gradient, and no noise where q is the target."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,8 @@ def drawn(seed: int, *shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_coupling_is_undone_and_knows_its_determinant(kept: int):
-    coupling, x = Coupling(drawn(0, 1, 2, 3), drawn(1, 1, 2, 4), kept), drawn(2, 1, 2)
+    coupling: Any = Coupling(drawn(0, 1, 2, 3), drawn(1, 1, 2, 4), kept)
+    x = drawn(2, 1, 2)
     y = coupling(x)
     assert torch.allclose(coupling.inv(y), x) and torch.equal(y[..., kept], x[..., kept])
     jacobian = torch.autograd.functional.jacobian(lambda one: coupling(one.unsqueeze(0)).squeeze(0), x[0])

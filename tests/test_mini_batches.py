@@ -65,7 +65,7 @@ class Centre(Problem):
 def of_the_batch(size: int) -> float:
     """The variance over batches of the mean gradient: the mean of so many of N, none of them twice."""
     number = len(DATA)
-    return 4 * number**2 * np.var(DATA, ddof=1) / size * (1 - size / number)
+    return float(4 * number**2 * np.var(DATA, ddof=1) / size * (1 - size / number))
 
 
 @pytest.mark.parametrize(("num_samples", "size"), [(1, 1), (1, BATCH), (4, BATCH)])

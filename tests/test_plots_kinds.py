@@ -15,7 +15,7 @@ from experiments.plots import KINDS, plot, plots
 
 
 def test_the_names_that_need_no_matplotlib_are_those_of_the_figures():
-    assert set(KINDS) == set(FIGURES) and len(FIGURES) == 15
+    assert set(KINDS) == set(FIGURES) and len(FIGURES) == 16
     assert {"variance-time", "training-time", "work"} < set(FIGURES)
 
 

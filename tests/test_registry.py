@@ -87,7 +87,7 @@ def test_the_shipped_components_are_found_by_entry_point(kind: registry.Kind) ->
         (
             make_estimator,
             "score-function:control_variate=quadratic",
-            "goes with pathwise; those that fit: critic",
+            "goes with pathwise; those that fit: advantages",
         ),
         (make_estimator, "pathwise:control_variate=quadratics", "did you mean 'quadratic'"),
     ],

@@ -10,7 +10,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ __all__ = [
     "choices",
     "convert",
     "cut",
+    "listed",
     "nearest",
     "option_types",
     "options",
@@ -34,6 +35,8 @@ DEEPEST = 64
 """The most parentheses of a spec."""
 TYPED = 80
 """The most characters of what was typed that an error repeats."""
+MOST_NAMES = 20
+"""The most known names that an error lists."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A clause that offers the known name nearest to an unknown one, or all where none is near."""
     known = sorted(known)
     found = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {found[0]!r}?" if found else f"known: {', '.join(known) or 'none'}"
+    return f"did you mean {found[0]!r}?" if found else f"known: {listed(known) or 'none'}"
+
+
+def listed(known: Sequence[str]) -> str:
+    """Known names in an error; of a long list its beginning, and the command that has them all."""
+    more = len(known) - MOST_NAMES
+    return ", ".join(known) if more <= 0 else f"{', '.join(known[:MOST_NAMES])} and {more} more: see gradmark list"
 
 
 def options(cls: type) -> dict[str, dataclasses.Field]:

@@ -6,11 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.noise.source import NoiseSource
+from estimators.noise.source import NoiseSource, Shape
 
 __all__ = ["DIRECTIONS", "gaussian", "orthogonal", "rademacher"]
-
-Shape = tuple[int, ...]
 
 
 def rademacher(shape: Shape, source: NoiseSource) -> Float[Tensor, "N R P"]:

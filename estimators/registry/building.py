@@ -57,7 +57,7 @@ def _fitting(made: Component, wanted: type[Component], kind: Kind, where: str) -
         return made
     known = [name for name, cls in components(kind).items() if issubclass(cls, wanted)]
     fits = f", which goes with {made.fits}" if isinstance(made, Control) else ""
-    raise ValueError(f"{where} cannot be {made.name}{fits}; those that fit: {', '.join(known)}")
+    raise ValueError(f"{where} cannot be {made.name}{fits}; those that fit: {specs.listed(known)}")
 
 
 def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -102,7 +102,7 @@ class Flow(VariationalProblem):
         couplings = [
             Coupling(params["hidden"][:, layer], params["output"][:, layer], layer % 2) for layer in range(self.layers)
         ]
-        return TransformedDistribution(base, couplings)
+        return TransformedDistribution(base, couplings)  # pyright: ignore[reportArgumentType]
 
     def energy(self, x: Tensor, params: Params) -> Float[Tensor, "S R"]:
         return self._target_energy(x)
@@ -116,8 +116,9 @@ class Flow(VariationalProblem):
         q = self.distribution(params)
         assert isinstance(q, TransformedDistribution)
         x, log_q = z, q.base_dist.log_prob(z)
+        coupling: Any
         for coupling in q.transforms:
-            x, before = coupling(x), x
+            before, x = x, coupling(x)
             log_q = log_q - coupling.log_abs_det_jacobian(before, x)
         return ((weights.unsqueeze(1) * weights).flatten().unsqueeze(1) * (log_q + self._target_energy(x))).sum(0)
 
