@@ -94,7 +94,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
 
 
 def _label(estimator: str) -> str:
-    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 48)
+    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 40)
 
 
 def _interval(cells: DataFrame, name: str) -> np.ndarray:
