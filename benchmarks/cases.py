@@ -20,7 +20,7 @@ COMMON = [
     "linear-gaussian:dim=2,points=2",
 ]
 PROGRAMS = ["layers:bits=2", "gridworld:side=2,steps=3", "random-walk:p=10,steps=10", "token-policy:length=3"]
-REST = ["digits-sbn:latent=4,points=2", *PROGRAMS]
+REST = ["digits-sbn:latent=4,points=2", *PROGRAMS, "gaussian-step:dim=2"]
 """The problems for variants that support none of COMMON; the other variants would take minutes on them."""
 PROBLEMS = [*COMMON, *REST]
 FILE = Path(__file__).with_name("cases.json")

@@ -24,7 +24,16 @@ from estimators.interface import (
 from estimators.interface.refusals import differentiable_samples, score
 from estimators.sampling import families
 
-__all__ = ["Bound", "BoundOfSamples", "fixed_samples", "log_mean_weight", "parted", "relative_weights", "samples"]
+__all__ = [
+    "Bound",
+    "BoundOfSamples",
+    "fixed_samples",
+    "log_mean_weight",
+    "needs_latents",
+    "parted",
+    "relative_weights",
+    "samples",
+]
 
 
 @final
@@ -48,10 +57,8 @@ class Bound(Estimator):
         return Traits("pathwise", independent_samples=True, differentiates_samples=True, log_weights=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, LatentVariableProblem):
-            return (
-                "bounds need a latent-variable problem: a LatentProgram, or log_joint(z, params) and posterior(params)"
-            )
+        if reason := needs_latents(problem):
+            return reason
         return differentiable_samples(problem) if self.traits.differentiates_samples else score(problem)
 
     @final
@@ -71,6 +78,13 @@ class Bound(Estimator):
     def bound(self, num_samples: int) -> Objective:
         """The bound of two samples or more."""
         return BoundOfSamples(f"bound of {num_samples} samples")
+
+
+def needs_latents(problem: Problem) -> str | None:
+    """Refuses a problem without latent variables."""
+    if isinstance(problem, LatentVariableProblem):
+        return None
+    return "bounds need a latent-variable problem: a LatentProgram, or log_joint(z, params) and posterior(params)"
 
 
 def samples(problem: LatentVariableProblem, params: Params, noise: Tensor) -> Float[Tensor, "K R N *D"]:

@@ -89,7 +89,7 @@ class Estimator(Component, ABC):
             return derivative(total(point), point)
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
-        """Evaluations of the cost for one gradient."""
+        """Evaluations of the cost for one gradient; the mean, rounded, where their number is random."""
         return num_samples
 
     def estimates_cost(self, problem: Problem) -> bool:

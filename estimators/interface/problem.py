@@ -107,6 +107,10 @@ class Problem(Component, ABC):
         """The costs of samples of which more is known than what they have rounded to; by default those of x."""
         return self.cost(samples.x, params)
 
+    def jumps(self, params: Params) -> Float[Tensor, "J R *E"] | None:
+        """All places where the cost jumps along a coordinate, J for each; None: unknown. `differentiable` is False."""
+        return None
+
     def credited(self, samples: Any) -> Any:
         """Scored samples in which each cost stands beside the score that it weighs: those of a program by variable.
 

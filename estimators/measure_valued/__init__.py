@@ -1,1 +1,1 @@
-"""Differences between the parts of weak derivatives."""
+"""Differences of the cost with one coordinate of x replaced: parts of weak derivatives, sides of jumps."""

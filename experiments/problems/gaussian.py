@@ -123,3 +123,6 @@ class GaussianStep(DiagonalGaussian):
 
     def expected_cost(self, params: Params) -> Float[Tensor, " R"]:
         return torch.special.ndtr((params["loc"] - self.k) / params["log_scale"].exp()).sum(-1)
+
+    def jumps(self, params: Params) -> Float[Tensor, "J R D"]:
+        return torch.full_like(params["loc"], self.k).unsqueeze(0)
