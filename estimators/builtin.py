@@ -35,7 +35,7 @@ ROOMS = (
 )
 """The packages in which an estimator or a control variate is one file."""
 
-for name in ("exact", "pathwise", "score_function", "forward_gradient"):
+for name in ("exact", "pathwise", "score_function", "dice", "forward_gradient"):
     import_module(f"estimators.{name}")
 for room in ROOMS:
     for module in iter_modules(room.__path__, f"{room.__name__}."):

@@ -1,5 +1,6 @@
 """What takes too long is interrupted, and leaves nothing half done; evaluations of a cost are counted."""
 
+import gc
 import math
 import signal
 import time
@@ -95,6 +96,22 @@ def test_what_is_raised_while_an_object_dies_nobody_would_hear(finalised: bool) 
             weakref.finalize(dying, keep_busy)
         del dying
         for_ever()
+    assert time.monotonic() - began >= 3 * SHORT
+
+
+def test_what_is_raised_while_memory_is_collected_nobody_would_hear() -> None:
+    def busy(phase: str, _: dict[str, int]) -> None:
+        if phase == "stop":
+            keep_busy()
+
+    gc.callbacks.append(busy)
+    began = time.monotonic()
+    try:
+        with pytest.raises(TimeUp), deadline(SHORT):
+            gc.collect()
+            for_ever()
+    finally:
+        gc.callbacks.remove(busy)
     assert time.monotonic() - began >= 3 * SHORT
 
 

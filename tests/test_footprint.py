@@ -84,7 +84,7 @@ def test_the_chunks_of_small_problems_are_as_large_as_is_fast(spec: str) -> None
         taken = most * work.footprint.of_replicate(num_samples)
         fits = work.chunk <= workload.FEW or taken * work.chunk / most <= workload.CHUNK_BYTES
         assert work.chunk == most or (taken > workload.CHUNK_BYTES and fits)
-    heavy = "digits", "logistic"
+    heavy = "digits", "logistic", "flow"
     assert work.chunk == most or spec.startswith(heavy)
 
 

@@ -18,7 +18,7 @@ def placed_path(spec):
 
 
 def without_path(spec):
-    return spec.startswith(("score-function", "measure-valued"))
+    return spec.startswith(("score-function", "measure-valued", "path-with-jumps"))
 
 
 def coupled_or_controlled(spec):

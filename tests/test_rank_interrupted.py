@@ -54,7 +54,8 @@ from experiments.cli import main
 from experiments.ranking import phases
 
 phases.PRECISE = -1.0
-tables["estimator"] = {"pathwise": components("estimator")["pathwise"]}
+pathwise = components("estimator")["pathwise"]
+tables["estimator"], pathwise.variants = {"pathwise": pathwise}, lambda: ["pathwise"]
 sys.argv = ["gradmark", "rank", "model.py", "-n", "2", "--by", "evaluations", "--seconds", "600", *sys.argv[1:]]
 main()
 """

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
 
 OF_SEVERAL_VARIABLES = ("per-variable", "stochastic-triple", "score-function:control_variate=critic")
 OF_DATA_POINTS = ("per-data-point", "score-function:control_variate=neural", "score-function:control_variate=vargrad")
-OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, "path-derivative", "path-with-jumps")
+OF_ANSWERS = (
+    "policy-gradient",
+    *(f"score-function:control_variate={one}" for one in ("batch-normalized", "greedy")),
+    *(f"score-function:control_variate={mark}{one}" for mark in ("", "(") for one in ("length-", "optimal-token")),
+)
+OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, *OF_ANSWERS, "path-derivative", "path-with-jumps")
 """Estimators that need more of a problem than its cost, which a program of one variable does not tell."""
 OF_THE_ENTROPY = ("bonnet-price", "pathwise:control_variate=")
 """Estimators that take the entropy in the cost of a latent-variable problem by its formula."""

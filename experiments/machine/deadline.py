@@ -1,5 +1,6 @@
 """An end for what may take too long."""
 
+import gc
 import math
 import signal
 import threading
@@ -32,7 +33,8 @@ class TimeUp(BaseException):
 def deadline(seconds: float) -> Iterator[None]:
     """Interrupt what takes longer, by `TimeUp`, where Ctrl-C would interrupt it: between two steps of Python.
 
-    An import, the way into a context or out of it, and what is called when an object dies, come to their ends first.
+    An import, the way into a context or out of it, and what is called when an object dies or memory is collected, come
+    to their ends first.
     Nothing is interrupted outside the main thread, or where the system has no timers. A deadline within another ends
     with that if it is the earlier one.
     """
@@ -67,9 +69,12 @@ def deadline(seconds: float) -> Iterator[None]:
 
 def _may_not_stop(frame: FrameType | None) -> bool:
     """Whether a context is entered or left, or a module imported, which would stay half done, or nobody would hear."""
+    collecting = {getattr(one, "__code__", None) for one in gc.callbacks}
     while frame is not None:
         name, file = frame.f_code.co_name, frame.f_code.co_filename
-        if name in CHANGES or name == DEAF or file in DEAF_FILES or file.startswith("<frozen importlib"):
+        if name in CHANGES or name == DEAF or file in DEAF_FILES or frame.f_code in collecting:
+            return True
+        if file.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from estimators.by_slopes.path_derivative import PathDerivative
 from estimators.by_variable.per_variable import PerVariable
+from estimators.dice import DiCE
 from estimators.interface import Estimator, Problem
 from estimators.pathwise import Pathwise
 from estimators.programs import Program
@@ -70,13 +71,15 @@ def _asked(found: Candidates, problem: Problem, estimator: Estimator, num_sample
 def _like(problem: Problem, estimator: Estimator, others: Sequence[str], num_samples: int) -> str | None:
     """Which other estimator gives the same estimates.
 
-    One form of x for another, an entropy whose formula changes nothing, or all variables served by one.
+    One form of x for another, an entropy whose formula changes nothing, all variables served by one, or a surrogate
+    that differs in its second derivative alone.
     """
     if isinstance(estimator, PerVariable) and isinstance(problem, Program):
         same = estimator.same_as(problem)
         return same if same is not None and make_estimator(same).refusal(problem, num_samples) is None else None
-    if isinstance(estimator, PathDerivative):
-        served = (plain := Pathwise()).refusal(problem, num_samples) is None
+    if isinstance(estimator, PathDerivative | DiCE):
+        plain = Pathwise() if isinstance(estimator, PathDerivative) else estimator.of_first_order
+        served = plain.refusal(problem, num_samples) is None
         return plain.spec if served and same_gradients(problem, plain, estimator) else None
     if not isinstance(estimator, Pathwise):
         return None

@@ -1,10 +1,10 @@
 """The part of a variance that pairs of estimates share: that of the mini-batch, of which both have the same."""
 
 import numpy as np
-from scipy.stats import t
 
 from experiments.statistics.groups import jackknife_error
 from experiments.statistics.interval import Interval
+from experiments.statistics.laws import t
 
 __all__ = ["shared_part"]
 
