@@ -21,8 +21,8 @@ OF_ANSWERS = (
 )
 OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, *OF_ANSWERS, "path-derivative", "path-with-jumps")
 """Estimators that need more of a problem than its cost, which a program of one variable does not tell."""
-OF_THE_ENTROPY = ("bonnet-price", "pathwise:control_variate=")
-"""Estimators that take the entropy in the cost of a latent-variable problem by its formula."""
+OF_LATENTS = ("bonnet-price", "pathwise:control_variate=", "max-at-k")
+"""Estimators that treat a latent-variable problem as one: they take its entropy by a formula, or see its data points."""
 ROUNDING = 1e-9
 SPECS = [spec for spec in ESTIMATORS if not (make_estimator(spec).traits.log_weights or spec.startswith(OF_MORE))]
 
@@ -33,7 +33,7 @@ def fits(estimator: Estimator, problem: Problem) -> int | None:
 
 def alike(spec: str, twin: str) -> bool:
     """Whether the program tells the estimator all that it uses of the problem."""
-    return not (spec.startswith(OF_THE_ENTROPY) and isinstance(twins(twin)[0], LatentVariableProblem))
+    return not (spec.startswith(OF_LATENTS) and isinstance(twins(twin)[0], LatentVariableProblem))
 
 
 @pytest.mark.parametrize("twin", TWINS)
