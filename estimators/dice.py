@@ -15,7 +15,9 @@ from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.score_function import ScoreFunction
 
-__all__ = ["DiCE"]
+__all__ = ["Baseline", "DiCE"]
+
+Baseline = Literal["none", "leave-one-out"]
 
 
 @final
@@ -36,7 +38,7 @@ class DiCE(Estimator):
     Foerster et al. 2018; Mao et al. 2019.
     """
 
-    baseline: Literal["none", "leave-one-out"] = "none"
+    baseline: Baseline = "none"
 
     @classmethod
     def variants(cls) -> list[str]:

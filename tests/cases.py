@@ -126,6 +126,8 @@ DEAR = [
     *(f"stratified:*@{name}-cost*" for name in ("gamma", "beta", "dirichlet")),  # invert a distribution function
     *(f"stratified:*@{name}-cost*" for name in ("mixture", "student-t", "von-mises")),
     *(f"{one}@{name}*" for one in [*BOUNDS, "fo*"] for name in ("digits-", "eight-schools", "mixture-cost", "state-")),
+    "dice*",  # has the gradients of score-function: test_dice.py
+    "[!p]*@flow*",  # a network for each sample
     "unbiased-log-evidence@*",  # no exact one, or weights of few moments; test_unbiased_log_evidence.py has another
     *(f"{one}*@digits-*" for one in ("importance-weighted", "measure-valued")),  # hundreds of parameters
     "score-function:control_variate=[!l]*@digits-*",
@@ -140,8 +142,7 @@ DEAR = [
 
 
 def is_dear(case: Case) -> bool:
-    twin = str(case).replace("dice:baseline", "score-function:control_variate").replace("dice", "score-function")
-    return any(fnmatch(twin, pattern) for pattern in DEAR)
+    return any(fnmatch(str(case), pattern) for pattern in DEAR)
 
 
 ALIKE = {

@@ -7,7 +7,7 @@ import torch
 from cases import MovingBits, MovingTarget
 from torch import Tensor
 
-from estimators.dice import DiCE
+from estimators.dice import Baseline, DiCE
 from estimators.interface import Estimator, Params, Problem, derivative
 from estimators.registry import make_estimator, make_problem
 from estimators.sampling import families
@@ -21,7 +21,7 @@ CONTINUOUS = [
     make_problem("gamma-cost:concentration=5,dim=1"),
     MovingTarget(),
 ]
-BASELINES = ["none", "leave-one-out"]
+BASELINES: tuple[Baseline, ...] = ("none", "leave-one-out")
 
 
 def ready(problem: Problem, estimator: Estimator, num_samples: int) -> Workload:
@@ -90,7 +90,7 @@ def test_the_surrogate_of_score_function_has_another_one(problem: Problem):
 
 @pytest.mark.parametrize("baseline", BASELINES)
 @pytest.mark.parametrize("problem", [*DISCRETE, *CONTINUOUS], ids=lambda made: type(made).__name__)
-def test_the_hessian_of_several_samples(problem: Problem, baseline: str):
+def test_the_hessian_of_several_samples(problem: Problem, baseline: Baseline):
     """In standard errors."""
     replicates, work = 2**14, ready(problem, DiCE(baseline), 4)
     found, right = products(work, work.draw(work.source("hessian"), replicates)), exact(work)
@@ -100,7 +100,7 @@ def test_the_hessian_of_several_samples(problem: Problem, baseline: str):
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
-def test_gradients_are_those_of_the_score_function(baseline: str):
+def test_gradients_are_those_of_the_score_function(baseline: Baseline):
     """So that a ranking needs one of them."""
     made = DiCE(baseline)
     for problem in (*DISCRETE, *CONTINUOUS):

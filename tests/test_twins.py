@@ -22,7 +22,7 @@ OF_ANSWERS = (
 OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, *OF_ANSWERS, "path-derivative", "path-with-jumps")
 """Estimators that need more of a problem than its cost, which a program of one variable does not tell."""
 OF_LATENTS = ("bonnet-price", "pathwise:control_variate=", "max-at-k")
-"""Estimators that treat a latent-variable problem as one: they take its entropy by a formula, or see its data points."""
+"""Estimators that take the entropy of a latent-variable problem by a formula, or see its data points."""
 ROUNDING = 1e-9
 SPECS = [spec for spec in ESTIMATORS if not (make_estimator(spec).traits.log_weights or spec.startswith(OF_MORE))]
 

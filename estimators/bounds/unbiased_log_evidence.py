@@ -18,7 +18,7 @@ from estimators.sampling import families
 __all__ = ["LogEvidence", "Step", "UnbiasedLogEvidence"]
 
 RATE = 1.5
-"""Steps are as long as 2^(−RATE k): between 1, where their mean cost is infinite, and 2, where their variance is."""
+"""Step k or a later one has probability 2^(−RATE k): at 1 the mean cost is infinite, at 2 the variance."""
 
 
 @final
@@ -29,10 +29,10 @@ class LogEvidence(Objective):
     name: str = "negative log-evidence"
 
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
-        assert isinstance(problem, LatentVariableProblem)
         point = {name: value.detach().double().requires_grad_() for name, value in params.items()}
         moved = problem.to(next(iter(point.values())).device, torch.float64)
         with torch.enable_grad():
+            assert isinstance(moved, LatentVariableProblem)
             found = moved.log_marginal(point)
             return None if found is None else derivative(-moved.data_weight * found.sum(), point)
 
