@@ -62,9 +62,9 @@ def gradient(made: Asked, estimator: Any, params: Params, x: Tensor) -> Tensor:
     return torch.autograd.grad(terms.mean(0).sum(), point["weights"])[0]
 
 
-@pytest.mark.parametrize("variate", ["leave-one-out", "group-mean", "greedy"])
+@pytest.mark.parametrize("variate", ["leave-one-out", "group-mean", "group-relative", "greedy"])
 def test_the_score_function_of_several_questions_is_the_mean_of_theirs(variate: str) -> None:
-    """Whose costs are divided by their number, as a baseline has to be."""
+    """An advantage that changes the scale of its costs, too."""
     made, estimator = Asked(), make_estimator(f"score-function:control_variate={variate}")
     params = replicated(made.initial_params(), 5)
     q = made.distribution(params)

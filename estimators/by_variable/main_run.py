@@ -65,11 +65,11 @@ class MainRun:
         layout = self.program.layout
         to_go = costs_to_go(self.costs, layout.known_after, len(layout.variables))
         credit = torch.stack([to_go[index] for index in indices], 1)
-        credit = self.program.weighed(self.program.of_variables(credit))
+        credit = self.program.of_variables(credit)
         log_q = self.program.of_variables(torch.stack([self.densities[index] for index in indices], 1))
         x, q = self.program.layout.joined_values(self.values, self.total)[0], self.program.distribution(self.params)
         drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.params)
-        score, variables = log_q - log_q.detach(), tuple(indices)
+        score, variables = self.program.weighed(log_q - log_q.detach()), tuple(indices)
         return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, score, variables)
 
     def conditional(self, index: int) -> tuple[Conditional, Params]:

@@ -57,8 +57,7 @@ class Greedy(ControlVariate):
         known_after, variables = program.layout.known_after, len(program.layout.variables)
         after = [variables] * len(known_after) if samples.whole else known_after
         costs = costs_to_go(program.each_cost(x, at), after, variables).transpose(0, 1)
-        each = program.of_variables(costs)
-        return (each if samples.of_runs else program.weighed(each)) * samples.score
+        return program.of_variables(costs) * samples.score
 
 
 @torch.no_grad()

@@ -42,5 +42,4 @@ class VarGrad(ControlVariate):
         return at_least(2, num_samples, self.name)
 
     def term(self, samples: ScoredSamples) -> Float[Tensor, "S *V R"]:
-        assert isinstance(samples.problem, Observed)
-        return (others(samples.cost) + samples.problem.data_weight) * samples.score
+        return (others(samples.cost) + samples.point_weight) * samples.score

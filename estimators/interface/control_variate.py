@@ -10,6 +10,7 @@ from torch.distributions import Distribution
 
 from estimators.interface.component import Component
 from estimators.interface.estimator import Claim
+from estimators.interface.latent import Observed
 from estimators.interface.params import Params, distinct
 from estimators.interface.problem import Problem
 from estimators.interface.traits import Traits
@@ -42,8 +43,8 @@ class ScoredSamples:
     """Which variables of a program the V are, by their places."""
     whole: bool = False
     """Each of the V has the costs of the whole run, not only those that are known after it."""
-    of_runs: bool = False
-    """The costs are those of each run, not as they count in that of the sample: see `Program.weighed`."""
+    point_weight: float = 1.0
+    """The weight of a data point in the costs: 1 where its score has it, as of costs that are credited to variables."""
 
     @property
     def x(self) -> Shaped[Tensor, "S R *E"]:
@@ -60,7 +61,9 @@ class ScoredSamples:
         path = samples.x if path is None else path
         q = problem.distribution(params)
         log_q, direct = samples.log_prob(q), problem.cost_of(samples, params)
-        return cls(problem, params, q, distinct(params), path, samples, direct, direct.detach(), log_q - log_q.detach())
+        score, point = log_q - log_q.detach(), distinct(params)
+        weight = problem.data_weight if isinstance(problem, Observed) else 1.0
+        return cls(problem, params, q, point, path, samples, direct, direct.detach(), score, point_weight=weight)
 
 
 class Control(Component, ABC):

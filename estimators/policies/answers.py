@@ -75,7 +75,7 @@ class Answers:
         """The samples as a control variate sees them, with 1 in place of each score: its term is then its baseline."""
         cost, places = self.program.of_variables(credits), tuple(range(self.log_policy.shape[1]))
         found = replace(self.samples, cost=cost, score=torch.ones_like(cost))
-        return replace(found, variables=places, whole=whole, of_runs=True)
+        return replace(found, variables=places, whole=whole)
 
     def direct(self) -> Float[Tensor, "S R"]:
         """All costs, with the gradient of those that are no penalties: the direct gradient of these has mean zero."""

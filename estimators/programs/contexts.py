@@ -71,8 +71,8 @@ class ContextProgram(Program):
     def of_samples(self, each: Float[Tensor, "S R N"]) -> Float[Tensor, "S R"]:
         return each.mean(-1)
 
-    def weighed(self, cost: Tensor) -> Tensor:
-        return cost / self.num_data
+    def weighed(self, each: Tensor) -> Tensor:
+        return each / self.num_data
 
     def of_variables(self, each: Float[Tensor, "S V R N"]) -> Float[Tensor, "S W R"]:
         """Each variable of each context is one of its own."""

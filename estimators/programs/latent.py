@@ -67,8 +67,8 @@ class LatentProgram(LatentVariableProblem, Program):
     def batch_of(self, params: Params) -> torch.Size:
         return torch.Size([len(next(iter(params.values()))), self.observation.shape[-2]])
 
-    def weighed(self, cost: Tensor) -> Tensor:
-        return self.data_weight * cost
+    def weighed(self, each: Tensor) -> Tensor:
+        return self.data_weight * each
 
     def of_samples(self, each: Float[Tensor, "S R N"]) -> Float[Tensor, "S R"]:
         return self.weighed(each.sum(-1))

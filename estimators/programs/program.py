@@ -105,9 +105,9 @@ class Program(Problem):
         """Figures of all variables of a sample, of those in each of its runs."""
         return each
 
-    def weighed(self, cost: Tensor) -> Tensor:
-        """A cost of a run, as it counts in that of the sample."""
-        return cost
+    def weighed(self, each: Tensor) -> Tensor:
+        """A figure of each run, times the weight of its cost in that of the sample."""
+        return each
 
     @property
     def cost_depends_on_params(self) -> bool:  # pyright: ignore
@@ -224,12 +224,16 @@ class Program(Problem):
         return tuple(visit.log_density() for visit in trace.visits), self.costs_of(trace)
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
-        """Each variable with the costs that are known after it: the others do not depend on it."""
+        """Each variable with the costs that are known after it: the others do not depend on it.
+
+        They are the costs of a run, whose weight in that of the sample the scores have: an advantage may change their
+        scale.
+        """
         if self.layout.alone and self.mapped_data is None:
             return samples
         costs, log_q, variables = self._credits(samples)
-        cost, log_q = self.weighed(self.of_variables(costs)), self.of_variables(log_q)
-        return dataclasses.replace(samples, cost=cost, score=log_q - log_q.detach(), variables=variables)
+        cost, score = self.of_variables(costs), self.weighed(self.of_variables(log_q - log_q.detach()))
+        return dataclasses.replace(samples, cost=cost, score=score, variables=variables, point_weight=1.0)
 
     def _credits(self, samples: ScoredSamples) -> tuple[Tensor, Tensor, tuple[int, ...]]:
         """The costs after each variable and its log-density, `[S, V, *B]`, and the places of the variables."""

@@ -86,7 +86,7 @@ class DataPoints(Observed):
         if found is None:
             return samples
         cost, log_q = (part.flatten(2) for part in found)
-        return replace(samples, cost=self.data_weight * cost, score=log_q - log_q.detach())
+        return replace(samples, cost=cost, score=self.data_weight * (log_q - log_q.detach()), point_weight=1.0)
 
     def _unflattened(self, of_points: Tensor) -> Tensor:
         points = self.observation.shape[-2]
