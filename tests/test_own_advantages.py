@@ -1,5 +1,7 @@
 """A function of one's own from rewards to advantages."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from groups import SMALL, exact, groups
 
 from estimators import IID, Unsupported, make_estimator, make_problem, replicated
+from estimators.registry.named import attribute
 from estimators.registry.plugins import source_digest
 
 RECIPES = '''
@@ -70,7 +73,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     from estimators.control_variates import advantages
 
     advantages._found.cache_clear()
-    monkeypatch.delitem(__import__("sys").modules, "recipes", raising=False)
+    monkeypatch.delitem(sys.modules, "recipes", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,16 @@ def test_a_function_does_what_ours_does(recipes: str, function: str, ours: str) 
     )
     rtol = 1e-6 if function == "looped" else 1e-10  # which makes a tensor of float32
     torch.testing.assert_close(groups(SMALL, 3).gradients(own), groups(SMALL, 3).gradients(known), rtol=rtol, atol=rtol)
+
+
+def test_a_file_of_this_folder_goes_before_one_of_its_name_from_elsewhere(tmp_path, monkeypatch):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "like_others.py").write_text(f"def name(rewards):\n    return {folder!r}\n")
+        monkeypatch.chdir(tmp_path / folder)
+        assert attribute("like_others", "name")(0) == folder
+    (tmp_path / "two" / "json.py").write_text("mine = True\n")
+    assert attribute("json", "mine") and sys.modules["json"] is json
 
 
 def test_it_serves_the_score_function_too(recipes: str) -> None:

@@ -9,10 +9,18 @@ __all__ = ["attribute", "imported"]
 
 
 def imported(module: str) -> Any:
-    """A module that is installed or lies in this folder, or that of a file. ModuleNotFoundError: there is none."""
+    """A module that is installed or lies in this folder, or that of a file. ValueError: there is none.
+
+    A file there goes before a module of its name from elsewhere, which stays what it is for everybody else.
+    """
     file = Path(module).expanduser()
     folder, name = (file.parent, file.stem) if module.endswith(".py") else (Path(), module)
+    own, known = (folder / f"{name}.py").resolve(), sys.modules.get(name)
+    elsewhere = known is not None and own.exists() and getattr(known, "__file__", None) != str(own)
+    if elsewhere:
+        del sys.modules[name]
     sys.path.insert(0, str(folder.resolve()))
+    importlib.invalidate_caches()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -21,6 +29,8 @@ def imported(module: str) -> Any:
         raise ValueError(f"there is no module '{module}' in this folder, and none is installed") from error
     finally:
         sys.path.remove(str(folder.resolve()))
+        if elsewhere and known is not None:
+            sys.modules[name] = known
 
 
 def attribute(module: str, name: str) -> Any:
