@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
@@ -87,14 +88,15 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
     if title:
         figure.suptitle(wrap(title, 120))
     engine = figure.get_layout_engine()
-    assert engine is not None
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0.02, 0.0, 0.98, 1.0))  # letters are wider in a file than where they are measured
     engine.execute(figure)  # a second time: long names leave little room, which the first does not find at once
     settle(figure)
     return figure
 
 
 def _label(estimator: str) -> str:
-    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 40)
+    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 44)
 
 
 def _interval(cells: DataFrame, name: str) -> np.ndarray:
