@@ -19,7 +19,8 @@ OF_ANSWERS = (
     *(f"score-function:control_variate={one}" for one in ("batch-normalized", "greedy")),
     *(f"score-function:control_variate={mark}{one}" for mark in ("", "(") for one in ("length-", "optimal-token")),
 )
-OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, *OF_ANSWERS, "path-derivative", "path-with-jumps")
+OF_THE_COST = ("path-derivative", "stratified:base=path-derivative", "path-with-jumps")
+OF_MORE = (*OF_SEVERAL_VARIABLES, *OF_DATA_POINTS, *OF_ANSWERS, *OF_THE_COST)
 """Estimators that need more of a problem than its cost, which a program of one variable does not tell."""
 OF_LATENTS = ("bonnet-price", "pathwise:control_variate=", "max-at-k")
 """Estimators that take the entropy of a latent-variable problem by a formula, or see its data points."""

@@ -41,6 +41,7 @@ class Stratified(Wrapper):
         return [
             *on_pathwise,
             *on_score,
+            "stratified:base=path-derivative",
             "stratified:base=(score-function:control_variate=leave-one-out),scheme=antithetic",
             "stratified:base=(importance-weighted:proposal=defensive),scheme=sobol",
         ]
