@@ -224,11 +224,7 @@ class Program(Problem):
         return tuple(visit.log_density() for visit in trace.visits), self.costs_of(trace)
 
     def credited(self, samples: ScoredSamples) -> ScoredSamples:
-        """Each variable with the costs that are known after it: the others do not depend on it.
-
-        They are the costs of a run, whose weight in that of the sample the scores have: an advantage may change their
-        scale.
-        """
+        """Each variable with the costs of its run that are known after it; the scores have the weight of the run."""
         if self.layout.alone and self.mapped_data is None:
             return samples
         costs, log_q, variables = self._credits(samples)
