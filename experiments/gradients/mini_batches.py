@@ -10,7 +10,7 @@ from torch import Tensor
 from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem, Unsupported, Wrapper
 from estimators.noise import NoiseSource
 
-__all__ = ["InBatches", "chosen", "first_batch", "require_data"]
+__all__ = ["InBatches", "chosen", "first_batch", "require_all_data", "require_data"]
 
 
 @final
@@ -70,10 +70,15 @@ def first_batch(problem: Problem, size: int) -> Problem:
     return problem.batch(torch.arange(min(size, problem.num_data)).unsqueeze(0))
 
 
-def require_data(problem: Problem, size: int) -> None:
-    """Raise `Unsupported` where there are no data, or where batches are of others than those that are measured on."""
+def require_data(problem: Problem) -> None:
+    """Raise `Unsupported` where there are no data."""
     if not problem.num_data:
         raise Unsupported(f"{problem.name} has no data to draw mini-batches from: leave batch out")
+
+
+def require_all_data(problem: Problem) -> None:
+    """Raise `Unsupported` where there are no data, or where batches are of others than those that are measured on."""
+    require_data(problem)
     own = problem.observation.shape[-2] if isinstance(problem, LatentVariableProblem) else problem.num_data
     if own != problem.num_data:
         raise Unsupported(

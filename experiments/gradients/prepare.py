@@ -9,7 +9,7 @@ from estimators.interface import Estimator, Params, Problem
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.compiling import Compile
 from experiments.gradients.footprint import Footprint
-from experiments.gradients.mini_batches import InBatches, first_batch, require_data
+from experiments.gradients.mini_batches import InBatches, first_batch, require_all_data
 from experiments.gradients.problem_checks import check_batch, check_problem
 from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
@@ -97,7 +97,7 @@ def _in_batches(whole: Workload, size: int) -> Workload:
     """The same on a mini-batch of so many data points for each replicate."""
     if size < 0:
         raise ValueError(f"batch must be at least 0, not {size}")
-    require_data(whole.problem, size)
+    require_all_data(whole.problem)
     check_batch(whole.problem, whole.point, size)
     estimator = InBatches(whole.estimator, size)
     step = Eager(whole.problem, estimator, whole.num_samples)

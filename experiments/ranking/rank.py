@@ -8,7 +8,7 @@ import torch
 
 from estimators.interface import Estimator, Problem
 from estimators.registry import components, make_estimator
-from experiments.gradients.mini_batches import require_data
+from experiments.gradients.mini_batches import require_all_data
 from experiments.gradients.prepare import find_device
 from experiments.gradients.problem_checks import check_initial_point
 from experiments.gradients.validation import whole_number
@@ -62,7 +62,7 @@ def rank(
     find_device(device)
     check_initial_point(problem, getattr(torch, kind))
     if batch:
-        require_data(problem, batch)
+        require_all_data(problem)
     if fresh:
         forget_reference(problem)
     with one_thread():

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.interface import Problem, Unsupported
+from estimators.interface import Problem
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
 from estimators.sampling.unchecked import without_validation
+from experiments.gradients.mini_batches import chosen, require_data
 from experiments.gradients.problem_checks import check_batch, usable_batch
 from experiments.gradients.steps import Eager
 from experiments.gradients.workload import Workload, flatten
@@ -38,8 +39,8 @@ class Optimisation:
 
     def __init__(self, workload: Workload, settings: Train) -> None:
         self.workload, self.settings, self.step = workload, settings, 0
-        if settings.batch and not workload.problem.num_data:
-            raise Unsupported(f"{workload.problem.name} has no data to draw mini-batches from: leave batch out")
+        if settings.batch:
+            require_data(workload.problem)
         self.in_batches = self._in_batches()
         self.estimator = workload.estimator
         self.params = {
@@ -136,7 +137,7 @@ class Optimisation:
         if not self.in_batches:
             return problem
         keys = self._source("batch").uniform((self.settings.seeds, problem.num_data))
-        return problem.batch(keys.topk(min(size or problem.num_data, problem.num_data), dim=1).indices)
+        return problem.batch(chosen(keys, size or problem.num_data))
 
     def _source(self, purpose: str) -> IID:
         return self.workload.source(purpose, self.step)
