@@ -7,8 +7,8 @@ from typing import Any, final
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.discrete.relaxations import check_temperature, refusal_to_relax, relaxation, unrelaxed
-from estimators.interface import AlongPath, Claim, Problem
+from estimators.discrete.relaxations import check_temperature, relaxation
+from estimators.discrete.relaxed_path import RelaxedPath, with_slope_of
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -22,7 +22,7 @@ __all__ = ["GappedStraightThrough"]
 @final
 @register_estimator("gapped-straight-through")
 @dataclass(frozen=True)
-class GappedStraightThrough(AlongPath):
+class GappedStraightThrough(RelaxedPath):
     r"""Evaluates the cost at the sample D, and takes the derivative of a softmax whose largest entry is D's,
 
     $$\nabla x = \nabla_\theta\, \mathrm{softmax}((\ell + \mathrm{sg}(m)) / \tau), \qquad
@@ -41,15 +41,6 @@ class GappedStraightThrough(AlongPath):
         if not (math.isfinite(self.gap) and self.gap >= 0):
             raise ValueError(f"gap must be finite and not negative, not {self.gap}")
 
-    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal_to_relax(problem)
-
-    def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "biased"
-
-    def without_path(self, q: Distribution) -> str | None:
-        return unrelaxed(q)
-
     def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return families.noise(q, num_samples, source)
 
@@ -59,7 +50,7 @@ class GappedStraightThrough(AlongPath):
         held = logits.detach()
         moved = self._of_two(x, held) if is_binary(q) else self._of_classes(x, held)
         soft = relaxation(q).soft(logits + (moved - held), self.temperature)
-        return x + (soft - soft.detach())
+        return with_slope_of(x, soft)
 
     def _of_classes(self, x: Tensor, logits: Tensor) -> Tensor:
         """The moved logits `[…, K]`: those of the sample's class at the largest, of the others below it."""

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.discrete.relaxations import check_temperature, refusal_to_relax, relaxation, unrelaxed
-from estimators.interface import AlongPath, Claim, Estimator, Noise, Params, Problem, Traits
+from estimators.discrete.relaxations import check_temperature, refusal_to_relax, relaxation
+from estimators.discrete.relaxed_path import RelaxedPath, with_slope_of
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -18,15 +19,10 @@ from estimators.sampling.states import finite_logits
 __all__ = ["GumbelSoftmax", "RaoBlackwellizedGumbelSoftmax", "StraightThrough"]
 
 
-def _with_slope_of(x: Tensor, smooth: Tensor) -> Tensor:
-    """x, with the gradient of something smooth."""
-    return x.detach() + (smooth - smooth.detach())
-
-
 @final
 @register_estimator("gumbel-softmax")
 @dataclass(frozen=True)
-class GumbelSoftmax(AlongPath):
+class GumbelSoftmax(RelaxedPath):
     r"""The pathwise estimate of the relaxed problem, $\nabla_\theta f(\mathrm{softmax}((\log p + G) / \tau))$.
 
     Binary x is relaxed by the logistic distribution. `hard` evaluates the cost at the discrete sample and keeps the
@@ -48,47 +44,29 @@ class GumbelSoftmax(AlongPath):
     def traits(self) -> Traits:
         return Traits(elsewhere="" if self.hard else "at relaxed samples")
 
-    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal_to_relax(problem)
-
-    def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "biased"
-
-    def without_path(self, q: Distribution) -> str | None:
-        return unrelaxed(q)
-
     def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return source.uniform((num_samples, *q.batch_shape, *q.event_shape))
 
     def path(self, q: Distribution, noise: Tensor) -> Tensor:
         z = relaxation(q).perturbed(unwrap(q), noise)
         soft = relaxation(q).soft(z, self.temperature)
-        return _with_slope_of(relaxation(q).hard(z), soft) if self.hard else soft
+        return with_slope_of(relaxation(q).hard(z), soft) if self.hard else soft
 
 
 @final
 @register_estimator("straight-through")
 @dataclass(frozen=True)
-class StraightThrough(AlongPath):
+class StraightThrough(RelaxedPath):
     r"""Differentiates the cost at the discrete sample as if it moved with its mean, $\nabla x = \nabla \mathbb{E}[x]$.
 
     Biased, except for a cost that is linear in each variable. Bengio, Léonard & Courville 2013.
     """
 
-    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal_to_relax(problem)
-
-    def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "biased"
-
-    def without_path(self, q: Distribution) -> str | None:
-        return unrelaxed(q)
-
     def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return families.noise(q, num_samples, source)
 
     def path(self, q: Distribution, noise: Tensor) -> Tensor:
-        return _with_slope_of(families.values(q, noise), q.mean)
+        return with_slope_of(families.values(q, noise), q.mean)
 
 
 @final
@@ -128,5 +106,5 @@ class RaoBlackwellizedGumbelSoftmax(Estimator):
         relax = relaxation(q)
         inner: Any = unwrap(q)
         x = relax.hard(relax.perturbed(inner, noise["u"]))
-        z = _with_slope_of(relax.conditional(inner, x, noise["v"]), finite_logits(inner))
-        return problem.cost(_with_slope_of(x, relax.soft(z, self.temperature).mean(0)), params).mean(0)
+        z = with_slope_of(relax.conditional(inner, x, noise["v"]), finite_logits(inner))
+        return problem.cost(with_slope_of(x, relax.soft(z, self.temperature).mean(0)), params).mean(0)

@@ -6,8 +6,7 @@ from typing import final
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.discrete.relaxations import refusal_to_relax, unrelaxed
-from estimators.interface import AlongPath, Claim, Problem
+from estimators.discrete.relaxed_path import RelaxedPath
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -22,7 +21,7 @@ __all__ = ["ReinMax"]
 @final
 @register_estimator("reinmax")
 @dataclass(frozen=True)
-class ReinMax(AlongPath):
+class ReinMax(RelaxedPath):
     r"""Differentiates the cost at the discrete sample D, and lets D move with half its mean and half its probability,
 
     $$\nabla x = \tfrac12 \big(\nabla \pi + (D - \pi)\, \nabla \log \pi_D\big).$$
@@ -36,15 +35,6 @@ class ReinMax(AlongPath):
     Biased, except for a cost that is at most quadratic in each variable, the others fixed.
     Liu, Dong, Liu, Yu & Gao 2023.
     """
-
-    def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal_to_relax(problem)
-
-    def claim(self, problem: Problem, num_samples: int) -> Claim:
-        return "biased"
-
-    def without_path(self, q: Distribution) -> str | None:
-        return unrelaxed(q)
 
     def path_noise(self, q: Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return families.noise(q, num_samples, source)
