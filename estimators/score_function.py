@@ -9,7 +9,17 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators.control_variates.none import Zero
-from estimators.interface import Claim, ControlVariate, Noise, Params, PerSample, Problem, ScoredSamples, Traits
+from estimators.interface import (
+    Claim,
+    ControlVariate,
+    Noise,
+    Params,
+    PerSample,
+    Problem,
+    ScoredSamples,
+    Traits,
+    computed_once,
+)
 from estimators.interface.refusals import score
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.noise import NoiseSource
@@ -85,8 +95,9 @@ class ScoreFunction(PerSample):
         """The control variate, fitted to the costs that it will be given: of each variable, or of all together."""
         if not (self.control_variate.learns and self.control_variate.traits.costs_alone):
             return self.control_variate.fit(problem, params, num_samples, source)
-        samples = fresh_samples(problem, params, source)
-        return self.control_variate.taught(problem.credited(samples) if self._by_variable else samples)
+        with computed_once():
+            samples = fresh_samples(problem, params, source)
+            return self.control_variate.taught(problem.credited(samples) if self._by_variable else samples)
 
     def update(self, problem: Problem, params: Params, noise: Noise) -> "ScoreFunction":
         if type(self.control_variate).update is ControlVariate.update:  # the costs would be evaluated for nothing

@@ -1,17 +1,19 @@
 """What a program gets wrong, told in one line with its place: what is wrong and what to write instead."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from measurements import estimated, work
 from torch.distributions import Categorical, MultivariateNormal, Normal
 
 from estimators import Program
-from estimators.learning import least_variance
+from estimators.learning import fresh_samples
 from estimators.noise import IID
 from estimators.programs import ProgramError
-from estimators.registry import load_plugin, make_estimator, make_problem
+from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 
 HEAD = """import numpy as np
@@ -109,24 +111,48 @@ from estimators import Program, register_problem
 class Mine(Program):
     {line}
 """
-SIMULATOR = """
-    b = sample("b", Normal(a.sum(), 1.0))
-    served = float(np.square(a.numpy()).sum()) + abs(b.item())
-    return served + int(served > 2)
-"""
 
 
-@pytest.mark.parametrize("spec", ["score-function:control_variate=optimal-baseline", "spsa", "finite-differences"])
-def test_a_simulator_in_numpy_gets_plain_tensors(tmp_path, monkeypatch, spec):
-    monkeypatch.setattr(least_variance, "FIT_REPLICATES", 20)
-    (tmp_path / "mine.py").write_text(HEAD.format(options="mapped=False, differentiable=False, ") + SIMULATOR)
-    load_plugin(tmp_path / "mine.py")
-    workload = prepare(make_problem("mine"), make_estimator(spec), 2)
-    assert workload.chunk <= 2**9
+@dataclass(frozen=True)
+class Simulator(Program):
+    mapped: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = False
+    calls: ClassVar[list[int]] = []
+
+    def initial_params(self):
+        return {"loc": torch.zeros(3)}
+
+    def run(self, params, sample):
+        self.calls.append(1)
+        a = sample("a", Normal(params["loc"], 1.0))
+        b = sample("b", Normal(a.sum(), 1.0))
+        served = float(np.square(a.numpy()).sum()) + abs(b.item())
+        return served + int(served > 2)
+
+
+SIMULATED = {  # how often one gradient calls it for each evaluation, and what was learned before it
+    "score-function": (1, 0),
+    "score-function:control_variate=moving-average": (1, fresh_samples.FIT_CALLS),
+    "score-function:control_variate=optimal-baseline": (2, 2 * fresh_samples.FIT_CALLS),  # each sample's own score
+    "spsa": (1, 0),
+    "finite-differences": (1, 0),
+}
+
+
+@pytest.mark.parametrize("spec", SIMULATED)
+def test_a_simulator_in_numpy_gets_plain_tensors_and_is_called_seldom(spec):
+    made, estimator, calls = Simulator(), make_estimator(spec), Simulator.calls
+    calls.clear()
+    workload = prepare(made, estimator, 2)
+    each, learning = SIMULATED[spec]
+    assert learning <= len(calls) <= learning + 150 and workload.chunk <= 2**9
     params = workload.params(3)
     noise = workload.draw(IID(0), 3)
-    for found in (workload.gradient(params, noise), workload.estimator.gradient(workload.problem, params, noise)):
-        assert found["loc"].shape == (3, 3) and found["loc"].isfinite().all() and found["loc"].any()
+    calls.clear()
+    found = workload.gradient(params, noise)
+    assert len(calls) == 3 * each * estimator.evaluations(made, 2)
+    for gradient in (found, workload.estimator.gradient(workload.problem, params, noise)):
+        assert gradient["loc"].shape == (3, 3) and gradient["loc"].isfinite().all() and gradient["loc"].any()
 
 
 @dataclass(frozen=True)

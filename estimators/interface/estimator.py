@@ -130,7 +130,9 @@ class Estimator(Component, ABC):
         """
         noise = self._noise(problem, params, num_samples, source)
         point = replicated({name: value.detach() for name, value in params.items()}, 1)
-        return TrainingStep(self._loss(problem, params, noise), self.update(problem, point, noise))
+        loss = self._loss(problem, params, noise)
+        with computed_once():
+            return TrainingStep(loss, self.update(problem, point, noise))
 
     @final
     def loss(

@@ -17,8 +17,11 @@ _results: ContextVar[tuple[Any, dict[Any, Any]] | None] = ContextVar("results", 
 
 @contextlib.contextmanager
 def computed_once() -> Iterator[None]:
-    """What `once` computes in this block is kept until its end. A compiler does the same by itself."""
-    if torch.compiler.is_compiling():
+    """What `once` computes in this block is kept until its end, or that of the block around it.
+
+    A compiler does the same by itself.
+    """
+    if torch.compiler.is_compiling() or _kept() is not None:
         yield
         return
     token = _results.set((_level(), {}))
@@ -33,9 +36,9 @@ def once(compute: Callable[[], Any], what: tuple[Any, ...], tensors: list[Tensor
 
     A copy, since either may be written to. Inside of a function transform that began later nothing is kept.
     """
-    if torch.compiler.is_compiling() or (held := _results.get()) is None or held[0] != _level():
+    if torch.compiler.is_compiling() or (kept := _kept()) is None:
         return compute()
-    _, found, versions = held[1].get(_key(what, tensors), (None, None, None))
+    _, found, versions = kept.get(_key(what, tensors), (None, None, None))
     if versions is not None and _versions(found) == versions:
         return tree_map(torch.clone, found)
     found = compute()
@@ -45,9 +48,15 @@ def once(compute: Callable[[], Any], what: tuple[Any, ...], tensors: list[Tensor
 
 def keep(found: Any, what: tuple[Any, ...], tensors: list[Tensor]) -> None:
     """Keep what has come out beside something else, for whoever asks for it by `once`."""
-    if not torch.compiler.is_compiling() and (held := _results.get()) is not None and held[0] == _level():
+    if not torch.compiler.is_compiling() and (kept := _kept()) is not None:
         # The tensors too: so that no other gets the place of one of them.
-        held[1][_key(what, tensors)] = tensors, found, _versions(found)
+        kept[_key(what, tensors)] = tensors, found, _versions(found)
+
+
+def _kept() -> dict[Any, Any] | None:
+    """None outside of a block, and inside of a function transform that began later."""
+    held = _results.get()
+    return held[1] if held is not None and held[0] == _level() else None
 
 
 def _key(what: tuple[Any, ...], tensors: list[Tensor]) -> tuple[Any, ...]:

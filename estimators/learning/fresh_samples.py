@@ -3,13 +3,15 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Params, Problem, ScoredSamples
+from estimators.interface import Params, Problem, ScoredSamples, computed_once
 from estimators.noise import IID, NoiseSource, derive_seed
 from estimators.sampling import families
 
 __all__ = ["FIRST_SAMPLES", "by_replicate", "fresh_samples", "own_noise"]
 
 FIT_SAMPLES = 10_000
+FIT_CALLS = 1_000
+"""Samples where each is a call of a function outside of torch, which may take long."""
 FIRST_SAMPLES = 100
 """Samples by which a network is standardised at the first step of a training loop."""
 
@@ -23,8 +25,9 @@ def own_noise(purpose: str, params: Params) -> IID:
 def fresh_samples(problem: Problem, params: Params, source: NoiseSource, num_samples: int = 0) -> ScoredSamples:
     """Samples to learn from, on noise of their own: as many as `fit` takes, or a number of them."""
     q = problem.distribution(params)
-    noise = families.noise(q, num_samples or FIT_SAMPLES, source)
-    return ScoredSamples.of(problem, params, families.drawn(q, noise))
+    noise = families.noise(q, num_samples or (FIT_CALLS if problem.opaque else FIT_SAMPLES), source)
+    with computed_once():
+        return ScoredSamples.of(problem, params, families.drawn(q, noise))
 
 
 def by_replicate(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Params, Problem, ScoredSamples, derivative, replicated
+from estimators.interface import Params, Problem, ScoredSamples, computed_once, derivative, replicated
 from estimators.learning.moving_averages import moved
 from estimators.noise import NoiseSource
 from estimators.sampling import families
@@ -14,6 +14,8 @@ from estimators.sampling import families
 __all__ = ["least_variance", "least_variance_step"]
 
 FIT_REPLICATES = 2_000
+FIT_CALLS = 200
+"""Replicates where each of their samples is a call of a function outside of torch, which may take long."""
 DECAY = 0.99
 """Of the products in training: each step makes one estimate, whose products are far from their mean."""
 
@@ -29,12 +31,14 @@ def least_variance(
 
     Least squares over replicates of `num_samples` samples each and over all parameters at once. `params` have R = 1.
     """
-    rows = replicated({name: value[0].detach() for name, value in params.items()}, FIT_REPLICATES)
+    replicates = FIT_CALLS if problem.opaque else FIT_REPLICATES
+    rows = replicated({name: value[0].detach() for name, value in params.items()}, replicates)
     point = {name: value.requires_grad_() for name, value in rows.items()}
     q = problem.distribution(point)
     with torch.no_grad():
         noise = families.noise(q, num_samples, source)
-    gradients = _gradients(terms, ScoredSamples.of(problem, point, families.drawn(q, noise)))
+    with computed_once():
+        gradients = _gradients(terms, ScoredSamples.of(problem, point, families.drawn(q, noise)))
     products = _products([value - value.mean(0) for value in gradients]).mean(0, keepdim=True)
     return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
 

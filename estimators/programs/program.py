@@ -154,7 +154,7 @@ class Program(Problem):
     @final
     def each_cost(self, x: Tensor, params: Params) -> tuple[Tensor, ...]:
         """The costs of given values, each `[S, *B]`."""
-        x = x if self.differentiable else x.detach()  # for NumPy
+        x = x.detach() if x.requires_grad and not self.differentiable else x  # NumPy takes no other
 
         def compute() -> tuple[Tensor, ...]:
             own = [(x,)] if self.layout.alone else self.layout.values(x)

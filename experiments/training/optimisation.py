@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.interface import Problem
+from estimators.interface import Problem, computed_once
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
 from estimators.sampling.unchecked import without_validation
@@ -61,7 +61,8 @@ class Optimisation:
             for name, gradient in step.gradient(before, noise).items():
                 self.params[name].grad = gradient
             self.optimizer.step()
-            self.estimator = self.estimator.update(step.problem, before, noise)
+            with computed_once():
+                self.estimator = self.estimator.update(step.problem, before, noise)
         self.step += 1
 
     def record(self) -> list[dict[str, Any]]:
