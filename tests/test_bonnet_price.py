@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from test_known_variances import errors_away, measured
 from torch import Tensor
 

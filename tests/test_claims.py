@@ -5,13 +5,11 @@ from cases import (
     CASES,
     COVERING,
     Case,
-    MovingBits,
-    MovingChoice,
-    MovingTarget,
     each_estimator,
     is_dear,
     problem,
 )
+from moving_costs import MovingBits, MovingChoice, MovingTarget
 from test_conformance import param, workload
 
 from estimators.bounds.unbiased_log_evidence import LogEvidence

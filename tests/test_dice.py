@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from cases import MovingBits, MovingTarget
+from moving_costs import MovingBits, MovingTarget
 from torch import Tensor
 
 from estimators.dice import Baseline, DiCE

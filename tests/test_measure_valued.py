@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributions as td
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from scipy import stats
 from torch import Tensor
 from unregistered_problems import FixedScale, GammaRate, OneWord, WeibullScale, Words

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from torch import Tensor
 
 from estimators.interface import Estimator, Params, PathControl, PathSamples, Problem, replicated

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from perturbed_costs import NAMES, Trials, measured, work
 from torch import Tensor
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributions as td
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from perturbed_costs import NAMES, Trials, measured, work
 from torch import Tensor
 

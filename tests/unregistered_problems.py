@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributions as td
-from cases import MovingTarget
+from moving_costs import MovingTarget
 from torch import Tensor
 
 from estimators.interface import Params, Problem
