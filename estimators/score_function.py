@@ -81,7 +81,7 @@ class ScoreFunction(PerSample):
     def _terms(self, samples: ScoredSamples) -> Float[Tensor, "S R"]:
         weighed = samples.problem.credited(samples) if self._by_variable else samples
         each = weighed.cost * weighed.score - self.control_variate.term(weighed)
-        return samples.direct + each.reshape(len(each), -1, each.shape[-1]).sum(1)
+        return samples.direct + (each if each.ndim == 2 else each.flatten(1, -2).sum(1))
 
     @property
     def _by_variable(self) -> bool:
@@ -102,7 +102,7 @@ class ScoreFunction(PerSample):
     def update(self, problem: Problem, params: Params, noise: Noise) -> "ScoreFunction":
         if type(self.control_variate).update is ControlVariate.update:  # the costs would be evaluated for nothing
             return self
-        moving = self.traits.differentiates_samples
+        moving = self.control_variate.traits.differentiates_samples
         point = {name: value.detach().requires_grad_(moving) for name, value in params.items()}
         with torch.set_grad_enabled(moving):
             samples = self._samples(problem, point, noise)
@@ -112,5 +112,5 @@ class ScoreFunction(PerSample):
 
     def _samples(self, problem: Problem, params: Params, noise: Noise) -> ScoredSamples:
         q = problem.distribution(params)
-        path = families.sample(q, noise) if self.traits.differentiates_samples else None
+        path = families.sample(q, noise) if self.control_variate.traits.differentiates_samples else None
         return ScoredSamples.of(problem, params, families.drawn(q, noise), path)

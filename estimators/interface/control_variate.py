@@ -20,6 +20,10 @@ from estimators.sampling import families
 __all__ = ["Control", "ControlVariate", "ScoredSamples"]
 
 
+NOTHING = Traits()
+"""What most controls need; made once, since every gradient asks."""
+
+
 @dataclass(frozen=True)
 class ScoredSamples:
     """Samples with their costs and scores, as a control variate sees them."""
@@ -75,7 +79,7 @@ class Control(Component, ABC):
     @property
     def traits(self) -> Traits:
         """What the control variate needs; `independent_samples` where a sample's term depends on the other samples."""
-        return Traits()
+        return NOTHING
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         """Why it cannot be used here, as a sentence; None: it can."""

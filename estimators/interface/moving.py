@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["moved_to"]
+__all__ = ["MOVED", "moved_to"]
+
+MOVED = (Tensor, nn.Module, dict, tuple, list)
+"""What may have to move; anything else stays as it is."""
 
 
 def moved_to(value: Any, device: torch.device, dtype: torch.dtype) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from estimators.interface.component import Component
-from estimators.interface.moving import moved_to
+from estimators.interface.moving import MOVED, moved_to
 from estimators.interface.params import Params, derivative, replicated
 from estimators.interface.parts import gathered
 from estimators.noise import NoiseSource
@@ -205,8 +205,7 @@ class Problem(Component, ABC):
         object.__setattr__(moved, "measured_in", dtype)
         of_classes = [found for cls in reversed(type(self).__mro__) for found in vars(cls).items()]
         for name, value in (dict(of_classes) | vars(self)).items():
-            placed = moved_to(value, place, dtype)
-            if placed is not value:
+            if isinstance(value, MOVED) and (placed := moved_to(value, place, dtype)) is not value:
                 object.__setattr__(moved, name, placed)
         return moved
 

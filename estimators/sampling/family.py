@@ -121,9 +121,11 @@ def known_kind(q: td.Distribution) -> type[td.Distribution] | None:
     samples nor its density. An `rsample` changes nothing where there was none: `sample` does not call it.
     """
     kind = type(unwrap(q))
+    if kind in _families:
+        return kind
     base: Any = next((above for above in kind.__mro__ if above in _families), None)
-    if base is None or base is kind:
-        return base
+    if base is None:
+        return None
     samplers = SAMPLERS if base.has_rsample else ("sample",)
     return base if _keeps(kind, base, (*samplers, *DENSITIES, *base.arg_constraints)) else None
 
@@ -144,8 +146,11 @@ def family_of(q: td.Distribution) -> Family:
 
     Where only its density is another function, q is sampled as a base class whose forms are read off q.
     """
-    kind = known_kind(q)
-    return _as_base(type(unwrap(q))) if kind is None else _families[kind]
+    kind = type(unwrap(q))
+    if kind in _families:
+        return _families[kind]
+    base = known_kind(q)
+    return _as_base(kind) if base is None else _families[base]
 
 
 def _as_base(kind: type) -> Family:
