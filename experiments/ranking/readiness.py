@@ -51,14 +51,14 @@ class Readiness:
     def fitted(self, entries: Sequence[Entry], purse: Purse, first: float) -> dict[Entry, Workload]:
         """The same of those that learn.
 
-        Each has `first` of an even share; those that take longer then share what is left.
+        Each has `first` of an even share; those that take longer then have what is left, the foremost most of it.
         """
         return self._ready(purse, _shared(entries, purse, first))
 
     def _ready(self, purse: Purse, shares: Iterator[tuple[Entry, Purse]]) -> dict[Entry, Workload]:
         found: dict[Entry, Workload] = {}
         slow = {entry: own.limits for entry, own in shares if not self._prepare(entry, own, found)}
-        for entry, own in _shared(list(slow), purse, 1.0):
+        for entry, own in _shared(list(slow), purse, 1.0, FOREMOST):
             if not self._prepare(entry, own, found):
                 longest = max(own.limits, slow[entry])
                 takes = f"it takes more than {amount(*longest)} to be ready, its share of the budget"
