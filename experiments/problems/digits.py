@@ -15,6 +15,7 @@ from estimators.interface import LatentVariableProblem, Params
 from estimators.noise import NoiseSource
 from estimators.sampling import families
 from experiments.problems.options import check_options
+from experiments.problems.tables import table
 from experiments.problems.trained_start import trained_params
 
 __all__ = ["PIXELS", "Digits", "bernoulli_log_prob", "dense", "random_dense"]
@@ -103,8 +104,6 @@ def bernoulli_log_prob(bits: Tensor, logits: Tensor) -> Tensor:
 
 @cache
 def _images() -> np.ndarray:
-    from sklearn.datasets import load_digits  # half a second to import
-
-    images = np.asarray(load_digits(return_X_y=True)[0])
+    images, _ = table("digits.csv.gz", "load_digits")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).numpy()
     return (images[order] >= 8).astype(np.float64)

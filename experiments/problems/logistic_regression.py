@@ -19,6 +19,7 @@ from estimators.noise import NoiseSource
 from estimators.registry import register_problem
 from experiments.problems.options import check_options
 from experiments.problems.quadrature import gaussian_nodes
+from experiments.problems.tables import table
 
 __all__ = ["LogisticRegression"]
 
@@ -122,8 +123,6 @@ def _divergence_from_prior(params: Params) -> Float[Tensor, " R"]:
 
 @cache
 def _breast_cancer() -> np.ndarray:
-    from sklearn.datasets import load_breast_cancer  # half a second to import
-
-    features, label = load_breast_cancer(return_X_y=True)
-    standardised = (np.asarray(features) - np.mean(features, 0)) / np.std(features, 0)
-    return np.hstack([standardised, np.ones((len(standardised), 1))]) * (2.0 * np.asarray(label)[:, None] - 1)
+    features, label = table("breast_cancer.csv", "load_breast_cancer", header=1)
+    standardised = (features - features.mean(0)) / features.std(0)
+    return np.hstack([standardised, np.ones((len(standardised), 1))]) * (2.0 * label[:, None] - 1)
