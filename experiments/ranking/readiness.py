@@ -46,19 +46,20 @@ class Readiness:
 
     def prepared(self, entries: Sequence[Entry], purse: Purse) -> dict[Entry, Workload]:
         """Their workloads, of those that are ready in time; the first may take most of it."""
-        return self._ready(purse, _shared(entries, purse, 1.0, FOREMOST))
+        return self._ready(purse, _shared(entries, purse))
 
     def fitted(self, entries: Sequence[Entry], purse: Purse, first: float) -> dict[Entry, Workload]:
         """The same of those that learn.
 
         Each has `first` of an even share; those that take longer then have what is left, the foremost most of it.
         """
-        return self._ready(purse, _shared(entries, purse, first))
+        part = first / max(len(entries), 1)
+        return self._ready(purse, ((entry, purse.portion(part)) for entry in entries))
 
     def _ready(self, purse: Purse, shares: Iterator[tuple[Entry, Purse]]) -> dict[Entry, Workload]:
         found: dict[Entry, Workload] = {}
         slow = {entry: own.limits for entry, own in shares if not self._prepare(entry, own, found)}
-        for entry, own in _shared(list(slow), purse, 1.0, FOREMOST):
+        for entry, own in _shared(list(slow), purse):
             if not self._prepare(entry, own, found):
                 longest = max(own.limits, slow[entry])
                 takes = f"it takes more than {amount(*longest)} to be ready, its share of the budget"
@@ -68,7 +69,7 @@ class Readiness:
     def priced(self, workloads: Mapping[Entry, Workload], purse: Purse) -> dict[Entry, Price]:
         """What their gradients cost, as far as a share of each allows to find out."""
         found: dict[Entry, Price] = {}
-        for entry, own in _shared(list(workloads), purse, 1.0, FOREMOST):
+        for entry, own in _shared(list(workloads), purse):
             self.tell(f"how long {entry.spec} takes")
             try:
                 with bounded(self.problem, Purse(BEYOND * own.seconds_left)):
@@ -94,10 +95,10 @@ class Readiness:
         return True
 
 
-def _shared(entries: Sequence[Entry], purse: Purse, part: float, least: float = 0.0) -> Iterator[tuple[Entry, Purse]]:
-    """Each with a part of an even share of what those before it have left, or `least` of that if it is more."""
+def _shared(entries: Sequence[Entry], purse: Purse) -> Iterator[tuple[Entry, Purse]]:
+    """Each with an even share of what those before it have left, or `FOREMOST` of that if it is more."""
     for count, entry in zip(range(len(entries), 0, -1), entries, strict=True):
-        yield entry, purse.share(max(part / count, least) if count > 1 else 1.0)
+        yield entry, purse.share(max(1 / count, FOREMOST))
 
 
 def _price(workload: Workload, own: Purse) -> Price:
