@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, OneHotCategorical
 
-from estimators.bounds.bound import Bound
 from estimators.interface import Estimator, LatentVariableProblem, Params, Problem
 from estimators.programs import Program
 from estimators.registry import components, make_estimator, make_problem
@@ -110,7 +109,7 @@ def _split() -> tuple[list[Case], list[Case]]:
 
 CASES, REFUSED = _split()
 
-BOUNDS = [spec for spec in ESTIMATORS if isinstance(make_estimator(spec), Bound)]
+BOUNDS = [spec for spec in ESTIMATORS if make_estimator(spec).traits.log_weights]
 DEAR = [
     "importance-weighted*@logistic-regression@*",  # weights in 31 dimensions
     "stratified:base=*@logistic-regression@*",
