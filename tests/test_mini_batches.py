@@ -98,6 +98,24 @@ def test_every_replicate_has_data_of_its_own_none_of_them_twice_and_all_estimato
     assert {tuple(row) for row in chosen} == {(i, j) for i in range(4) for j in range(i + 1, 4)}
 
 
+@pytest.mark.parametrize("problem", ["logistic-regression", "digits-vae:hidden=2,latent=1,points=1437"])
+@pytest.mark.parametrize(
+    "spec",
+    ["pathwise:control_variate=linearized", *(f"score-function:control_variate={one}" for one in ("muprop", "taylor"))],
+)
+def test_an_expansion_at_the_mean_of_x_is_that_of_the_cost_of_the_own_batch(spec: str, problem: str):
+    """All replicates have the same mean of x, and not the same cost there."""
+    made, base = make_problem(problem).to("cpu", torch.float64), make_estimator(spec)
+    estimator, params = InBatches(base, 3), replicated(made.initial_params(), 4)
+    noise = estimator.draw(made, params, 2, IID(0, dtype=torch.float64))
+    together = estimator.gradient(made, params, noise)
+    for row in range(4):
+        own = {"keys": noise["keys"][row : row + 1], "base": noise["base"][:, row : row + 1]}
+        alone = estimator.gradient(made, replicated(made.initial_params(), 1), own)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name][row], value[0])
+
+
 def test_a_batch_that_is_scaled_wrongly_is_biased():
     class Unscaled(Centre):
         scaled = False
