@@ -11,6 +11,7 @@ from drawn import axes, points
 from frames import cell, frame
 from torch import Tensor
 from torch.distributions import Independent, Normal
+from torch.utils._pytree import tree_map
 
 from estimators import Problem, Unsupported, make_estimator, make_problem, replicated
 from estimators.interface.problem import changed
@@ -98,6 +99,20 @@ def test_every_replicate_has_data_of_its_own_none_of_them_twice_and_all_estimato
     assert {tuple(row) for row in chosen} == {(i, j) for i in range(4) for j in range(i + 1, 4)}
 
 
+def own_rows(spec: str, problem: str) -> None:
+    """On a mini-batch each replicate has the estimate that it has alone."""
+    made, base = make_problem(problem).to("cpu", torch.float64), make_estimator(spec)
+    estimator, params = InBatches(base, 3), replicated(made.initial_params(), 4)
+    noise = estimator.draw(made, params, 2, IID(0, dtype=torch.float64))
+    together = estimator.gradient(made, params, noise)
+    for row in range(4):
+        base_of_row = tree_map(lambda one, row=row: one[:, row : row + 1], noise["base"])
+        own = {"keys": noise["keys"][row : row + 1], "base": base_of_row}
+        alone = estimator.gradient(made, replicated(made.initial_params(), 1), own)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name][row], value[0])
+
+
 @pytest.mark.parametrize("problem", ["logistic-regression", "digits-vae:hidden=2,latent=1,points=1437"])
 @pytest.mark.parametrize(
     "spec",
@@ -105,15 +120,13 @@ def test_every_replicate_has_data_of_its_own_none_of_them_twice_and_all_estimato
 )
 def test_an_expansion_at_the_mean_of_x_is_that_of_the_cost_of_the_own_batch(spec: str, problem: str):
     """All replicates have the same mean of x, and not the same cost there."""
-    made, base = make_problem(problem).to("cpu", torch.float64), make_estimator(spec)
-    estimator, params = InBatches(base, 3), replicated(made.initial_params(), 4)
-    noise = estimator.draw(made, params, 2, IID(0, dtype=torch.float64))
-    together = estimator.gradient(made, params, noise)
-    for row in range(4):
-        own = {"keys": noise["keys"][row : row + 1], "base": noise["base"][:, row : row + 1]}
-        alone = estimator.gradient(made, replicated(made.initial_params(), 1), own)
-        for name, value in alone.items():
-            torch.testing.assert_close(together[name][row], value[0])
+    own_rows(spec, problem)
+
+
+@pytest.mark.parametrize("problem", ["logistic-regression", "linear-gaussian:dim=2,points=6,perturbation=1"])
+@pytest.mark.parametrize("spec", ["finite-differences", "spsa", "evolution-strategies", "forward-gradient"])
+def test_moved_parameters_meet_the_data_of_their_own_replicate(spec: str, problem: str):
+    own_rows(spec, problem)
 
 
 def test_a_batch_that_is_scaled_wrongly_is_biased():

@@ -1,7 +1,7 @@
 """What a problem, an estimator and a control variate are; no algorithm. Read `estimator.py` first."""
 
 from estimators.interface.along_path import AlongPath
-from estimators.interface.batches import batch_of, distinct
+from estimators.interface.batches import batch_of, distinct, repeated
 from estimators.interface.component import Component, learned
 from estimators.interface.control_variate import Control, ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
@@ -56,6 +56,7 @@ __all__ = [
     "meet",
     "once",
     "parts_met",
+    "repeated",
     "replicated",
     "scaled",
     "slopes_and_products",
