@@ -123,7 +123,7 @@ def test_an_expansion_at_the_mean_of_x_is_that_of_the_cost_of_the_own_batch(spec
     own_rows(spec, problem)
 
 
-@pytest.mark.parametrize("problem", ["logistic-regression", "linear-gaussian:dim=2,points=6,perturbation=1"])
+@pytest.mark.parametrize("problem", ["logistic-regression", "digits-vae:hidden=2,latent=1,points=1437"])
 @pytest.mark.parametrize("spec", ["finite-differences", "spsa", "evolution-strategies", "forward-gradient"])
 def test_moved_parameters_meet_the_data_of_their_own_replicate(spec: str, problem: str):
     own_rows(spec, problem)

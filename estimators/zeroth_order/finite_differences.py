@@ -118,5 +118,5 @@ def _entries(problem: Problem) -> int:
 
 def _blocks(problem: Problem, params: Params, num_samples: int) -> int:
     replicates, entries = flatten(params).shape
-    width = max(num_samples * problem.initial_distribution.event_shape.numel(), entries)
+    width = max(num_samples * problem.distribution(params).event_shape.numel(), entries)
     return min(math.ceil(2 * entries * replicates * width / BLOCK_ELEMENTS), entries)
