@@ -32,7 +32,7 @@ class Exact(Estimator):
         return False
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
-        exact = problem.exact_gradient(distinct(params))
+        exact = problem.exact_gradient(distinct(problem, params))
         assert exact is not None
         return {name: exact[name].to(value.dtype).expand_as(value) for name, value in params.items()}
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, start
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, repeated, start
 from estimators.noise import IID, NoiseSource
 from estimators.noise.directions import DIRECTIONS
 from estimators.pathwise import Pathwise
@@ -56,17 +56,18 @@ class ForwardGradient(Estimator):
         directions = DIRECTIONS[self.directions](shape, source.stream("directions"))
         q = problem.distribution(params)
         if families.find(q).seeded:
-            q = problem.distribution(perturbed(params, torch.zeros_like(directions)))
+            q = repeated(problem, num_samples).distribution(perturbed(params, torch.zeros_like(directions)))
             return {"directions": directions, "x": families.noise(q, 1, source)}
         return {"directions": directions, "x": PATHWISE.path_noise(q, num_samples, source)}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         directions, x = noise["directions"], noise["x"]
         x = x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x
+        seen = repeated(problem, len(directions))
 
         def cost(shifts: Tensor) -> Tensor:
             moved = perturbed(params, shifts)
-            return problem.cost(PATHWISE.path(problem.distribution(moved), x), moved)
+            return seen.cost(PATHWISE.path(seen.distribution(moved), x), moved)
 
         both = torch.func.jvp(cost, (torch.zeros_like(directions),), (directions,))
         value, rise = (one.reshape(directions.shape[:2]).detach() for one in both)

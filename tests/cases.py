@@ -10,7 +10,6 @@ from functools import cache
 
 import pytest
 
-from estimators.bounds.bound import Bound
 from estimators.interface import Estimator, LatentVariableProblem, Problem
 from estimators.programs import Program
 from estimators.registry import components, make_estimator, make_problem
@@ -104,7 +103,7 @@ def _split() -> tuple[list[Case], list[Case]]:
 
 CASES, REFUSED = _split()
 
-BOUNDS = [spec for spec in ESTIMATORS if isinstance(make_estimator(spec), Bound)]
+BOUNDS = [spec for spec in ESTIMATORS if make_estimator(spec).traits.log_weights]
 DEAR = [
     "importance-weighted*@logistic-regression@*",  # weights in 31 dimensions
     "stratified:base=*@logistic-regression@*",

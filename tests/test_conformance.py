@@ -177,7 +177,7 @@ def test_value_of_the_surrogate_estimates_the_cost(case: Case) -> None:
 
 
 class Counter:
-    """Counts the samples whose cost is computed, all those of one replicate."""
+    """Counts the samples whose cost is computed, all those of one replicate; a cost is that of all data points."""
 
     def __init__(self, made: Problem, estimator: Estimator, patch: pytest.MonkeyPatch):
         self.count = 0
@@ -185,13 +185,15 @@ class Counter:
             self._count_runs(patch, points(made))
             return
         latent = isinstance(made, LatentVariableProblem)
+        self.data = made.observation.shape[-2] if isinstance(made, LatentVariableProblem) else 1
         for name in ("log_joint",) if latent else ("cost", "energy"):  # cost calls log_joint
             if (original := getattr(type(made), name, None)) is not None:
                 patch.setattr(type(made), name, self._counted(original))
 
     def _counted(self, original: Callable[[Problem, Tensor, Params], Tensor]) -> Callable[..., Tensor]:
         def cost(this: Problem, x: Tensor, params: Params) -> Tensor:
-            self.count += x.shape[0] * x.shape[1]
+            points = x.shape[2] if isinstance(this, LatentVariableProblem) else 1
+            self.count += x.shape[:2].numel() * points // self.data
             return original(this, x, params)
 
         return cost

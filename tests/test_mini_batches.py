@@ -11,6 +11,7 @@ from drawn import axes, points
 from frames import cell, frame
 from torch import Tensor
 from torch.distributions import Independent, Normal
+from torch.utils._pytree import tree_map
 
 from estimators import Problem, Unsupported, make_estimator, make_problem, replicated
 from estimators.interface.problem import changed
@@ -96,6 +97,36 @@ def test_every_replicate_has_data_of_its_own_none_of_them_twice_and_all_estimato
     assert torch.equal(noises[0]["keys"], noises[1]["keys"])
     chosen = noises[0]["keys"].topk(BATCH).indices.sort(1).values.tolist()
     assert {tuple(row) for row in chosen} == {(i, j) for i in range(4) for j in range(i + 1, 4)}
+
+
+def own_rows(spec: str, problem: str) -> None:
+    """On a mini-batch each replicate has the estimate that it has alone."""
+    made, base = make_problem(problem).to("cpu", torch.float64), make_estimator(spec)
+    estimator, params = InBatches(base, 3), replicated(made.initial_params(), 4)
+    noise = estimator.draw(made, params, 2, IID(0, dtype=torch.float64))
+    together = estimator.gradient(made, params, noise)
+    for row in range(4):
+        base_of_row = tree_map(lambda one, row=row: one[:, row : row + 1], noise["base"])
+        own = {"keys": noise["keys"][row : row + 1], "base": base_of_row}
+        alone = estimator.gradient(made, replicated(made.initial_params(), 1), own)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name][row], value[0])
+
+
+@pytest.mark.parametrize("problem", ["logistic-regression", "digits-vae:hidden=2,latent=1,points=1437"])
+@pytest.mark.parametrize(
+    "spec",
+    ["pathwise:control_variate=linearized", *(f"score-function:control_variate={one}" for one in ("muprop", "taylor"))],
+)
+def test_an_expansion_at_the_mean_of_x_is_that_of_the_cost_of_the_own_batch(spec: str, problem: str):
+    """All replicates have the same mean of x, and not the same cost there."""
+    own_rows(spec, problem)
+
+
+@pytest.mark.parametrize("problem", ["logistic-regression", "digits-vae:hidden=2,latent=1,points=1437"])
+@pytest.mark.parametrize("spec", ["finite-differences", "spsa", "evolution-strategies", "forward-gradient"])
+def test_moved_parameters_meet_the_data_of_their_own_replicate(spec: str, problem: str):
+    own_rows(spec, problem)
 
 
 def test_a_batch_that_is_scaled_wrongly_is_biased():

@@ -13,6 +13,7 @@ from estimators.interface import EXPECTED_COST, Estimator, Objective, Traits, Wr
 from estimators.learning import fresh_samples, least_variance, variance_gradient
 from estimators.noise import IID
 from estimators.registry import components
+from estimators.wrappers.averaged_bound import AveragedBound
 from estimators.wrappers.data_points import DataPoints
 from estimators.wrappers.importance_weighted import ImportanceWeighted
 from estimators.wrappers.per_data_point import PerDataPoint
@@ -27,6 +28,7 @@ DERIVED = {"gradient", "loss", "refusal", "require_support", "step"}
 OWN: dict[type[Wrapper], set[str]] = {
     Stratified: {"unsupported", "claim", "draw"},
     PerDataPoint: {"unsupported", "surrogate", "diagnostics"},
+    AveragedBound: {"unsupported", "evaluations"},
     ImportanceWeighted: {"traits", "unsupported", "claim", "draw", "surrogate", "diagnostics"},
 }
 """What each wrapper defines itself."""
@@ -37,7 +39,7 @@ ANSWERS = {
     "draw": {"noise": torch.ones(1)},
     "estimates_cost": False,
     "evaluations": 7,
-    "objective": BoundOfSamples("bound of 7 samples"),
+    "objective": BoundOfSamples(7),
     "surrogate": torch.ones(1),
     "traits": Traits(own_parameters=True, structured=False),
     "unsupported": "for a reason",

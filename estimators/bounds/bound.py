@@ -41,9 +41,12 @@ __all__ = [
 class BoundOfSamples(Objective):
     """The negative bound of K samples; no formula gives its gradient."""
 
-    name: str
+    of_samples: int
     measured_by: ClassVar[tuple[str, ...]] = ("dreg", "iwae", "vimco")
-    depends_on_samples: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:  # pyright: ignore
+        return f"bound of {self.of_samples} samples"
 
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
         return None
@@ -77,7 +80,7 @@ class Bound(Estimator):
 
     def bound(self, num_samples: int) -> Objective:
         """The bound of two samples or more."""
-        return BoundOfSamples(f"bound of {num_samples} samples")
+        return BoundOfSamples(num_samples)
 
 
 def needs_latents(problem: Problem) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,8 +19,12 @@ __all__ = ["Renyi"]
 class RenyiBound(Objective):
     """The negative Rényi bound of K samples, which nothing else here estimates."""
 
-    name: str
-    depends_on_samples: ClassVar[bool] = True
+    alpha: float
+    of_samples: int
+
+    @property
+    def name(self) -> str:  # pyright: ignore
+        return f"Rényi bound of order {self.alpha:g} of {self.of_samples} samples"
 
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
         return None
@@ -44,7 +48,7 @@ class Renyi(Bound):
             raise ValueError(f"alpha must be finite and not 1, not {self.alpha}")
 
     def bound(self, num_samples: int) -> Objective:
-        return RenyiBound(f"Rényi bound of order {self.alpha:g} of {num_samples} samples")
+        return RenyiBound(self.alpha, num_samples)
 
     def negative_bound(self, problem: LatentVariableProblem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         log_weights = problem.log_weights(samples(problem, params, noise), params)

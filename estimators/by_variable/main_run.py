@@ -68,7 +68,7 @@ class MainRun:
         credit = self.program.of_variables(credit)
         log_q = self.program.of_variables(torch.stack([self.densities[index] for index in indices], 1))
         x, q = self.program.layout.joined_values(self.values, self.total)[0], self.program.distribution(self.params)
-        drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.params)
+        drawn, direct, point = Drawn((x.detach(),)), self.total, distinct(self.program, self.params)
         score, variables = self.program.weighed(log_q - log_q.detach()), tuple(indices)
         return ScoredSamples(self.program, self.params, q, point, x, drawn, direct, credit, score, variables)
 

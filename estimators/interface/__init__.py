@@ -1,13 +1,14 @@
 """What a problem, an estimator and a control variate are; no algorithm. Read `estimator.py` first."""
 
 from estimators.interface.along_path import AlongPath
+from estimators.interface.batches import batch_of, distinct, repeated
 from estimators.interface.component import Component, learned
 from estimators.interface.control_variate import Control, ControlVariate, ScoredSamples
 from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.once import computed_once, once
-from estimators.interface.params import Params, attached, derivative, distinct, in_range, replicated, scaled
+from estimators.interface.params import Params, attached, derivative, in_range, replicated, scaled
 from estimators.interface.parts import Part, check_ties, meet, parts_met
 from estimators.interface.path_control import PathControl, PathSamples
 from estimators.interface.per_sample import PerSample
@@ -42,6 +43,7 @@ __all__ = [
     "VariationalProblem",
     "Wrapper",
     "attached",
+    "batch_of",
     "check_ties",
     "computed_once",
     "constant_cost",
@@ -54,6 +56,7 @@ __all__ = [
     "meet",
     "once",
     "parts_met",
+    "repeated",
     "replicated",
     "scaled",
     "slopes_and_products",

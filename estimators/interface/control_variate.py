@@ -8,10 +8,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributions import Distribution
 
+from estimators.interface.batches import distinct
 from estimators.interface.component import Component
 from estimators.interface.estimator import Claim
 from estimators.interface.latent import Observed
-from estimators.interface.params import Params, distinct
+from estimators.interface.params import Params
 from estimators.interface.problem import Problem
 from estimators.interface.traits import Traits
 from estimators.noise import NoiseSource
@@ -32,7 +33,7 @@ class ScoredSamples:
     params: Params
     q: Distribution
     point: Params
-    """`distinct(params)`: where derivatives of the cost are taken."""
+    """`distinct(problem, params)`: where derivatives of the cost are taken."""
     path: Shaped[Tensor, "S R *E"]
     """The samples: functions of the parameters where the control variate asks for that, else constants."""
     drawn: families.Drawn
@@ -65,7 +66,7 @@ class ScoredSamples:
         path = samples.x if path is None else path
         q = problem.distribution(params)
         log_q, direct = samples.log_prob(q), problem.cost_of(samples, params)
-        score, point = log_q - log_q.detach(), distinct(params)
+        score, point = log_q - log_q.detach(), distinct(problem, params)
         weight = problem.data_weight if isinstance(problem, Observed) else 1.0
         return cls(problem, params, q, point, path, samples, direct, direct.detach(), score, point_weight=weight)
 

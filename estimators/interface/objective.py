@@ -18,8 +18,8 @@ class Objective(ABC):
     measured_by: ClassVar[tuple[str, ...]] = ()
     """Specs to measure the gradient with where `exact` is unknown, of several mechanisms (`Traits.mechanism`), which
     check each other. Without any, the objective then has no reference."""
-    depends_on_samples: ClassVar[bool] = False
-    """Whether the objective is another one for each `num_samples`."""
+    of_samples: int = 0
+    """With how many samples it is defined, and measured, where it is another one for each number; 0: it is the same."""
 
     @abstractmethod
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Params", "attached", "derivative", "distinct", "in_range", "replicated", "scaled"]
+__all__ = ["Params", "attached", "derivative", "in_range", "replicated", "scaled"]
 
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
@@ -13,11 +13,6 @@ Params = dict[str, Tensor]
 def replicated(params: Params, replicates: int) -> Params:
     """Parameters without a replicate axis as `[R, *shape]`, without copying."""
     return {name: value.expand(replicates, *value.shape) for name, value in params.items()}
-
-
-def distinct(params: Params) -> Params:
-    """One replicate where all are the same point by construction (`replicated`: stride 0), else all, detached."""
-    return {name: (value[:1] if value.stride(0) == 0 else value).detach() for name, value in params.items()}
 
 
 def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -> Params:

@@ -44,6 +44,8 @@ class Problem(Component, ABC):
     """The cost can be evaluated at what q draws at the current parameters and nowhere else: an environment, a user.
 
     Estimators that ask for other points (`Traits.elsewhere`) are refused, and no sum goes over `support`."""
+    own_data: ClassVar[tuple["Problem", Tensor] | None] = None
+    """Where each replicate has data of its own: of which problem, and the `[R, B]` in it; `batch_of` says so."""
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
     begins: ClassVar[str] = ""

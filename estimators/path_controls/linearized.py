@@ -76,7 +76,7 @@ class Linearized(PathControl):
     @staticmethod
     def _by_matrix(samples: PathSamples) -> Float[Tensor, "S R"]:
         """At one point where all replicates are at one."""
-        problem, point = samples.problem, distinct(samples.params)
+        problem, point = samples.problem, distinct(samples.problem, samples.params)
         mean = problem.distribution(point).mean.detach()
         along = directions(problem, mean)
         slopes, rows = slopes_and_products(noisy_part(problem), mean.expand_as(along), along, point)

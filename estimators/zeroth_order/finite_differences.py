@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost, repeated
 from estimators.noise import NoiseSource
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -83,7 +83,7 @@ class FiniteDifferences(Estimator):
             return families.noise(problem.distribution(params), num_samples, source)
         noise = []
         for _, shifts in self._shifts(params, _blocks(problem, params, num_samples)):
-            q = problem.distribution(perturbed(params, shifts))
+            q = repeated(problem, len(shifts)).distribution(perturbed(params, shifts))
             own = families.noise(q, num_samples, source)
             noise.append(own if families.find(q).seeded else own.unflatten(1, (len(shifts), -1)))
         return noise
@@ -94,10 +94,10 @@ class FiniteDifferences(Estimator):
         costs = theta.new_empty(2, *theta.T.shape)  # allocated ahead: small tensors kept on the way fragment the heap
         with torch.no_grad():
             for block, (entries, shifts) in enumerate(self._shifts(params, blocks)):
-                moved = perturbed(params, shifts)
+                moved, seen = perturbed(params, shifts), repeated(problem, len(shifts))
                 own = _repeated(noise, len(shifts)) if self.common_noise else noise[block]
-                x = families.values(problem.distribution(moved), own.flatten(1, 2) if own.ndim > 1 else own)
-                costs[:, entries] = constant_cost(problem, x, moved).mean(0).unflatten(0, (2, len(entries), -1))
+                x = families.values(seen.distribution(moved), own.flatten(1, 2) if own.ndim > 1 else own)
+                costs[:, entries] = constant_cost(seen, x, moved).mean(0).unflatten(0, (2, len(entries), -1))
         return costs.mean((0, 1)) + attach(params, (costs[0] - costs[1]).T / (2 * self.step))
 
     def _shifts(self, params: Params, blocks: int) -> list[tuple[Tensor, Tensor]]:
@@ -118,5 +118,5 @@ def _entries(problem: Problem) -> int:
 
 def _blocks(problem: Problem, params: Params, num_samples: int) -> int:
     replicates, entries = flatten(params).shape
-    width = max(num_samples * problem.initial_distribution.event_shape.numel(), entries)
+    width = max(num_samples * problem.distribution(params).event_shape.numel(), entries)
     return min(math.ceil(2 * entries * replicates * width / BLOCK_ELEMENTS), entries)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost
+from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, constant_cost, repeated
 from estimators.noise import NoiseSource
 from estimators.noise.directions import DIRECTIONS, rademacher
 from estimators.registry import register_estimator
@@ -76,7 +76,8 @@ class RandomDirections(Estimator, ABC):
             x = families.noise(q, number, source)
             x = torch.cat([x, x]) if self.antithetic else x
         else:
-            moved = problem.distribution(perturbed(params, self._shifts(directions)))
+            shifts = self._shifts(directions)
+            moved = repeated(problem, len(shifts)).distribution(perturbed(params, shifts))
             x = families.noise(moved, 1, source)
             x = x if families.find(q).seeded else x.reshape(num_samples, -1, *x.shape[2:])
         return {"directions": directions, "x": x}
@@ -84,9 +85,10 @@ class RandomDirections(Estimator, ABC):
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         directions, x = noise["directions"], noise["x"]
         with torch.no_grad():
-            moved = perturbed(params, self._shifts(directions))
-            x = families.values(problem.distribution(moved), x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x)
-            cost = constant_cost(problem, x, moved).reshape(-1, directions.shape[1])
+            shifts = self._shifts(directions)
+            moved, seen = perturbed(params, shifts), repeated(problem, len(shifts))
+            x = families.values(seen.distribution(moved), x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x)
+            cost = constant_cost(seen, x, moved).reshape(-1, directions.shape[1])
             rise = (cost[: len(directions)] - cost[len(directions) :]) / 2 if self.antithetic else cost
             slopes = (rise.unsqueeze(-1) * directions).mean(0) / self.step
         return cost.mean(0) + attach(params, slopes)

@@ -7,7 +7,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from estimators.interface import Estimator, LatentVariableProblem, Noise, Params, Problem, Unsupported, Wrapper
+from estimators.interface import (
+    Estimator,
+    LatentVariableProblem,
+    Noise,
+    Params,
+    Problem,
+    Unsupported,
+    Wrapper,
+    batch_of,
+)
 from estimators.noise import NoiseSource
 
 __all__ = ["InBatches", "chosen", "first_batch", "require_all_data", "require_data"]
@@ -57,7 +66,7 @@ class InBatches(Wrapper):
         return self.base.draw(self._batch(problem, keys), params, num_samples, source)
 
     def _batch(self, problem: Problem, keys: Float[Tensor, "R N"]) -> Problem:
-        return problem.batch(chosen(keys, self.size))
+        return batch_of(problem, chosen(keys, self.size))
 
 
 def chosen(keys: Float[Tensor, "R N"], size: int) -> Int[Tensor, "R B"]:

@@ -76,10 +76,11 @@ def forget_reference(problem: Problem) -> None:
 def known_at_once(workload: Workload) -> Reference | NoReference | None:
     """The exact gradient, or that there is none and nobody can measure one; None: it has to be measured."""
     point = replicated({name: value.double() for name, value in workload.point.items()}, 1)
-    exact = workload.objective.exact(workload.problem, point, workload.num_samples)
+    objective = workload.objective
+    exact = objective.exact(workload.problem, point, objective.of_samples or workload.num_samples)
     if exact is not None:
         return Reference("exact", _exact(exact, workload))
-    return None if workload.objective.measured_by else NoReference()
+    return None if objective.measured_by else NoReference()
 
 
 def suffices(found: Reference | NoReference, limits: tuple[float, float]) -> bool:

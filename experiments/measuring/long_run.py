@@ -82,12 +82,12 @@ def growing(workload: Workload, purse: Purse, tell: Tell = untold) -> Iterator[R
 
 def _entered(workload: Workload, purse: Purse) -> Race:
     """All candidates, with few samples where many are too dear; a bound of K samples is nothing without them."""
-    depends = workload.objective.depends_on_samples
-    race = Race(workload.num_samples if depends else NUM_SAMPLES, purse)
-    if depends or race.may_open:
+    own = workload.objective.of_samples
+    race = Race(own or NUM_SAMPLES, purse)
+    if own or race.may_open:
         for spec in workload.objective.measured_by:
             race.enter(workload, spec)
-        if depends or race.opens_with(GROUPS):
+        if own or race.opens_with(GROUPS):
             return race
     smaller = Race(FEW_SAMPLES, purse)
     for spec in workload.objective.measured_by:

@@ -45,8 +45,8 @@ def key_of(workload: Workload) -> str:
     """A hash of all that defines a reference: versions, source, data, and a fingerprint of what is at the point."""
     parts = [version() or "unknown", torch.__version__, workload.problem.spec, source_digest(workload.problem)]
     parts += [workload.objective.name, *workload.objective.measured_by, fingerprint(workload)]
-    if workload.objective.depends_on_samples:  # by whatever name
-        parts.append(str(workload.num_samples))
+    if own := workload.objective.of_samples:  # by whatever name
+        parts.append(str(own))
     digest = hashlib.sha256("\x1f".join(parts).encode())
     data = {name: value for name, value in vars(workload.problem).items() if isinstance(value, torch.Tensor)}
     for name, value in sorted(data.items()):

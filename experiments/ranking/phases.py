@@ -52,9 +52,6 @@ MEMORY = 2**30
 WORTH = 0.75
 """The part of its next chunk that everybody has to be able to afford for a phase to draw any."""
 
-Target = tuple[Objective, int]
-"""What a reference is of: an objective, and for which number of samples; 0: for all."""
-
 
 @dataclass
 class Going:
@@ -64,7 +61,7 @@ class Going:
     opening: Opening
     progress: Narrator
     by: By = "seconds"
-    references: dict[Target, GrowingReference] = field(default_factory=dict)
+    references: dict[Objective, GrowingReference] = field(default_factory=dict)
 
     def open(self, entries: Sequence[Entry]) -> None:
         """Who takes part, with a rough measurement and first times; those that learn follow the others."""
@@ -81,7 +78,7 @@ class Going:
             self._refer(workloads)
             self._test_the_score(workloads)
             looks.go_on()
-            able = {entry: one for entry, one in workloads.items() if _target(one) in self.references}
+            able = {entry: one for entry, one in workloads.items() if one.objective in self.references}
             entered = self.opening.look(able, looks.share(part), self._tell_one)
             looks.stop()
             self.progress.doing(f"timing{self._so_far}")
@@ -197,15 +194,15 @@ class Going:
         return [entry for entry in found if not self._told[entry].shelved]
 
     def _reference(self, workload: Workload) -> Reference | NoReference:
-        return self.references[_target(workload)].found
+        return self.references[workload.objective].found
 
     def _refer(self, workloads: dict[Entry, Workload]) -> None:
         """The references of their objectives, measured for the first part of their shares."""
-        targets = {_target(workload): workload for workload in workloads.values()}
+        targets = {workload.objective: workload for workload in workloads.values()}
         new = {target: workload for target, workload in targets.items() if target not in self.references}
-        others = sum(target[0] != EXPECTED_COST for target in new)
+        others = sum(target != EXPECTED_COST for target in new)
         for target, workload in new.items():
-            part = REFERENCE if target[0] == EXPECTED_COST else OTHER_REFERENCES / others
+            part = REFERENCE if target == EXPECTED_COST else OTHER_REFERENCES / others
             self.progress.doing("measuring the reference gradient")
             try:
                 found = GrowingReference(workload, self.purse.portion(part))
@@ -213,7 +210,7 @@ class Going:
                     found.grow()
             except Exception as error:
                 self.opening.readiness.failed |= {
-                    entry: reason(error) for entry, one in workloads.items() if _target(one) == target
+                    entry: reason(error) for entry, one in workloads.items() if one.objective == target
                 }
             else:
                 self.references[target] = found
@@ -230,7 +227,7 @@ class Going:
         """Further steps, while the noise of a reference is not small against the intervals of contenders."""
         for entry in contenders:
             one = self._field[entry]
-            found = self.references[_target(one.workload)]
+            found = self.references[one.workload.objective]
             while found.growing and not _small(found, one):
                 self.progress.doing(f"measuring the reference gradient{self._so_far}")
                 found.grow()
@@ -243,8 +240,3 @@ def _small(reference: GrowingReference, one: Contestant) -> bool:
         return False
     width, noise = (found.mse.high - found.mse.low) / 2, found.total_variance.value / found.replicates
     return reference.error <= min(SMALL * width, QUIET * noise)
-
-
-def _target(workload: Workload) -> Target:
-    objective = workload.objective
-    return objective, workload.num_samples if objective.depends_on_samples else 0

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.interface import Problem, computed_once
+from estimators.interface import Problem, batch_of, computed_once
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID, derive_seed
 from estimators.sampling.unchecked import without_validation
@@ -138,7 +138,7 @@ class Optimisation:
         if not self.in_batches:
             return problem
         keys = self._source("batch").uniform((self.settings.seeds, problem.num_data))
-        return problem.batch(chosen(keys, size or problem.num_data))
+        return batch_of(problem, chosen(keys, size or problem.num_data))
 
     def _source(self, purpose: str) -> IID:
         return self.workload.source(purpose, self.step)
