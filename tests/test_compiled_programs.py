@@ -1,4 +1,7 @@
-"""Programs are compiled as one graph, in a process of their own: checked annotations cannot be compiled."""
+"""Programs are compiled as one graph, in a process of their own: checked annotations cannot be compiled.
+
+What Dynamo makes of a program is run by PyTorch itself; `nox -s slow` has machine code made of it.
+"""
 
 import os
 import shutil
@@ -11,6 +14,7 @@ import pytest
 REAL = """
 import sys
 import warnings
+from functools import partial
 
 import torch
 from torch._dynamo.utils import counters
@@ -21,6 +25,8 @@ from programs import Episode, Smooth
 from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 
+if (backend := sys.argv[1]) != "inductor":
+    torch.compile = partial(torch.compile, backend=backend)
 torch.set_num_threads(1)
 warnings.simplefilter("error")
 for made, spec in ((Smooth(), "pathwise"), (Episode(), "score-function:control_variate=leave-one-out")):
@@ -44,8 +50,11 @@ assert "runs eagerly" in "".join(str(one.message) for one in caught)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles by a C++ compiler")
-def test_a_program_is_one_graph():
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_a_program_is_one_graph(backend):
     root = str(Path(__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": root}
-    done = subprocess.run([sys.executable, "-c", REAL], cwd=root, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", REAL, backend], cwd=root, capture_output=True, text=True, env=environment
+    )
     assert done.returncode == 0, done.stderr
