@@ -1,5 +1,6 @@
 """How a measurement begins: by a count of entries where gradients are cheap, by the clock where they take long."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ SHORT = 1.0
 """The same for a chunk, where the budget is no longer than this."""
 BLOCK_SECONDS = 1.0
 """Seconds that a block has where gradients take long, if that makes 64 of them: a budget is kept to within a block."""
+BLOCK_OF_MANY = 1 / 16
+"""The part of the budget that a block of large gradients has, if it is more: fewer blocks merge moments less often."""
 SURE = 0.5
 """Seconds of 64 replicates that are not what torch takes for any call, nor what another process has taken away."""
 LOOKS = 3
@@ -58,7 +61,8 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
     if not slow and look.chunk < full.chunk:
         sampling.begin(full)
     else:
-        rows = int(BLOCK_SECONDS / max(pace * GROUPS, 1e-9))
+        of_many = BLOCK_OF_MANY * (stop.max_seconds or math.inf) if full.size >= MANY else 0.0
+        rows = int(min(max(BLOCK_SECONDS, of_many) / max(pace * GROUPS, 1e-9), limit))
         sampling.go_on(look if slow else full, GROUPS * max(rows, 1) if slow or far else None)
     return min(FEW, goal) if far and not stop.replicates else goal
 
