@@ -119,3 +119,17 @@ def test_the_first_goal_follows_the_parameters() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pace, "LONG", 1e9)
             assert pace.begin(sampling, 10**7, Stop()) == goal
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(10, 1), (20_000, 5)])
+def test_blocks_of_large_gradients_have_a_sixteenth_of_the_budget(
+    monkeypatch: pytest.MonkeyPatch, dim: int, rows: int
+) -> None:
+    """64 gradients are said to take 0.64 s: a block of small ones has one second, of large ones 3.75."""
+
+    workload = prepare(make_problem(f"gaussian-quadratic:dim={dim}"), make_estimator("pathwise"), 1)
+    sampling = Sampling(replace(workload, most=GROUPS), None)
+    taken = iter([0.64, 0.01 * sampling.workload.smaller(GROUPS).chunk])
+    monkeypatch.setattr(pace, "_seconds", lambda call: (call(), next(taken))[1])
+    pace.begin(sampling, 10**7, Stop(max_seconds=60.0))
+    assert sampling.block == rows * GROUPS
