@@ -143,6 +143,23 @@ def test_a_score_that_has_mean_zero_is_not(problem: Problem | str) -> None:
     assert mean_score(work("score-function", problem)) > 10 * LEVEL
 
 
+@dataclass(frozen=True)
+class OfMany(Model):
+    """θ is a mean of 10,000 weights, more than are tested one by one."""
+
+    def initial_params(self) -> Params:
+        return {"weights": torch.full((10_000,), 0.5)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return self.kind(params["weights"].mean(-1))
+
+
+@pytest.mark.parametrize(("kind", "right"), [(Honest, True), (WrongScale, False), (Widening, False)])
+def test_of_many_entries_sums_with_random_signs_tell(kind: type[Own], right: bool) -> None:
+    found = mean_score(work("pathwise", OfMany(kind)))
+    assert (found > 10 * LEVEL) if right else (found < LEVEL)
+
+
 def test_score_functions_are_called_biased_and_pathwise_is_right() -> None:
     """Pathwise and finite differences measure the reference: −e^{−θ} E e^{−E} with E ~ Exp(1)."""
     wrong, right = (estimated(work(spec, Model(Late), 4), replicates=20_032) for spec in (SCORE, "pathwise"))

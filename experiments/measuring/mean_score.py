@@ -4,6 +4,7 @@ It is not where the support moves with the parameters, or samples do not follow 
 """
 
 import math
+import time
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -18,9 +19,7 @@ from experiments import statistics
 from experiments.gradients.fingerprint import fingerprint
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
-from experiments.measuring import doubling
 from experiments.measuring.edges import lost_samples
-from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.statistics import GROUPS
 
@@ -36,7 +35,9 @@ ELEMENTS = 2**22
 """Element-samples (replicates × samples × event size) that the test takes, if that makes enough replicates."""
 ENTRIES = 2**25
 """Entries of gradients that it takes, with the same exception."""
-FEWEST, MOST = 10 * GROUPS, 64 * GROUPS
+SUMS = 2**12
+"""Of a score of more entries, so many sums of entries with random signs are tested: their means are zero too."""
+FEWEST, MOST, STEP = 10 * GROUPS, 64 * GROUPS, 4 * GROUPS
 MOST_SAMPLES = 64
 
 LONGEST = 60.0
@@ -118,15 +119,49 @@ def _evidence(workload: Workload, purse: Purse) -> Evidence:
     scores = prepare(problem, score, num_samples, device=str(workload.device), dtype=workload.dtype)
     affordable = min(ELEMENTS // (num_samples * event), ENTRIES // max(scores.size, 1))
     replicates = max(FEWEST, min(affordable, MOST)) // GROUPS * GROUPS
-    sampling = Sampling(scores.at_most(replicates), None)
-    doubling.reach(sampling, GROUPS)
-    doubling.reach(sampling, replicates, Purse(purse.seconds_left))
-    groups = sampling.groups
-    assert groups is not None
-    seconds = math.inf if sampling.replicates >= replicates else allowed
-    if sampling.nonfinite:
+    found = _scores(scores, replicates, purse)
+    seconds = math.inf if len(found) >= replicates else allowed
+    if not found.isfinite().all():
         return Evidence(0.0, math.inf)
+    groups = _grouped(found.double().cpu().numpy())
     # A score that is zero for each x is one of rounding errors, beside those that are not.
     scale = math.sqrt(float(np.max(groups.variance + groups.overall_mean**2)))
     floor = 64 * torch.finfo(workload.dtype).eps * scale
     return Evidence(statistics.bias_test(groups, np.zeros(groups.mean.shape[1]), floor).p_value, seconds)
+
+
+def _scores(workload: Workload, replicates: int, purse: Purse) -> Tensor:
+    """Mean scores or sums of their entries, `[n, P or SUMS]`: 64, and as many more as a purse allows.
+
+    The first 64 tell how long others take.
+    """
+    found, signs = list[Tensor](), _signs(workload)
+    chunks, have, pace = workload.smaller(GROUPS), 0, 0.0
+    while have < GROUPS or (have < replicates and pace * chunks.chunk <= purse.seconds_left):
+        began = time.monotonic()
+        found.append(_summed(chunks.gradients(len(found)), signs))
+        have, pace = have + chunks.chunk, (time.monotonic() - began) / chunks.chunk
+        if have >= GROUPS:
+            chunks = workload.smaller(STEP)
+    return torch.cat(found)[: min(have, replicates) // GROUPS * GROUPS]
+
+
+def _signs(workload: Workload) -> Tensor | None:
+    if workload.size <= SUMS:
+        return None
+    coin = torch.randint(2, (workload.size,), generator=torch.Generator().manual_seed(0), dtype=torch.int8)
+    return (2 * coin - 1).to(workload.device, workload.dtype)
+
+
+def _summed(scores: Tensor, signs: Tensor | None) -> Tensor:
+    """Sums of every 4,096th entry with signs: as large and as noisy together as all entries are."""
+    if signs is None:
+        return scores
+    left = -len(signs) % SUMS
+    return torch.nn.functional.pad(scores * signs, (0, left)).unflatten(1, (-1, SUMS)).sum(1)
+
+
+def _grouped(rows: np.ndarray) -> statistics.Groups:
+    each = rows.reshape(-1, GROUPS, rows.shape[1])
+    mean = each.mean(0)
+    return statistics.Groups(len(each), mean, ((each - mean) ** 2).sum(0))

@@ -32,8 +32,8 @@ class Running:
     def __init__(self, size: int):
         self.count = 0
         """Replicates in each group."""
-        # Not np.zeros: NumPy asks for huge pages only where it writes itself, and small ones take ten times as long.
-        self._mean, self._deviations = np.full((GROUPS, size), 0.0), np.full((GROUPS, size), 0.0)
+        # Written by the first `add` of each group. Not np.zeros: its small pages take ten times as long as huge ones.
+        self._mean, self._deviations = np.empty((GROUPS, size)), np.empty((GROUPS, size))
         self._groups: Groups | None = None
         self._shared = False
 
@@ -87,14 +87,15 @@ def _added_in_float64(rows: Tensor, before: int, mean: np.ndarray, deviations: n
     rows = rows.to(torch.float64, copy=True)
     shift = (rows.mean(0) if new > 1 else rows[0]).cpu().numpy()
     finite = bool(np.isfinite(shift).all())
+    within: np.ndarray | float = 0.0
     if new > 1:
         within = (rows - torch.from_numpy(shift).to(rows.device)).square_().sum(0).cpu().numpy()
         finite = bool(np.isfinite(within).all())
-        deviations += within
-    shift -= mean
     if before == 0:
-        mean += shift
+        mean[:], deviations[:] = shift, within
         return finite
+    deviations += within
+    shift -= mean
     mean += shift * (new / total)
     shift *= shift
     shift *= before * new / total
@@ -117,7 +118,7 @@ def _added_in_float32(rows: np.ndarray, before: int, mean: np.ndarray, deviation
     if poor.any() and (about.any(0) & poor).any():
         return False
     if before == 0:
-        mean[:] = point
+        mean[:], deviations[:] = point, 0.0
     sums = about.sum(0)
     rounded = np.subtract(point, mean, out=np.empty_like(point), casting="same_kind")
     shift = sums + new * rounded
