@@ -13,6 +13,7 @@ from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
 from estimators.sampling.events import beside
+from estimators.sampling.families import Drawn
 
 __all__ = ["OptimalBaseline"]
 
@@ -58,16 +59,30 @@ class OptimalBaseline(ControlVariate):
         return replace(self, moments=moved(self.moments, _moments(samples), self.decay))
 
 
+AT_A_TIME = 2**24
+"""Entries of scores that are held together."""
+
+
 def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     """Means over the samples of f s² and s², for each replicate and parameter."""
     num_samples, replicates = samples.cost.shape
-    drawn = samples.drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
-    point = {
-        name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in samples.params.items()
-    }
+    entries = replicates * sum(value[0].numel() for value in samples.params.values())
+    weighted, squared = (dict.fromkeys(samples.params, torch.zeros(())) for _ in range(2))
+    for place in torch.arange(num_samples).split(max(AT_A_TIME // entries, 1)):
+        block = slice(int(place[0]), int(place[-1]) + 1)
+        drawn, cost = samples.drawn.map(lambda part: part[block]), samples.cost[block]  # noqa: B023
+        for name, square in _squared_scores(samples.problem, samples.params, drawn).items():
+            weighted[name] = weighted[name] + (square * beside(cost, square)).sum(0) / num_samples
+            squared[name] = squared[name] + square.sum(0) / num_samples
+    return weighted, squared
+
+
+def _squared_scores(problem: Problem, params: Params, drawn: Drawn) -> Params:
+    """The square of the score of each sample and parameter, `[S, R, *shape]`."""
+    num_samples, replicates = drawn.x.shape[:2]
+    each = drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
+    point = {name: value.detach().expand(num_samples, *value.shape).flatten(0, 1) for name, value in params.items()}
     with torch.enable_grad():
         leaves = {name: value.requires_grad_() for name, value in point.items()}
-        scores = derivative(drawn.log_prob(samples.problem.distribution(leaves)).sum(), leaves)
-    squares = {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}
-    weighted = {name: (square * beside(samples.cost, square)).mean(0) for name, square in squares.items()}
-    return weighted, {name: square.mean(0) for name, square in squares.items()}
+        scores = derivative(each.log_prob(problem.distribution(leaves)).sum(), leaves)
+    return {name: score.reshape(num_samples, replicates, *score.shape[1:]) ** 2 for name, score in scores.items()}

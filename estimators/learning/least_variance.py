@@ -16,6 +16,8 @@ __all__ = ["least_variance", "least_variance_step"]
 FIT_REPLICATES = 2_000
 FIT_CALLS = 200
 """Replicates where each of their samples is a call of a function outside of torch, which may take long."""
+AT_A_TIME = 2**24
+"""Entries of gradients, of each term, that are held together."""
 DECAY = 0.99
 """Of the products in training: each step makes one estimate, whose products are far from their mean."""
 
@@ -29,18 +31,37 @@ def least_variance(
 ) -> tuple[Float[Tensor, " K"], Products]:
     """The coefficients c for which the gradient of terms[0] + Σ c_k terms[k], over samples, has the least variance.
 
-    Least squares over replicates of `num_samples` samples each and over all parameters at once. `params` have R = 1.
+    Least squares over replicates of `num_samples` samples each and over all parameters at once. They come in blocks,
+    whose moments are merged (Chan, Golub & LeVeque 1983). `params` have R = 1.
     """
     replicates = FIT_CALLS if problem.opaque else FIT_REPLICATES
+    entries = sum(value.numel() for value in params.values())
+    blocks = torch.arange(replicates).split(max(AT_A_TIME // entries, 1))
+    mean, products, before = [], torch.zeros(()), 0
+    for block in blocks:
+        gradients = _fresh_gradients(terms, problem, params, num_samples, source, len(block))
+        own = [value.mean(0, keepdim=True) for value in gradients]
+        products = products + _products([value - one for value, one in zip(gradients, own, strict=True)]).sum(0)
+        if before:
+            part = len(block) / (before + len(block))
+            moved_by = [one - other for one, other in zip(own, mean, strict=True)]
+            products = products + before * part * _products(moved_by)[0]
+            own = [other + part * by for other, by in zip(mean, moved_by, strict=True)]
+        mean, before = own, before + len(block)
+    products = products.unsqueeze(0) / replicates
+    return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
+
+
+def _fresh_gradients(
+    terms: Terms, problem: Problem, params: Params, num_samples: int, source: NoiseSource, replicates: int
+) -> list[Float[Tensor, "R P"]]:
     rows = replicated({name: value[0].detach() for name, value in params.items()}, replicates)
     point = {name: value.requires_grad_() for name, value in rows.items()}
     q = problem.distribution(point)
     with torch.no_grad():
         noise = families.noise(q, num_samples, source)
     with computed_once():
-        gradients = _gradients(terms, ScoredSamples.of(problem, point, families.drawn(q, noise)))
-    products = _products([value - value.mean(0) for value in gradients]).mean(0, keepdim=True)
-    return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
+        return _gradients(terms, ScoredSamples.of(problem, point, families.drawn(q, noise)))
 
 
 def least_variance_step(

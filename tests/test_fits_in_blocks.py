@@ -1,0 +1,54 @@
+"""Fits of many parameters go block by block, and find what they would find at once."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from estimators.control_variates import optimal_baseline
+from estimators.interface import Params
+from estimators.learning import least_variance
+from estimators.learning.fresh_samples import fresh_samples
+from estimators.noise import IID
+from estimators.registry import make_problem
+
+PROBLEM = make_problem("gaussian-cosine:dim=3").to("cpu", torch.float64)
+
+
+def params(replicates: int) -> Params:
+    return {name: value.double().expand(replicates, *value.shape) for name, value in PROBLEM.initial_params().items()}
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_moments_of_an_optimal_baseline(monkeypatch: pytest.MonkeyPatch, replicates: int) -> None:
+    samples = fresh_samples(PROBLEM, params(replicates), IID(0, dtype=torch.float64), 50)
+    whole = optimal_baseline._moments(samples)
+    monkeypatch.setattr(optimal_baseline, "AT_A_TIME", 7 * 6 * replicates)
+    for one, other in zip(optimal_baseline._moments(samples), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
+
+
+def test_coefficients_of_least_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two controls, whose products with the target are those of all gradients together."""
+    gradients = [torch.randn(200, 6, dtype=torch.float64) + 5.0 for _ in range(3)]
+    places = [iter(range(0, 200, size)) for size in (200, 7)]
+
+    def drawn(of: int) -> Any:
+        def fresh(*arguments: Any) -> list[torch.Tensor]:
+            first = next(places[of])
+            return [value[first : first + arguments[-1]] for value in gradients]
+
+        return fresh
+
+    found = []
+    for of, at_a_time in enumerate((2**24, 7 * 6)):
+        monkeypatch.setattr(least_variance, "FIT_REPLICATES", 200)
+        monkeypatch.setattr(least_variance, "AT_A_TIME", at_a_time)
+        monkeypatch.setattr(least_variance, "_fresh_gradients", drawn(of))
+        found.append(least_variance.least_variance(lambda _: (), PROBLEM, params(1), 1, IID(0)))
+    centred = [value - value.mean(0) for value in gradients]
+    stacked = torch.stack(centred, 1)
+    exact = (stacked[:, 1:] @ stacked.mT).mean(0, keepdim=True)
+    for _, products in found:
+        torch.testing.assert_close(products, exact, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(found[0][0], found[1][0])
