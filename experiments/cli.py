@@ -1,5 +1,6 @@
 """The command line: its group of verbs, which are found in `experiments.commands`, and how an error becomes a line."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ def main() -> None:
 
     The exit codes are those of `experiments.commands.exits`.
     """
+    # The products that NumPy makes here are small: threads wait for each other longer than they compute.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stdout = sys.stdout
     try:
         code = cli.main(standalone_mode=False)
