@@ -17,7 +17,6 @@ from estimators.zeroth_order.perturbations import (
     STEP,
     attach,
     check_step,
-    flatten,
     outside_the_domain,
     perturbed,
     reusable_noise,
@@ -70,7 +69,9 @@ class RandomDirections(Estimator, ABC):
 
     def draw(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> Noise:
         number = num_samples // 2 if self.antithetic else num_samples
-        directions = self.directed((number, *flatten(params).shape), source.stream("directions"))
+        replicates = len(next(iter(params.values())))
+        entries = sum(value.numel() for value in params.values()) // replicates
+        directions = self.directed((number, replicates, entries), source.stream("directions"))
         q = problem.distribution(params)
         if reusable_noise(q):
             x = families.noise(q, number, source)
