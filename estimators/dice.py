@@ -9,7 +9,7 @@ from torch import Tensor
 
 from estimators.control_variates.leave_one_out import LeaveOneOut
 from estimators.control_variates.none import Zero
-from estimators.interface import Estimator, Noise, Params, Problem, Traits, derivative
+from estimators.interface import Estimator, Noise, Params, Problem, Traits, hessian_product
 from estimators.interface.refusals import at_least, score
 from estimators.registry import register_estimator
 from estimators.sampling import families
@@ -57,6 +57,9 @@ class DiCE(Estimator):
         least = 1 if self.baseline == "none" else 2
         return score(problem) or at_least(least, num_samples, self.spec)
 
+    def unsupported_twice(self, problem: Problem) -> str | None:
+        return None
+
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         q = problem.distribution(params)
         samples = families.drawn(q, noise)
@@ -72,6 +75,4 @@ class DiCE(Estimator):
         """Estimates of the Hessian times a direction `[R, *shape]`, one for each replicate, without the Hessian."""
         point = {name: value.detach().requires_grad_() for name, value in params.items()}
         with torch.enable_grad():
-            gradient = derivative(self.surrogate(problem, point, noise).sum(), point, differentiable=True)
-            along = torch.stack([(gradient[name] * direction[name]).sum() for name in point]).sum()
-            return derivative(along, point)
+            return hessian_product(self.surrogate(problem, point, noise).sum(), point, direction)

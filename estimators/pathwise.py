@@ -30,7 +30,8 @@ class Pathwise(AlongPath, PerSample):
 
     Unbiased where the cost is differentiable in x; blind to its jumps, and biased there. Needs a continuous q, or a
     discrete one with an `rsample` (straight-through), which makes it biased. The control variate subtracts a term of
-    known, zero expected gradient.
+    known, zero expected gradient. Second derivatives are unbiased without one, where the slopes of the cost do not jump
+    either (as those of a ReLU do), in all forms but `implicit`.
     Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014; Figurnov, Mohamed & Mnih 2018.
     """
 
@@ -62,6 +63,15 @@ class Pathwise(AlongPath, PerSample):
         if reason or self.control_variate is None:
             return reason
         return self.control_variate.unsupported(problem, num_samples)
+
+    def unsupported_twice(self, problem: Problem) -> str | None:
+        q = problem.initial_distribution
+        if self.control_variate is not None:
+            return f"{self.control_variate.name} is a control variate of the first derivatives"
+        if not families.find_path(q, self.form).explicit:
+            kind = type(families.unwrap(q)).__name__
+            return f"the form {self._form(q)} of {kind} has right first derivatives alone"
+        return None
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         q = problem.initial_distribution

@@ -35,7 +35,15 @@ def cell(estimator: str = "pathwise", problem: str = "gaussian-quadratic", num_s
     columns: dict[str, Any] = dict.fromkeys(CELL_COLUMNS)
     columns |= {"estimator": estimator, "problem": problem, "num_samples": num_samples, "status": "done"}
     columns |= {"key": f"{estimator} {problem} {num_samples}", "device": "cpu", "dtype": "float32", "seed": 0}
-    columns |= {"batch": 0, "compile": False, "timing_status": "done", "attempts": 1, "fitted": False, "warnings": ""}
+    columns |= {
+        "batch": 0,
+        "order": 1,
+        "compile": False,
+        "timing_status": "done",
+        "attempts": 1,
+        "fitted": False,
+        "warnings": "",
+    }
     columns |= {"verdict": "unbiased", "claim": "unbiased", "gradient_norm": 2.0, "reference": "exact", "nonfinite": 0}
     columns |= {"evaluations": 0 if estimator == "exact" else num_samples}
     columns |= {"replicates": 20_000, "stop_reason": "precision", "device_name": "Xeon", "diagnostics": "{}"}

@@ -77,7 +77,7 @@ def test_each_exclude_table_counts(folder):
 def test_the_key_covers_everything_that_defines_the_numbers():
     cell = Cell("plain", "bowl", 10)
     changes = {
-        "estimator": "two-knobs", "problem": "bowl:dim=7", "num_samples": 11, "batch": 3, "device": "cuda",
+        "estimator": "two-knobs", "problem": "bowl:dim=7", "num_samples": 11, "batch": 3, "order": 2, "device": "cuda",
         "dtype": "float64",
         "seed": 1, "compile": True, "stop": Stop(rtol=0.1), "reference": False, "rounding": True, "code": "1.0",
         "train": Train(),

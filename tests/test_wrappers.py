@@ -43,6 +43,7 @@ ANSWERS = {
     "surrogate": torch.ones(1),
     "traits": Traits(own_parameters=True, structured=False),
     "unsupported": "for a reason",
+    "unsupported_twice": "for another",
 }
 GIVEN = {
     "problem": make_problem("gaussian-quadratic:dim=2"),

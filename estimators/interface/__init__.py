@@ -8,7 +8,7 @@ from estimators.interface.estimator import Claim, Estimator, Noise, Unsupported
 from estimators.interface.latent import LatentVariableProblem, Observed
 from estimators.interface.objective import EXPECTED_COST, Objective
 from estimators.interface.once import computed_once, once
-from estimators.interface.params import Params, attached, derivative, in_range, replicated, scaled
+from estimators.interface.params import Params, attached, derivative, hessian_product, in_range, replicated, scaled
 from estimators.interface.parts import Part, check_ties, meet, parts_met
 from estimators.interface.path_control import PathControl, PathSamples
 from estimators.interface.per_sample import PerSample
@@ -50,6 +50,7 @@ __all__ = [
     "cost_slopes",
     "derivative",
     "distinct",
+    "hessian_product",
     "in_range",
     "learned",
     "mean_cost",

@@ -48,6 +48,14 @@ class Estimator(Component, ABC):
         """Why the estimator cannot be used here, as a sentence; None: it can."""
         return None
 
+    def unsupported_twice(self, problem: Problem) -> str | None:
+        """Why the second derivatives of the surrogate are not those of the objective in the mean; None: they are.
+
+        As a sentence, asked where the estimator is supported. Most surrogates are made for one derivative: what they
+        hold constant has a derivative too.
+        """
+        return f"the surrogate of {self.spec} is made for first derivatives"
+
     @final
     def refusal(self, problem: Problem, num_samples: int) -> str | None:
         """Why the estimator cannot be used here: what its traits forbid, or `unsupported`; None: it can."""

@@ -21,6 +21,9 @@ class Objective(ABC):
     of_samples: int = 0
     """With how many samples it is defined, and measured, where it is another one for each number; 0: it is the same."""
 
+    without_reference: str = ""
+    """Why there is no reference where `exact` is unknown and nobody measures one, as a sentence; '': it is plain."""
+
     @abstractmethod
     def exact(self, problem: Problem, params: Params, num_samples: int) -> Params | None:
         """The gradient at parameters `[R, *shape]`, in float64; None: unknown."""

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Params", "attached", "derivative", "in_range", "replicated", "scaled"]
+__all__ = ["Params", "attached", "derivative", "hessian_product", "in_range", "replicated", "scaled"]
 
 Params = dict[str, Tensor]
 """Named parameters, each `[R, *shape]`."""
@@ -24,6 +24,12 @@ def derivative(total: Tensor, params: Params, *, differentiable: bool = False) -
         return {name: torch.zeros_like(value) for name, value in params.items()}
     gradients = torch.autograd.grad(total, list(params.values()), materialize_grads=True, create_graph=differentiable)
     return dict(zip(params, gradients, strict=True))
+
+
+def hessian_product(total: Tensor, params: Params, direction: Params) -> Params:
+    """The Hessian of a scalar times a direction, of the shape of the parameters or one for all replicates."""
+    gradient = derivative(total, params, differentiable=True)
+    return derivative(torch.stack([(gradient[name] * direction[name]).sum() for name in params]).sum(), params)
 
 
 def attached(slopes: Tensor, y: Tensor) -> Float[Tensor, " R"]:

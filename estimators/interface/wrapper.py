@@ -47,6 +47,9 @@ class Wrapper(Estimator):
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return self.base.unsupported(self.seen_problem(problem), self.seen_samples(num_samples))
 
+    def unsupported_twice(self, problem: Problem) -> str | None:
+        return self.base.unsupported_twice(self.seen_problem(problem))
+
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return self.base.claim(self.seen_problem(problem), self.seen_samples(num_samples))
 

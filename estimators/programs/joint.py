@@ -96,6 +96,10 @@ class JointForm(Transform):
         return all(form_of(variable.q).differentiable for variable in self.variables)
 
     @property
+    def explicit(self) -> bool:  # pyright: ignore
+        return all(form_of(variable.q).explicit for variable in self.variables)
+
+    @property
     def fixed_noise(self) -> bool:  # pyright: ignore
         return all(form_of(variable.q).fixed_noise for variable in self.variables)
 

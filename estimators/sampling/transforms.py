@@ -35,6 +35,8 @@ class Transform(ABC):
 
     differentiable: ClassVar[bool] = True
     """x is differentiable in the parameters."""
+    explicit: ClassVar[bool] = False
+    """x is computed from the parameters as the function that it is: its higher derivatives are right too."""
     fixed_noise: ClassVar[bool] = True
     """The noise does not depend on the parameters, so that it can be used again at other ones."""
     structured: ClassVar[bool] = True
@@ -84,6 +86,10 @@ class Through(Transform):
         return self.base.differentiable
 
     @property
+    def explicit(self) -> bool:  # pyright: ignore
+        return self.base.explicit
+
+    @property
     def fixed_noise(self) -> bool:  # pyright: ignore
         return self.base.fixed_noise
 
@@ -121,6 +127,7 @@ class LocationScale(Transform):
 
     standard: Callable[[Tensor], Tensor]
     place: Callable[[Any, Tensor], Tensor]
+    explicit: ClassVar[bool] = True
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return self.standard(source.uniform(_shape(q, num_samples)))
@@ -135,6 +142,7 @@ class GaussianLocationScale(Transform):
     """x = place(q, ε), ε standard normal."""
 
     place: Callable[[Any, Tensor], Tensor]
+    explicit: ClassVar[bool] = True
     gaussian_noise: ClassVar[bool] = True
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
@@ -151,6 +159,7 @@ class InverseCDF(Transform):
 
     standard: Callable[[Tensor], Tensor]
     place: Callable[[Any, Tensor], Tensor]
+    explicit: ClassVar[bool] = True
 
     def noise(self, q: td.Distribution, num_samples: int, source: NoiseSource) -> Tensor:
         return source.uniform(_shape(q, num_samples))

@@ -7,7 +7,7 @@ from experiments.statistics import Interval, PowerLaw, fit_power_law
 
 __all__ = ["CURVE", "RATE", "fitted_rates", "rate_columns"]
 
-CURVE = ["problem", "estimator", "mini_batch", "device", "dtype", "compile", "seed"]
+CURVE = ["problem", "estimator", "mini_batch", "derivatives", "device", "dtype", "compile", "seed"]
 RATE = ["rate", "standard_error", "inflation", "points", "least", "most"]
 
 

@@ -16,7 +16,7 @@ from experiments.terminal.words import bias, verdict
 
 __all__ = ["PLACES", "places", "print_cells", "summary"]
 
-PLACES = ("mini_batch", "device", "dtype", "compile", "seed", "training")
+PLACES = ("mini_batch", "derivatives", "device", "dtype", "compile", "seed", "training")
 """Columns that are shown only where they differ between cells."""
 
 Columns = dict[str, Callable[[Row], str]]
@@ -52,7 +52,8 @@ def places(cells: Any) -> list[str]:
 def _point(cells: pd.DataFrame) -> Columns:
     names = {"problem": "problem", "estimator": "estimator", "S": "num_samples"}
     varying = {COLUMNS[name].heading if name == "mini_batch" else name: name for name in places(cells)}
-    return {heading: _shown(name) for heading, name in (names | varying).items()}
+    named = {"derivatives": "derivatives"} if any(cells["derivatives"]) else {}
+    return {heading: _shown(name) for heading, name in (names | varying | named).items()}
 
 
 def _measured(cells: pd.DataFrame) -> Columns:

@@ -24,7 +24,7 @@ __all__ = ["Measure"]
 LARGEST = 2**63 - 1
 PILOT_SECONDS = 5.0
 """What a pilot takes at the most: of gradients that take long, fewer replicates tell the same."""
-POINT = ("estimator", "problem", "num_samples", "batch", "device", "dtype", "seed")
+POINT = ("estimator", "problem", "num_samples", "batch", "order", "device", "dtype", "seed")
 
 
 @final
@@ -70,4 +70,5 @@ class Measure(Experiment):
 
     @property
     def _workload(self) -> Workload:
-        return prepare(*self.components, **self.place, compile=self.cell.compile, batch=self.cell.batch)
+        cell = self.cell
+        return prepare(*self.components, **self.place, compile=cell.compile, batch=cell.batch, order=cell.order)

@@ -11,6 +11,7 @@ from experiments.gradients.compiling import Compile
 from experiments.gradients.footprint import Footprint
 from experiments.gradients.mini_batches import InBatches, first_batch, require_all_data
 from experiments.gradients.problem_checks import check_batch, check_problem
+from experiments.gradients.second_order import AlongDirection, direction_of, require_twice
 from experiments.gradients.steps import Eager
 from experiments.gradients.validation import check_estimator, check_parameters, check_size, whole_number
 from experiments.gradients.workload import CHUNK_ELEMENTS, Workload
@@ -30,17 +31,23 @@ def prepare(
     dtype: str | torch.dtype = "float32",
     compile: Compile = False,
     batch: int = 0,
+    order: int = 1,
 ) -> Workload:
     """Move the problem, check that the estimator supports it, and let the estimator learn.
 
-    With a `batch` each replicate has a mini-batch of so many data points.
+    With a `batch` each replicate has a mini-batch of so many data points. With `order=2` an estimate is the Hessian
+    times a direction (`second_order.py`).
 
     Raises `Unsupported` with the estimator's reason, ValueError for a device or dtype that is not there, for initial
     parameters that the distribution refuses, and for what does not keep to the interface, TypeError for a fraction.
     """
     if not (isinstance(compile, bool) or compile == "auto"):
         raise ValueError(f"compile must be True, False or 'auto', not {compile!r}")
+    if whole_number("order", order) not in (1, 2):
+        raise ValueError(f"order must be 1, for gradients, or 2, for Hessians along a direction, not {order}")
     placed = _placed(problem, estimator, num_samples, seed, device, dtype)
+    if order == 2:
+        require_twice(placed.problem, estimator, placed.num_samples)
     moved, source = placed.problem, placed.source("fit")
     with without_validation():
         began = time.perf_counter()
@@ -52,6 +59,7 @@ def prepare(
     step = Eager(moved, fitted, placed.num_samples)
     ready = replace(placed, estimator=fitted, fitted=learned, step=step, compile=compile)
     ready = replace(ready, fit_seconds=taken) if learned else ready
+    ready = _of_second_order(ready) if order == 2 else ready
     ready = _in_batches(ready, whole_number("batch", batch)) if batch else ready
     return ready.compiled if compile is True else ready
 
@@ -91,6 +99,13 @@ def _placed(
     step = Eager(moved, estimator, num_samples)
     found = _footprint(problem, point) if num_samples * _width(problem) <= CHUNK_ELEMENTS // 2 else Footprint()
     return Workload(moved, estimator, num_samples, seed, where, kind, point, False, step, footprint=found)
+
+
+def _of_second_order(ready: Workload) -> Workload:
+    """The same for the derivative of the estimates along a direction."""
+    estimator = AlongDirection(ready.estimator, direction_of(ready.point))
+    step = Eager(ready.problem, estimator, ready.num_samples)
+    return replace(ready, estimator=estimator, step=step, order=2)
 
 
 def _in_batches(whole: Workload, size: int) -> Workload:

@@ -67,6 +67,8 @@ class Workload:
     """What a replicate of the problem takes."""
     batch: int = 0
     """The data points of a mini-batch, of which each replicate has its own; 0: all data."""
+    order: int = 1
+    """1: gradients; 2: the Hessian times a direction, as `second_order.AlongDirection` estimates it."""
     on_all_data: "Workload | None" = None
     """Where gradients are on mini-batches: the same on all data, for the reference."""
 

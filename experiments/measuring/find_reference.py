@@ -80,7 +80,7 @@ def known_at_once(workload: Workload) -> Reference | NoReference | None:
     exact = objective.exact(workload.problem, point, objective.of_samples or workload.num_samples)
     if exact is not None:
         return Reference("exact", _exact(exact, workload))
-    return None if objective.measured_by else NoReference()
+    return None if objective.measured_by else NoReference(objective.without_reference)
 
 
 def suffices(found: Reference | NoReference, limits: tuple[float, float]) -> bool:

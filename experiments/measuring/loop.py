@@ -50,6 +50,7 @@ def measure(
     dtype: str | torch.dtype = "float32",
     compile: Compile = False,
     batch: int = 0,
+    order: int = 1,
 ) -> Measurement:
     """Bias, variance and wall-clock time of a gradient estimator, with 95 % intervals.
 
@@ -59,6 +60,11 @@ def measure(
 
     With a `batch` each replicate has a mini-batch of so many data points: the variance is what a training sees, and
     `batch_share` the part of it that is the choice of the batch.
+
+    With `order=2` estimates of second derivatives take the place of gradients: the Hessian times one direction of norm
+    1, drawn once for all problems with parameters of these names and shapes, so that every entry of the Hessian takes
+    part (on average over directions, P times the total variance is that of all P² entries). The reference is exact, or
+    there is none. Surrogates that are right in first order alone are refused.
 
     Same seed, same machine, same numbers (times apart), unless gradients take so long that the clock decides how many
     are taken at a time (a simulator, a loop in NumPy): `pace.begin`.
@@ -70,9 +76,8 @@ def measure(
         raise TypeError("measure takes a Problem and an Estimator: make_problem(spec), make_estimator(spec)")
     replicates = None if replicates is None else whole_number("replicates", replicates)
     max_replicates = whole_number("max_replicates", max_replicates)
-    workload = prepare(
-        problem, estimator, num_samples, seed=seed, device=device, dtype=dtype, compile=compile, batch=batch
-    )
+    place = {"device": device, "dtype": dtype, "compile": compile}
+    workload = prepare(problem, estimator, num_samples, seed=seed, batch=batch, order=order, **place)
     stop = Stop(replicates, rtol, max_replicates, max_seconds, detect)
     seconds = LONGEST if max_seconds is None else min(max_seconds, LONGEST)
     measurement = estimate(workload, find_reference(workload, seconds=seconds), stop)

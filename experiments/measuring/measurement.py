@@ -66,6 +66,8 @@ class Measurement:
     """Trace of the covariance of one gradient estimate."""
     batch: int
     """The data points of the mini-batch that each replicate has; 0: all data."""
+    order: int
+    """1: of gradients; 2: of the Hessian times a direction, which stands wherever the gradient is named here."""
     kurtosis: float
     snr: Interval | None
     """‖E ĝ‖ / √total_variance; None where the signal is not seen to be positive or nothing varies."""

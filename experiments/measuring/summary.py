@@ -87,6 +87,7 @@ def summarised(
         variance_high=named(high),
         total_variance=total_variance,
         batch=workload.batch,
+        order=workload.order,
         kurtosis=kurtosis,
         snr=statistics.signal_to_noise(groups, floor),
         signals={

@@ -105,7 +105,9 @@ ROWS = (
     Column("num_samples", "point", "INTEGER NOT NULL", "S", form=number),
     Column("batch", "point", "INTEGER NOT NULL"),
     Column("mini_batch", heading="mini-batch"),  # of a cell that is measured in words; '' for all data
-    Column("measured_on"),  # the problem and its mini-batch in words: what estimators are compared on
+    Column("order", "point", "INTEGER NOT NULL"),
+    Column("derivatives", heading="derivatives"),  # those of second order in words; '' for gradients
+    Column("measured_on"),  # the problem, its mini-batch and the order in words: what estimators are compared on
     Column("device", "point", "TEXT NOT NULL", "device"),
     Column("dtype", "point", "TEXT NOT NULL", "dtype"),
     Column("status", "state", "TEXT NOT NULL"),

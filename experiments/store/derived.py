@@ -12,19 +12,21 @@ __all__ = ["derived"]
 def derived(cells: DataFrame) -> DataFrame:
     """The cells with their variance per evaluation, and in words, or '':
 
-    the settings of a training cell as `training`, the mini-batch of another as `mini_batch`, and `measured_on`, the
-    problem with that.
+    the settings of a training cell as `training`, the mini-batch of another as `mini_batch`, second derivatives as
+    `derivatives`, and `measured_on`, the problem with those two.
     """
     settings = zip(cells["optimizer"], cells["learning_rate"], cells["batch"], strict=True)
     texts = Series([_text(*row) for row in settings], cells.index, dtype=object)
     sizes = zip(cells["optimizer"], cells["batch"], strict=True)
     batches = Series([_mini_batch(*row) for row in sizes], cells.index, dtype=object)
+    derivatives = Series(["second" if order == 2 else "" for order in cells["order"]], cells.index, dtype=object)
     named = [
-        f"{problem}, mini-batch {size}" if size else problem
-        for problem, size in zip(cells["problem"], batches, strict=True)
+        problem + (f", mini-batch {size}" if size else "") + (f", {order} derivatives" if order else "")
+        for problem, size, order in zip(cells["problem"], batches, derivatives, strict=True)
     ]
     measured_on = Series(named, cells.index, dtype=object)
-    return _per_evaluation(cells).assign(training=texts, mini_batch=batches, measured_on=measured_on)
+    found = {"training": texts, "mini_batch": batches, "derivatives": derivatives, "measured_on": measured_on}
+    return _per_evaluation(cells).assign(**found)
 
 
 def _mini_batch(optimizer: Any, batch: Any) -> str:

@@ -24,7 +24,7 @@ __all__ = [
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 FAILURES = frozenset({"failed", "timeout", "out-of-memory"})
 """The statuses of cells, and of timings, that were tried and gave no figures."""
 

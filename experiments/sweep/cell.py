@@ -20,6 +20,8 @@ class Cell:
     num_samples: int
     batch: int = 0
     """The data points of the mini-batch that each replicate, or each step of a training, has; 0: all data."""
+    order: int = 1
+    """1: gradients are measured; 2: the Hessian times a direction."""
     device: str = "cpu"
     dtype: str = "float32"
     seed: int = 0

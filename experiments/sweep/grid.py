@@ -37,6 +37,7 @@ def _cells(sweep: Sweep) -> list[Cell]:
         "problem": _specs("problem", sweep.problem),
         "num_samples": list(dict.fromkeys(sweep.num_samples)),
         "batch": list(dict.fromkeys(sweep.batch)),
+        "order": list(dict.fromkeys(sweep.order)),
         "device": list(dict.fromkeys(sweep.device)),
         "dtype": list(dict.fromkeys(sweep.dtype)),
         "estimator": _specs("estimator", sweep.estimator),
@@ -88,7 +89,7 @@ def _chosen(rule: Exclude, axis: Any, values: Sequence[Any]) -> set[Any]:
 
 
 def _check_size(sweep: Sweep) -> None:
-    places = len(sweep.num_samples) * len(sweep.batch) * len(sweep.device) * len(sweep.dtype)
+    places = len(sweep.num_samples) * len(sweep.batch) * len(sweep.order) * len(sweep.device) * len(sweep.dtype)
     size = _grid_size(sweep.estimator) * _grid_size(sweep.problem) * places
     if size > MAX_CELLS:
         raise ValueError(f"{size:,} cells are more than one sweep holds ({MAX_CELLS:,}); split it")

@@ -54,6 +54,7 @@ NAME = re.compile(r"\w[\w.+-]{0,59}")  # a folder name: no separators, no "..", 
 
 NumSamples = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)]
 Batch = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAMPLES)]
+Order = Literal[1, 2]
 Component = str | dict[str, Any]
 
 
@@ -71,6 +72,7 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problem: tuple[str, ...] = ()
     num_samples: tuple[NumSamples, ...] = ()
     batch: tuple[Batch, ...] = ()
+    order: tuple[Order, ...] = ()
     device: tuple[str, ...] = ()
     dtype: tuple[str, ...] = ()
 
@@ -113,6 +115,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_samples: tuple[NumSamples, ...] = (10,)
     batch: tuple[Batch, ...] = (0,)
     """Data points of the mini-batch that each replicate has, so that the variance is what a training sees; 0: all."""
+    order: tuple[Order, ...] = (1,)
+    """1: gradients; 2: the Hessian times a direction."""
     device: tuple[str, ...] = ("cpu",)
     dtype: tuple[str, ...] = ("float32",)
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)] = 0
@@ -133,7 +137,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_name(self.name)
         self._check_experiment()
-        for key in ("num_samples", "batch", "device", "dtype"):
+        for key in ("num_samples", "batch", "order", "device", "dtype"):
             if not getattr(self, key):
                 raise ValueError(f"{key} is an empty list; leave it out for its default")
         _check_places(self.device, self.dtype)
@@ -183,7 +187,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.experiment == "measure" and self.train is not None:
             raise ValueError('[train] needs experiment = "train"')
         if self.experiment == "train":
-            for key in ("stop", "compile", "rounding", "reference", "batch"):
+            for key in ("stop", "compile", "rounding", "reference", "batch", "order"):
                 if getattr(self, key) != self.__struct_defaults__[self.__struct_fields__.index(key)]:
                     raise ValueError(f'{key} has no place in experiment = "train", whose settings are in [train]')
 

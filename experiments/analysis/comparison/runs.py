@@ -17,7 +17,7 @@ from experiments.store import FAILURES, Run
 
 __all__ = ["POINT", "Comparison", "Matched", "compare"]
 
-POINT = ["problem", "estimator", "num_samples", "mini_batch", "device", "dtype", "training"]
+POINT = ["problem", "estimator", "num_samples", "mini_batch", "derivatives", "device", "dtype", "training"]
 MACHINE = ("cpu", "gpu", "torch", "python", "gradmark", "git_commit")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 FLOOR = 64

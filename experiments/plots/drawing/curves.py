@@ -13,7 +13,7 @@ from experiments.statistics import Interval
 
 __all__ = ["Curve", "Selection", "by_numbers", "in_order", "select"]
 
-CONDITIONS = ["device", "device_name", "dtype", "compile", "seed"]
+CONDITIONS = ["order", "device", "device_name", "dtype", "compile", "seed"]
 OTHERS = ["panel", "curve", "num_samples", "status", "verdict", "gradient_norm"]
 
 
@@ -85,5 +85,6 @@ def _conditions(cells: DataFrame) -> list[str]:
     if count["device_name"] <= count["device"]:  # then the name tells no more than the device does
         varying = [name for name in varying if name != "device_name"]
     compiled = ["compiled" if compile else "eager" for compile in cells["compile"]]
-    texts = cells.assign(compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
+    orders = ["second derivatives" if order == 2 else "gradients" for order in cells["order"]]
+    texts = cells.assign(order=orders, compile=compiled, seed="seed " + cells["seed"].astype(str))[varying]
     return [", ".join(row) for row in texts.astype(str).to_numpy().tolist()]

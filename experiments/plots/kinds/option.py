@@ -128,7 +128,8 @@ def _exact_of(parameter: str) -> Exact:
 
 
 def _specs(cells: DataFrame) -> list[tuple[str, str, int]]:
-    columns = cells["estimator"], cells["problem"], cells["num_samples"].astype(int)
+    # Nothing is known of mini-batches and of second derivatives.
+    columns = cells["estimator"], cells["measured_on"], cells["num_samples"].astype(int)
     return list(zip(*columns, strict=True))
 
 

@@ -92,5 +92,5 @@ def _text(law: PowerLaw) -> str:
 
 
 def _specs(curve: Curve) -> list[tuple[str, str, int]]:
-    problem = curve.cells["problem"]
+    problem = curve.cells["measured_on"]  # nothing is known of mini-batches and of second derivatives
     return [(curve.name, spec, int(s)) for spec, s in zip(problem, curve.numbers("num_samples"), strict=True)]
