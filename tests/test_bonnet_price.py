@@ -1,6 +1,6 @@
 """Bonnet's and Price's theorems: moments of first and second derivatives in place of the noise."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -61,24 +61,35 @@ def test_a_full_covariance_has_no_noise_on_a_quadratic() -> None:
     torch.testing.assert_close(found["cholesky"], exact["cholesky"])
 
 
-@dataclass(frozen=True)
-class Kinked(DiagonalGaussian):
-    """f = |x|, whose second derivative autograd takes for zero."""
+def of(function: Callable[[Tensor, Tensor], Tensor]) -> Problem:
+    """The sum of a function of x and log_scale as the cost."""
 
-    def cost(self, x: Tensor, params: Params) -> Tensor:
-        return x.abs().sum(-1)
+    class Of(DiagonalGaussian):
+        def cost(self, x: Tensor, params: Params) -> Tensor:
+            return function(x, params["log_scale"]).sum(-1)
 
-    def expected_cost(self, params: Params) -> Tensor:
-        mean, scale = params["loc"], params["log_scale"].exp()
-        ratio = mean / scale
-        density = (-(ratio**2) / 2).exp() * (2 / torch.pi) ** 0.5
-        return (scale * density + mean * torch.erf(ratio / 2**0.5)).sum(-1)
+    return Of(dim=1)
 
 
-def test_a_jump_of_the_slope_is_seen_as_bias() -> None:
-    for spec, verdict in ((PRICE, True), ("pathwise", False)):
-        work = prepare(Kinked(dim=1, loc=0.3), make_estimator(spec), 4)
-        assert (estimate(work, find_reference(work), Stop(replicates=10_000)).verdict == "biased") is verdict
+NETWORK = torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.LeakyReLU(), torch.nn.Linear(3, 1)).double()
+
+
+@pytest.mark.parametrize(
+    ("function", "jumps"),
+    [
+        (lambda x, _: x.abs() + torch.relu(x), "abs, relu"),
+        (lambda x, _: NETWORK(x.double()), "leaky_relu"),
+        (lambda x, _: torch.nn.functional.softplus(x).tanh() + torch.nn.functional.gelu(x), ""),
+        (lambda x, log_scale: x**2 * log_scale.clamp(-1, 1), ""),
+    ],
+)
+def test_a_jump_of_the_slope_is_refused(function: Callable[[Tensor, Tensor], Tensor], jumps: str) -> None:
+    """Autograd takes the second derivative of |x| for zero. What depends on the parameters alone may do as it likes."""
+    why = f"the slope of the cost jumps ({jumps}), which second derivatives do not see" if jumps else None
+    problem = of(function)
+    assert make_estimator(PRICE).unsupported(problem, 4) == why
+    assert make_estimator("pathwise").unsupported(problem, 4) is None
+    assert make_estimator("pathwise").unsupported_twice(problem) == why
 
 
 def test_where_it_does_not_fit_it_says_why() -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, slopes_and_products
+from estimators.interface.refusals import continuous_slope
 from estimators.path_controls.gaussian import (
     block_size,
     directions,
@@ -40,7 +41,8 @@ class BonnetPrice(Estimator):
     sample are taken, one evaluation of the cost for each coordinate (of a latent-variable problem: of a data point), up
     to 64. The entropy in a negative ELBO is taken by its formula.
 
-    Unbiased where the slope of the cost is continuous; blind to its jumps (ReLU), and biased there.
+    Unbiased where the slope of the cost is continuous. Where it jumps, as with ReLU, second derivatives leave the jumps
+    out: the estimator is refused.
     Bonnet 1964; Price 1958; Rezende, Mohamed & Wierstra 2014.
     """
 
@@ -52,7 +54,9 @@ class BonnetPrice(Estimator):
         if reason := without_moments(problem, self.name):
             return reason
         size = block_size(problem)
-        return None if size <= MOST else f"{self.name} takes up to {MOST} coordinates, not {size}"
+        if size > MOST:
+            return f"{self.name} takes up to {MOST} coordinates, not {size}"
+        return continuous_slope(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "unbiased"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from estimators.interface.kinks import kinks
 from estimators.interface.params import Params, derivative
 from estimators.interface.problem import Problem, start
 from estimators.noise import IID
@@ -16,7 +17,16 @@ from estimators.sampling.family import is_binary
 from estimators.sampling.supports import moves_its_support
 from estimators.sampling.unchecked import without_validation
 
-__all__ = ["at_least", "binary", "differentiable", "differentiable_samples", "even", "passes_derivatives", "score"]
+__all__ = [
+    "at_least",
+    "binary",
+    "continuous_slope",
+    "differentiable",
+    "differentiable_samples",
+    "even",
+    "passes_derivatives",
+    "score",
+]
 
 FEW = 8
 """Samples that a trial takes."""
@@ -48,6 +58,20 @@ def differentiable(problem: Problem, name: str) -> str | None:
 def passes_derivatives(problem: Problem) -> str | None:
     """Refuses a cost that no derivative goes through at all; through one with jumps goes one, but a biased one."""
     return f"no derivative goes through the cost of {problem.spec}, which leaves torch" if problem.opaque else None
+
+
+def continuous_slope(problem: Problem) -> str | None:
+    """Refuses a cost whose slope jumps in x: what is made of second derivatives leaves the jumps out."""
+
+    def second_derivatives(q: Distribution, leaves: Params, dtype: torch.dtype) -> str | None:
+        constant = {name: value.detach() for name, value in leaves.items()}
+        x = families.values(q, families.noise(q, FEW, IID(0, dtype=dtype))).detach().requires_grad_()
+        found = kinks(problem.on_least_data.to("cpu", dtype).cost(x, constant), x)
+        return (
+            f"the slope of the cost jumps ({', '.join(found)}), which second derivatives do not see" if found else None
+        )
+
+    return _tried(problem, "the cost", "", second_derivatives)
 
 
 def differentiable_samples(problem: Problem, form: str = "auto") -> str | None:
