@@ -195,6 +195,12 @@ def test_heavy_tails_are_warned_of() -> None:
     assert not estimated(work("pathwise"), replicates=20_032).warnings
 
 
+def test_estimates_that_have_a_largest_have_no_heavy_tail() -> None:
+    """Four states: the largest estimates are all the same, where a fit to their distances finds a tail."""
+    found = estimated(work("score-function", "bernoulli-toy:dim=2"), replicates=20_032)
+    assert found.kurtosis < 4 and not any("heavy tails" in text for text in found.warnings)
+
+
 def test_a_kurtosis_that_is_not_known_is_not_told() -> None:
     """One replicate a group has no variance of its own."""
     found = estimated(work("importance-weighted:proposal=shifted,scale=3", num_samples=1), replicates=64)

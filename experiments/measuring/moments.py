@@ -34,6 +34,8 @@ TINY = 1e-6
 """Entries of a gradient below which it may be 0 but for rounding: then the size of its terms is looked at."""
 MOST_TAIL = 200
 """Estimates that the shape of the tail is fitted to: 1 % of the first 20,000. Fewer lie further out."""
+TIED, OFTEN = 1e-5, 5
+"""The difference of logarithms up to which squared norms are the same, and how often the largest has to come."""
 ROUNDING_MARGIN = 4.0
 """Times the rounding noise of an estimate below which a variance is nothing else."""
 
@@ -218,9 +220,14 @@ class Sampling:
 
     @property
     def tail_shape(self) -> float:
-        """Pareto k of the largest squared norms of the estimates: NaN where they are few."""
-        size = min(tail_size(self.replicates), MOST_TAIL)
-        return tail_shape(self.tail[: size + 1])
+        """Pareto k of the largest squared norms of the estimates: NaN where they are few.
+
+        −inf where the largest came several times: a fit to ties, as of discrete x, says nothing of a tail.
+        """
+        tail = self.tail[: min(tail_size(self.replicates), MOST_TAIL) + 1]
+        if len(tail) and int((tail > tail[0] - TIED).sum()) >= OFTEN:
+            return -math.inf
+        return tail_shape(tail)
 
     @property
     def total_variance(self) -> Interval:
