@@ -18,7 +18,6 @@ from estimators import registry
 from experiments.engine import ExecutorLost, choose_executor, run
 from experiments.engine import cluster as cluster_module
 from experiments.engine.cluster import Cluster
-from experiments.engine.pool import LocalPool
 from experiments.store import load
 from experiments.sweep import read_sweep, sweep_from_flags
 from experiments.terminal.progress import narrator
@@ -80,10 +79,8 @@ def test_a_cluster_gives_the_same_results_as_this_process(cluster, tmp_path):
     sweep = write_sweep(tmp_path, range(2, 3))
     expected = here(sweep, tmp_path / "here")
     with narrator() as progress:
-        run(read_sweep(sweep), tmp_path / "workers", progress, executor=LocalPool(2))
         run(read_sweep(sweep), tmp_path / "there", progress, executor=Cluster(cluster.address))
-    for folder in ("workers", "there"):
-        assert_same_results(load(tmp_path / folder), expected)
+    assert_same_results(load(tmp_path / "there"), expected)
 
 
 def test_without_a_scheduler_or_a_gpu_a_run_is_refused(cluster, tmp_path, monkeypatch):

@@ -121,7 +121,7 @@ def test_a_program_is_the_model_written_by_hand(made: Problem) -> None:
 @pytest.mark.parametrize(
     ("spec", "problem", "why"),
     [
-        (PATH, "gaussian-quadratic", "path-derivative needs an entropy in the cost: a latent-variable problem, or"),
+        (PATH, "gaussian-quadratic", "path-derivative needs an entropy in the cost: a latent-variable problem"),
         (PATH, "digits-sbn:latent=2,points=2", "samples of Bernoulli are not differentiable in its parameters"),
         (CLOSED, "state-space:steps=3", "the entropy of Joint has no closed form here: use path-derivative with"),
     ],

@@ -7,6 +7,7 @@ import torch.distributions as td
 from jaxtyping import Float
 from torch import Tensor
 
+from estimators.by_slopes.written_out import parameters_of_q
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, VariationalProblem
 from estimators.interface.refusals import differentiable_samples, passes_derivatives, score
 from estimators.noise import NoiseSource
@@ -31,6 +32,9 @@ class PathDerivative(Estimator):
     gradient is zero without any noise; where q is far from it, `entropy=closed-form` can have less noise: it takes
     $\nabla_\theta H[q]$ by its formula, which for a Gaussian q is what `pathwise` does.
 
+    Of any other problem whose cost has $w \log q(x; \theta)$ written out, and no other part that the parameters of q
+    reach at fixed x, the derivative in these parameters goes through x alone.
+
     Unbiased for the ELBO with any number of samples, structured ones too; `sticking-the-landing` has another target,
     the bound of K samples. Roeder, Wu & Duvenaud 2017.
     """
@@ -46,10 +50,10 @@ class PathDerivative(Estimator):
         return Traits("pathwise")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, VariationalProblem):
+        if not isinstance(problem, VariationalProblem) and (self.entropy != "path" or not parameters_of_q(problem)):
             return (
-                f"{self.name} needs an entropy in the cost: a latent-variable problem, or a VariationalProblem with "
-                "energy(x, params)"
+                f"{self.name} needs an entropy in the cost: a latent-variable problem, a VariationalProblem with "
+                "energy(x, params), or (with entropy=path) log q(x) as all that the cost takes of the parameters of q"
             )
         q = problem.initial_distribution
         if reason := passes_derivatives(problem) or differentiable_samples(problem, families.path_form(q)):
@@ -64,9 +68,12 @@ class PathDerivative(Estimator):
         return families.find_path(q).noise(families.unwrap(q), num_samples, source)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        assert isinstance(problem, VariationalProblem)
         q = problem.distribution(params)
         x = families.find_path(q).sample(families.unwrap(q), noise)
+        if not isinstance(problem, VariationalProblem):
+            of_q = parameters_of_q(problem)
+            seen = {name: value.detach() if name in of_q else value for name, value in params.items()}
+            return problem.cost(x, seen).mean(0)
         energy = problem.energy(x, params).mean(0)
         if self.entropy == "closed-form":
             return energy - problem.entropy_weight * q.entropy()

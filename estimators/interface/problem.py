@@ -97,8 +97,8 @@ class Problem(Component, ABC):
         return {}
 
     @cached_property
-    def trials(self) -> dict[tuple[object, ...], str | None]:
-        """What was tried of q at the start, for `unsupported`, with the reason against it: see `refusals.py`."""
+    def trials(self) -> dict[tuple[object, ...], Any]:
+        """What was tried at the start, with what was found: a reason against it, as in `refusals.py`, or None."""
         return {}
 
     @abstractmethod
