@@ -52,3 +52,13 @@ def test_coefficients_of_least_variance(monkeypatch: pytest.MonkeyPatch) -> None
     for _, products in found:
         torch.testing.assert_close(products, exact, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(found[0][0], found[1][0])
+
+
+def test_an_optimal_baseline_is_that_of_its_formula() -> None:
+    """f = (1 + ε)²: E[f s²] / E[s²] is 4 for s = ε of the location, and 12 / 2 for s = ε² − 1 of the scale."""
+    problem = make_problem("gaussian-quadratic:dim=1").to("cpu", torch.float64)
+    point = {name: value.double().unsqueeze(0) for name, value in problem.initial_params().items()}
+    samples = fresh_samples(problem, point, IID(0, dtype=torch.float64), 400_000)
+    weighted, squared = optimal_baseline._moments(samples)
+    assert (weighted["loc"] / squared["loc"]).item() == pytest.approx(4, rel=0.03)
+    assert (weighted["log_scale"] / squared["log_scale"]).item() == pytest.approx(6, rel=0.08)
