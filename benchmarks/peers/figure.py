@@ -1,7 +1,9 @@
 """Gradients per second of every implementation."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from experiments.plots.drawing.style import COLOURS, paper_style
 
@@ -25,12 +27,19 @@ def throughput(table: pd.DataFrame) -> Figure:
             colours = [_colour(name) for name in own["implementation"]]
             ax.scatter(speeds, places, color=colours, s=16)
             ax.set_xscale("log")
+            ax.set_xlim(_decades(speeds))
+            ax.xaxis.set_minor_formatter(NullFormatter())
             ax.set_yticks(range(len(names)), names)
             ax.set_title(case)
         for ax in axes.flat[len(cases) :]:
             ax.remove()
         figure.supxlabel("gradients per second, one core")
         return figure
+
+
+def _decades(speeds: np.ndarray) -> tuple[float, float]:
+    """Whole powers of ten about all speeds: between two of them nothing is labelled."""
+    return 10 ** np.floor(np.log10(speeds.min())), 10 ** np.ceil(np.log10(speeds.max()))
 
 
 def _colour(name: str) -> str:
