@@ -157,8 +157,10 @@ def _summed(scores: Tensor, signs: Tensor | None) -> Tensor:
     """Sums of every 4,096th entry with signs: as large and as noisy together as all entries are."""
     if signs is None:
         return scores
-    left = -len(signs) % SUMS
-    return torch.nn.functional.pad(scores * signs, (0, left)).unflatten(1, (-1, SUMS)).sum(1)
+    found = scores.new_zeros(len(scores), SUMS)
+    for part, sign in zip(scores.split(SUMS, 1), signs.split(SUMS), strict=True):
+        found[:, : len(sign)].addcmul_(part, sign)
+    return found
 
 
 def _grouped(rows: np.ndarray) -> statistics.Groups:
