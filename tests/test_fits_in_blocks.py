@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from estimators.control_variates import optimal_baseline
+from estimators.control_variates import optimal_baseline, regression
+from estimators.control_variates.muprop import MuProp
 from estimators.interface import Params
-from estimators.learning import least_variance
+from estimators.learning import blocks, least_variance
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.noise import IID
 from estimators.registry import make_problem
@@ -23,9 +24,17 @@ def params(replicates: int) -> Params:
 def test_moments_of_an_optimal_baseline(monkeypatch: pytest.MonkeyPatch, replicates: int) -> None:
     samples = fresh_samples(PROBLEM, params(replicates), IID(0, dtype=torch.float64), 50)
     whole = optimal_baseline._moments(samples)
-    monkeypatch.setattr(optimal_baseline, "AT_A_TIME", 7 * 6 * replicates)
+    monkeypatch.setattr(blocks, "AT_A_TIME", 7 * 6 * replicates)
     for one, other in zip(optimal_baseline._moments(samples), whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
+
+
+def test_moments_of_a_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = fresh_samples(PROBLEM, params(2), IID(0, dtype=torch.float64), 50)
+    whole = regression._moments(MuProp(), samples)
+    monkeypatch.setattr(blocks, "AT_A_TIME", 7 * 6 * 2 * regression.NUMBERS)
+    for one, other in zip(regression._moments(MuProp(), samples), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-15)
 
 
 def test_coefficients_of_least_variance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +52,7 @@ def test_coefficients_of_least_variance(monkeypatch: pytest.MonkeyPatch) -> None
     found = []
     for of, at_a_time in enumerate((2**24, 7 * 6)):
         monkeypatch.setattr(least_variance, "FIT_REPLICATES", 200)
-        monkeypatch.setattr(least_variance, "AT_A_TIME", at_a_time)
+        monkeypatch.setattr(blocks, "AT_A_TIME", at_a_time)
         monkeypatch.setattr(least_variance, "_fresh_gradients", drawn(of))
         found.append(least_variance.least_variance(lambda _: (), PROBLEM, params(1), 1, IID(0)))
     centred = [value - value.mean(0) for value in gradients]

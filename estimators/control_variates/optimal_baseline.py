@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, derivative, learned, scaled
+from estimators.learning.blocks import blocks
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
@@ -59,17 +60,12 @@ class OptimalBaseline(ControlVariate):
         return replace(self, moments=moved(self.moments, _moments(samples), self.decay))
 
 
-AT_A_TIME = 2**24
-"""Entries of scores that are held together."""
-
-
 def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     """Means over the samples of f s² and s², for each replicate and parameter."""
     num_samples, replicates = samples.cost.shape
     entries = replicates * sum(value[0].numel() for value in samples.params.values())
     weighted, squared = (dict.fromkeys(samples.params, torch.zeros(())) for _ in range(2))
-    for place in torch.arange(num_samples).split(max(AT_A_TIME // entries, 1)):
-        block = slice(int(place[0]), int(place[-1]) + 1)
+    for block in blocks(num_samples, entries):
         drawn, cost = samples.drawn.map(lambda part: part[block]), samples.cost[block]  # noqa: B023
         for name, square in _squared_scores(samples.problem, samples.params, drawn).items():
             weighted[name] = weighted[name] + (square * beside(cost, square)).sum(0) / num_samples

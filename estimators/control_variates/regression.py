@@ -9,12 +9,17 @@ from torch import Tensor
 
 from estimators.control_variates.taylor import Taylor
 from estimators.interface import ControlVariate, Params, Problem, ScoredSamples, Traits, derivative, learned, scaled
+from estimators.learning.blocks import blocks
 from estimators.learning.fresh_samples import fresh_samples
 from estimators.learning.moving_averages import check_decay, moved
 from estimators.noise import NoiseSource
 from estimators.registry import register_control_variate
+from estimators.sampling.families import Drawn
 
 __all__ = ["Regression"]
+
+NUMBERS = 12
+"""Of each sample and parameter: three derivatives and their products."""
 
 
 @final
@@ -96,21 +101,32 @@ def _rescored(samples: ScoredSamples, factors: Params) -> ScoredSamples:
 def _moments(control: ControlVariate, samples: ScoredSamples) -> tuple[Params, Params]:
     """Means over the samples, for each replicate and parameter, in float64."""
     num_samples, replicates = samples.cost.shape
+    entries = NUMBERS * replicates * sum(value[0].numel() for value in samples.params.values())
+    first, second = (dict.fromkeys(samples.params, torch.zeros(())) for _ in range(2))
+    for block in blocks(num_samples, entries):
+        drawn = samples.drawn.map(lambda part: part[block])  # noqa: B023
+        for name, each in _each(control, samples.problem, samples.params, drawn).items():
+            first[name] = first[name] + each.sum(0) / num_samples
+            second[name] = second[name] + (each.unsqueeze(-1) * each.unsqueeze(-2)).sum(0) / num_samples
+    return first, second
+
+
+def _each(control: ControlVariate, problem: Problem, params: Params, drawn: Drawn) -> Params:
+    """The score, the gradient of the control and that of the estimate, of each sample, `[S, R, *shape, 3]`."""
+    num_samples, replicates = drawn.x.shape[:2]
     rows = {
         name: value.detach().expand(num_samples, *value.shape).flatten(0, 1).requires_grad_()
-        for name, value in samples.params.items()
+        for name, value in params.items()
     }
     with torch.enable_grad():
-        drawn = samples.drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
-        single = ScoredSamples.of(samples.problem, rows, drawn)
+        apart = drawn.map(lambda part: part.reshape(1, num_samples * replicates, *part.shape[2:]))
+        single = ScoredSamples.of(problem, rows, apart)
         gradient = single.direct + single.cost * single.score
         terms = (single.score, control.term(single), gradient)
         parts = [derivative(term.sum(), rows, differentiable=True) for term in terms]  # they share a graph
-    stacked = {
+    return {
         name: torch.stack([part[name].detach() for part in parts], -1)
         .double()
         .reshape(num_samples, replicates, *value.shape[1:], 3)
         for name, value in rows.items()
     }
-    second = {name: (value.unsqueeze(-1) * value.unsqueeze(-2)).mean(0) for name, value in stacked.items()}
-    return {name: value.mean(0) for name, value in stacked.items()}, second

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Params, Problem, ScoredSamples, computed_once, derivative, replicated
+from estimators.learning.blocks import blocks
 from estimators.learning.moving_averages import moved
 from estimators.noise import NoiseSource
 from estimators.sampling import families
@@ -16,8 +17,6 @@ __all__ = ["least_variance", "least_variance_step"]
 FIT_REPLICATES = 2_000
 FIT_CALLS = 200
 """Replicates where each of their samples is a call of a function outside of torch, which may take long."""
-AT_A_TIME = 2**24
-"""Entries of gradients, of each term, that are held together."""
 DECAY = 0.99
 """Of the products in training: each step makes one estimate, whose products are far from their mean."""
 
@@ -36,18 +35,18 @@ def least_variance(
     """
     replicates = FIT_CALLS if problem.opaque else FIT_REPLICATES
     entries = sum(value.numel() for value in params.values())
-    blocks = torch.arange(replicates).split(max(AT_A_TIME // entries, 1))
     mean, products, before = [], torch.zeros(()), 0
-    for block in blocks:
-        gradients = _fresh_gradients(terms, problem, params, num_samples, source, len(block))
+    for block in blocks(replicates, entries):
+        new = block.stop - block.start
+        gradients = _fresh_gradients(terms, problem, params, num_samples, source, new)
         own = [value.mean(0, keepdim=True) for value in gradients]
         products = products + _products([value - one for value, one in zip(gradients, own, strict=True)]).sum(0)
         if before:
-            part = len(block) / (before + len(block))
+            part = new / (before + new)
             moved_by = [one - other for one, other in zip(own, mean, strict=True)]
             products = products + before * part * _products(moved_by)[0]
             own = [other + part * by for other, by in zip(mean, moved_by, strict=True)]
-        mean, before = own, before + len(block)
+        mean, before = own, before + new
     products = products.unsqueeze(0) / replicates
     return _coefficients(products)[0].to(next(iter(params.values())).dtype), products
 
