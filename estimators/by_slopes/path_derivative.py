@@ -72,6 +72,7 @@ class PathDerivative(Estimator):
         x = families.find_path(q).sample(families.unwrap(q), noise)
         if not isinstance(problem, VariationalProblem):
             of_q = parameters_of_q(problem)
+            assert of_q, "without them this would be pathwise"
             seen = {name: value.detach() if name in of_q else value for name, value in params.items()}
             return problem.cost(x, seen).mean(0)
         energy = problem.energy(x, params).mean(0)

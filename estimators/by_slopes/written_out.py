@@ -7,26 +7,28 @@ import torch
 from estimators.interface import Params, Problem, start
 from estimators.noise import IID
 from estimators.sampling import families
-from estimators.sampling.unchecked import without_validation
 
 __all__ = ["parameters_of_q"]
 
-FEW = 6
-"""Samples on which it is tried."""
-ROUNDING = 1e-9
-"""The part of the largest entry that is rounding in float64."""
+MANY, FEW = 256, 16
+"""Samples on which it is tried, so that a rare branch is met, and where each is a run of its own."""
+POINTS, SHIFT = 3, 0.3
+"""The start, where a term may be flat or a layer zero, and points about it, moved by so much in each entry."""
+ROUNDING = 1e-7
+"""The part of the largest entry that is rounding, of factorised matrices too."""
 
 
 def parameters_of_q(problem: Problem) -> tuple[str, ...]:
     """The names of the parameters of q, where they take part in the cost at fixed x by a multiple of log q(x) alone.
 
-    Empty: they do not, or not as far as can be tried. The multiple may be the weight of the data, or that of a prior.
+    Empty: they do not, or not as far as can be tried: at the start and about it. The multiple may be the weight of the
+    data, or that of a prior. A mini-batch has what was found of the whole.
     """
     if problem.opaque or not problem.cost_depends_on_params:
         return ()
     key = (parameters_of_q.__name__,)
     if key not in problem.trials:
-        with warnings.catch_warnings(action="ignore"), torch.enable_grad(), without_validation():
+        with warnings.catch_warnings(action="ignore"), torch.enable_grad():
             try:
                 problem.trials[key] = _tried(problem)
             except Exception:  # other refusals say what is wrong with it
@@ -35,17 +37,38 @@ def parameters_of_q(problem: Problem) -> tuple[str, ...]:
 
 
 def _tried(problem: Problem) -> tuple[str, ...]:
+    """Of all samples at once: a sum of their costs with random weights has slopes that are those of log q, or not."""
     made = problem.on_least_data.to("cpu", torch.float64)
-    leaves = {name: value.double().requires_grad_() for name, value in start(problem.on_least_data).items()}
-    q = made.distribution(leaves)
-    x = families.values(q, families.noise(q, FEW, IID(0, dtype=torch.float64)))
-    costs, densities = made.cost(x, leaves), families.log_prob(q, x)
-    scores, slopes = ([_gradient(each[s].sum(), leaves) for s in range(FEW)] for each in (densities, costs))
-    names = tuple(name for name in leaves if any(score[name].any() for score in scores))
+    begin = {name: value.double() for name, value in start(problem.on_least_data).items()}
+    generator, number = torch.Generator().manual_seed(0), FEW if _one_by_one(problem) else MANY
+    scores, slopes = list[Params](), list[Params]()
+    for point in range(POINTS):
+        leaves = {name: _moved(value, SHIFT * (point > 0), generator) for name, value in begin.items()}
+        try:
+            q = made.distribution(leaves)
+            x = families.values(q, families.noise(q, number, IID(point, dtype=torch.float64)))
+            costs, densities = made.cost(x, leaves)[:, 0], families.log_prob(q, x).reshape(number, -1).sum(1)
+        except ValueError:  # a point that q does not accept
+            if not point:
+                raise
+            continue
+        for _ in range(2):
+            weights = torch.randn(number, generator=generator, dtype=torch.float64)
+            scores.append(_gradient(weights @ densities, leaves))
+            slopes.append(_gradient(weights @ costs, leaves))
+    names = tuple(name for name in begin if any(score[name].any() for score in scores))
     score, slope = (torch.stack([_joined(one, names) for one in each]) for each in (scores, slopes))
     weight = (slope * score).sum() / (score * score).sum()
     differs = (slope - weight * score).abs().max() > ROUNDING * slope.abs().max()
-    return () if differs or weight == 0 else names
+    return () if differs or weight == 0 or not weight.isfinite() else names
+
+
+def _one_by_one(problem: Problem) -> bool:
+    return not getattr(problem, "mapped", True)
+
+
+def _moved(value: torch.Tensor, by: float, generator: torch.Generator) -> torch.Tensor:
+    return (value + by * torch.randn(value.shape, generator=generator, dtype=value.dtype)).requires_grad_()
 
 
 def _gradient(value: torch.Tensor, leaves: Params) -> Params:

@@ -10,8 +10,9 @@ __all__ = ["batch_of", "distinct", "repeated"]
 
 
 def batch_of(problem: Problem, indices: Int[Tensor, "R B"]) -> Problem:
-    """`Problem.batch`, which says of itself that its replicates differ in their data."""
+    """`Problem.batch`, which says of itself that its replicates differ in their data, and knows what was tried."""
     part = problem.batch(indices)
+    vars(part)["trials"] = problem.trials
     object.__setattr__(part, "own_data", (problem, indices) if len(indices) > 1 else None)
     return part
 
