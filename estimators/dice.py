@@ -11,6 +11,7 @@ from estimators.control_variates.leave_one_out import LeaveOneOut
 from estimators.control_variates.none import Zero
 from estimators.interface import Estimator, Noise, Params, Problem, Traits, hessian_product
 from estimators.interface.refusals import at_least, score
+from estimators.interface.smooth import smooth_in_parameters
 from estimators.registry import register_estimator
 from estimators.sampling import families
 from estimators.score_function import ScoreFunction
@@ -34,7 +35,8 @@ class DiCE(Estimator):
     $f \, \nabla \log q \, \nabla \log q^\top$: it is not the Hessian. `hessian_product` is for large models. A program
     of several variables is weighed by its whole cost.
 
-    Unbiased for any q with a density whose support does not move, any cost.
+    Unbiased for any q with a density whose support does not move, any cost; Hessians where the slopes of both in the
+    parameters do not jump (a Laplace distribution's do).
     Foerster et al. 2018; Mao et al. 2019.
     """
 
@@ -58,7 +60,7 @@ class DiCE(Estimator):
         return score(problem) or at_least(least, num_samples, self.spec)
 
     def unsupported_twice(self, problem: Problem) -> str | None:
-        return None
+        return smooth_in_parameters(problem)
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
         q = problem.distribution(params)

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import AlongPath, Claim, Noise, Params, PathControl, PathSamples, PerSample, Problem, Traits
-from estimators.interface.refusals import continuous_slope, differentiable_samples, passes_derivatives
+from estimators.interface.refusals import differentiable_samples, passes_derivatives
+from estimators.interface.smooth import smooth_along_path
 from estimators.noise import NoiseSource
 from estimators.programs.joint import Joint
 from estimators.registry import components, register_estimator
@@ -71,7 +72,7 @@ class Pathwise(AlongPath, PerSample):
         if not families.find_path(q, self.form).explicit:
             kind = type(families.unwrap(q)).__name__
             return f"the form {self._form(q)} of {kind} has right first derivatives alone"
-        return continuous_slope(problem)
+        return smooth_along_path(problem, self._form(q))
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         q = problem.initial_distribution

@@ -7,7 +7,9 @@ import torch
 from moving_costs import MovingTarget
 from test_known_variances import errors_away, measured
 from torch import Tensor
+from torch.distributions import Distribution, Independent, Laplace, Normal
 
+from estimators import register_program
 from estimators.interface import Params, Problem, replicated
 from estimators.noise import IID
 from estimators.registry import make_estimator, make_problem
@@ -71,25 +73,58 @@ def of(function: Callable[[Tensor, Tensor], Tensor]) -> Problem:
     return Of(dim=1)
 
 
-NETWORK = torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.LeakyReLU(), torch.nn.Linear(3, 1)).double()
+KINKED = torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.LeakyReLU(), torch.nn.Linear(3, 1)).double()
+JUMPS = {
+    "abs": lambda x, _: x.abs(),
+    "root of the square": lambda x, _: x.square().sqrt(),
+    "network": lambda x, _: KINKED(x),
+    "where": lambda x, _: torch.where(x > 0, x, 0.1 * x),
+}
+SMOOTH = {
+    "softplus, gelu": lambda x, _: torch.nn.functional.softplus(x).tanh() + torch.nn.functional.gelu(x),
+    "huber": lambda x, _: torch.nn.functional.huber_loss(x, torch.zeros_like(x), reduction="none"),
+    "guarded": lambda x, _: x.sigmoid().clamp(min=1e-8).log(),
+    "cube": lambda x, _: x.abs() ** 3,
+    "of the parameters alone": lambda x, log_scale: x**2 * log_scale.clamp(0, 1),
+}
 
 
-@pytest.mark.parametrize(
-    ("function", "jumps"),
-    [
-        (lambda x, _: x.abs() + torch.relu(x), "abs, relu"),
-        (lambda x, _: NETWORK(x.double()), "leaky_relu"),
-        (lambda x, _: torch.nn.functional.softplus(x).tanh() + torch.nn.functional.gelu(x), ""),
-        (lambda x, log_scale: x**2 * log_scale.clamp(-1, 1), ""),
-    ],
-)
-def test_a_jump_of_the_slope_is_refused(function: Callable[[Tensor, Tensor], Tensor], jumps: str) -> None:
-    """Autograd takes the second derivative of |x| for zero. What depends on the parameters alone may do as it likes."""
-    why = f"the slope of the cost jumps ({jumps}), which second derivatives do not see" if jumps else None
-    problem = of(function)
-    assert make_estimator(PRICE).unsupported(problem, 4) == why
-    assert make_estimator("pathwise").unsupported(problem, 4) is None
-    assert make_estimator("pathwise").unsupported_twice(problem) == why
+@pytest.mark.parametrize("function", JUMPS.values(), ids=JUMPS)
+def test_a_jump_of_the_slope_is_refused(function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Autograd takes the second derivative of |x| for zero."""
+    problem, why = of(function), ", which second derivatives do not see"
+    assert make_estimator(PRICE).unsupported(problem, 4) == f"the slope of the cost jumps in x{why}"
+    path = make_estimator("pathwise")
+    assert path.unsupported(problem, 4) is None
+    assert path.unsupported_twice(problem) == f"the slope of the cost jumps along the samples{why}"
+    assert make_estimator("dice").unsupported_twice(problem) is None
+
+
+@pytest.mark.parametrize("function", SMOOTH.values(), ids=SMOOTH)
+def test_a_slope_that_bends_is_none_that_jumps(function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    assert make_estimator(PRICE).unsupported(of(function), 4) is None
+
+
+def test_a_density_that_kinks_in_its_parameters_has_no_hessian_by_scores() -> None:
+    class OfLaplace(DiagonalGaussian):
+        def cost(self, x: Tensor, params: Params) -> Tensor:
+            return x.sin().sum(-1)
+
+        def distribution(self, params: Params) -> Distribution:
+            return Independent(Laplace(params["loc"], params["log_scale"].exp()), 1)
+
+    assert "slope of log q" in (make_estimator("dice").unsupported_twice(OfLaplace(dim=1)) or "")
+    assert make_estimator("pathwise").unsupported_twice(OfLaplace(dim=1)) is None
+
+
+def test_a_path_that_kinks_has_no_hessian_along_it() -> None:
+    @register_program("kinked-path", loc=torch.tensor(0.1))
+    def kinked(params: Params, sample: Callable[[str, Distribution], Tensor]) -> Tensor:
+        x = sample("x", Normal(params["loc"], 1.0))
+        return sample("y", Normal(x.abs(), 1.0))
+
+    assert make_estimator("pathwise").unsupported_twice(make_problem("kinked-path")) is not None
+    assert make_estimator("dice").unsupported_twice(make_problem("kinked-path")) is None
 
 
 def test_where_it_does_not_fit_it_says_why() -> None:

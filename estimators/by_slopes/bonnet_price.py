@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from estimators.interface import Claim, Estimator, Noise, Params, Problem, Traits, slopes_and_products
-from estimators.interface.refusals import continuous_slope
+from estimators.interface.smooth import smooth_in_x
 from estimators.path_controls.gaussian import (
     block_size,
     directions,
@@ -56,7 +56,7 @@ class BonnetPrice(Estimator):
         size = block_size(problem)
         if size > MOST:
             return f"{self.name} takes up to {MOST} coordinates, not {size}"
-        return continuous_slope(problem)
+        return smooth_in_x(problem)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "unbiased"

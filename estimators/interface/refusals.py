@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.interface.kinks import kinks
 from estimators.interface.params import Params, derivative
 from estimators.interface.problem import Problem, start
 from estimators.noise import IID
@@ -20,7 +19,6 @@ from estimators.sampling.unchecked import without_validation
 __all__ = [
     "at_least",
     "binary",
-    "continuous_slope",
     "differentiable",
     "differentiable_samples",
     "even",
@@ -58,20 +56,6 @@ def differentiable(problem: Problem, name: str) -> str | None:
 def passes_derivatives(problem: Problem) -> str | None:
     """Refuses a cost that no derivative goes through at all; through one with jumps goes one, but a biased one."""
     return f"no derivative goes through the cost of {problem.spec}, which leaves torch" if problem.opaque else None
-
-
-def continuous_slope(problem: Problem) -> str | None:
-    """Refuses a cost whose slope jumps in x: what is made of second derivatives leaves the jumps out."""
-
-    def second_derivatives(q: Distribution, leaves: Params, dtype: torch.dtype) -> str | None:
-        constant = {name: value.detach() for name, value in leaves.items()}
-        x = families.values(q, families.noise(q, FEW, IID(0, dtype=dtype))).detach().requires_grad_()
-        found = kinks(problem.on_least_data.to("cpu", dtype).cost(x, constant), x)
-        return (
-            f"the slope of the cost jumps ({', '.join(found)}), which second derivatives do not see" if found else None
-        )
-
-    return _tried(problem, "the cost", "", second_derivatives)
 
 
 def differentiable_samples(problem: Problem, form: str = "auto") -> str | None:
