@@ -1,13 +1,15 @@
 """The mean of bounds of fewer samples: the mean is that of one of them, the variance a part of its."""
 
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
 
-from estimators.interface import EXPECTED_COST, Params
+from estimators.interface import EXPECTED_COST, LatentVariableProblem, Params
 from estimators.registry import make_estimator, make_problem
 from experiments import rank
 from experiments.gradients.prepare import prepare
@@ -143,3 +145,25 @@ def test_what_it_refuses() -> None:
     found = rank(problem, num_samples=4, estimators=["pathwise", averaged("iwae"), averaged("iwae", 4)], seconds=2)
     aside = dict(zip(found.table["estimator"], found.table["aside"], strict=True))
     assert aside["averaged-bound"] == "other objective" and not aside["averaged-bound:averages=4"]
+
+
+def test_a_model_with_data_beside_its_observation_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Labelled(LatentVariableProblem):
+        observation: Tensor = field(default_factory=lambda: torch.zeros(3, 1, dtype=torch.float64))
+        labels: Tensor = field(default_factory=lambda: torch.arange(3, dtype=torch.float64))
+
+        def initial_params(self) -> Params:
+            return {"loc": torch.tensor(0.1)}
+
+        def posterior(self, params: Params) -> Distribution:
+            loc = params["loc"].reshape(-1, 1, 1) + self.observation
+            return Independent(Normal(loc, 1.0), 1)
+
+        def log_joint(self, z: Tensor, params: Params) -> Tensor:
+            return -((z.squeeze(-1) - self.labels) ** 2) - params["loc"].unsqueeze(-1) ** 2
+
+    problem = Labelled()
+    assert make_estimator("iwae").unsupported(problem, 4) is None
+    why = make_estimator("averaged-bound").unsupported(problem, 4)
+    assert why is not None and why.startswith("averaged-bound gives the model each data point 2 times, which has data")

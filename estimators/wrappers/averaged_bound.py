@@ -3,9 +3,14 @@
 from dataclasses import dataclass, field
 from typing import final
 
+import torch
+
 from estimators.bounds.iwae import IWAE
-from estimators.interface import Estimator, LatentVariableProblem, Problem, Wrapper
+from estimators.interface import Estimator, LatentVariableProblem, Problem, Wrapper, start
+from estimators.noise import IID
 from estimators.registry import register_estimator
+from estimators.sampling import families
+from estimators.sampling.unchecked import without_validation
 
 __all__ = ["AveragedBound"]
 
@@ -52,9 +57,30 @@ class AveragedBound(Wrapper):
             )
         of_each = self.seen_samples(num_samples)
         reason = self.base.unsupported(problem, of_each)
-        if reason is None or self.base.unsupported(problem, num_samples) == reason:
+        if reason is None:
+            return self._without_copies(problem)
+        if self.base.unsupported(problem, num_samples) == reason:
             return reason
         return f"with averages={self.averages} each bound has {of_each} of the {num_samples} samples: {reason}"
+
+    def _without_copies(self, problem: Problem) -> str | None:
+        """Why the model cannot have a data point several times, tried once; None: it can."""
+        key = (self.name, self.averages)
+        if key not in problem.trials:
+            made = self.seen_problem(problem).to("cpu", torch.float64)
+            params = {name: value.double() for name, value in start(problem).items()}
+            try:
+                with torch.no_grad(), without_validation():
+                    q = made.distribution(params)
+                    made.cost(families.values(q, families.noise(q, 1, IID(0, dtype=torch.float64))), params)
+                problem.trials[key] = None
+            except Exception as error:
+                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                problem.trials[key] = (
+                    f"{self.name} gives the model each data point {self.averages} times, which has data beside its "
+                    f"observation or parameters for each: {why}"
+                )
+        return problem.trials[key]
 
     def evaluations(self, problem: Problem, num_samples: int) -> int:
         return self.averages * super().evaluations(problem, num_samples)

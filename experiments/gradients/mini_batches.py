@@ -82,7 +82,7 @@ def first_batch(problem: Problem, size: int) -> Problem:
 def require_data(problem: Problem) -> None:
     """Raise `Unsupported` where there are no data."""
     if not problem.num_data:
-        raise Unsupported(f"{problem.name} has no data to draw mini-batches from: leave batch out")
+        raise Unsupported(f"{problem.spec} has no data to draw mini-batches from: leave batch out")
 
 
 def require_all_data(problem: Problem) -> None:
