@@ -42,7 +42,7 @@ class DataPoints(Observed):
         return each.flatten()
 
     @property
-    def trials(self) -> dict[tuple[object, ...], str | None]:  # pyright: ignore
+    def trials(self) -> dict[tuple[object, ...], Any]:  # pyright: ignore
         return self.whole.trials
 
     @property
