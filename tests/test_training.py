@@ -157,7 +157,7 @@ def test_every_record_is_evaluated_on_the_same_samples():
 
 
 def test_without_data_there_are_no_mini_batches():
-    with pytest.raises(Unsupported, match="gaussian-quadratic has no data to draw mini-batches from"):
+    with pytest.raises(Unsupported, match="gaussian-quadratic:dim=2 has no data to draw mini-batches from"):
         trained(batch=8)
 
 
