@@ -1,6 +1,7 @@
 """The variance-optimal constant baseline of each parameter."""
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import final
 
 import torch
@@ -66,7 +67,7 @@ def _moments(samples: ScoredSamples) -> tuple[Params, Params]:
     entries = replicates * sum(value[0].numel() for value in samples.params.values())
     weighted, squared = (dict.fromkeys(samples.params, torch.zeros(())) for _ in range(2))
     for block in blocks(num_samples, entries):
-        drawn, cost = samples.drawn.map(lambda part: part[block]), samples.cost[block]  # noqa: B023
+        drawn, cost = samples.drawn.map(itemgetter(block)), samples.cost[block]
         for name, square in _squared_scores(samples.problem, samples.params, drawn).items():
             weighted[name] = weighted[name] + (square * beside(cost, square)).sum(0) / num_samples
             squared[name] = squared[name] + square.sum(0) / num_samples

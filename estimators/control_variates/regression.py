@@ -1,6 +1,7 @@
 """Control variates with coefficients learned by regression."""
 
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import final
 
 import torch
@@ -104,7 +105,7 @@ def _moments(control: ControlVariate, samples: ScoredSamples) -> tuple[Params, P
     entries = NUMBERS * replicates * sum(value[0].numel() for value in samples.params.values())
     first, second = (dict.fromkeys(samples.params, torch.zeros(())) for _ in range(2))
     for block in blocks(num_samples, entries):
-        drawn = samples.drawn.map(lambda part: part[block])  # noqa: B023
+        drawn = samples.drawn.map(itemgetter(block))
         for name, each in _each(control, samples.problem, samples.params, drawn).items():
             first[name] = first[name] + each.sum(0) / num_samples
             second[name] = second[name] + (each.unsqueeze(-1) * each.unsqueeze(-2)).sum(0) / num_samples
