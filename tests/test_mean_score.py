@@ -11,7 +11,9 @@ from measurements import QUADRATIC, estimated, work
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from estimators import VariationalProblem, make_estimator
 from estimators.interface import Params, Problem
+from experiments import measure
 from experiments.gradients.workload import Workload
 from experiments.measuring import mean_score as tested
 from experiments.measuring.mean_score import LEVEL, WRONG_SCORE, mean_score, wrong_score
@@ -141,6 +143,47 @@ def test_a_support_that_moves_or_a_sampler_that_lies_is_found(kind: type[Own]) -
 @pytest.mark.parametrize("problem", [Model(), QUADRATIC, "gamma-cost", "bernoulli-toy", "categorical-toy", "beta-cost"])
 def test_a_score_that_has_mean_zero_is_not(problem: Problem | str) -> None:
     assert mean_score(work("score-function", problem)) > 10 * LEVEL
+
+
+@dataclass(frozen=True)
+class Stepped(VariationalProblem):
+    """q has another density on either side of θ: as that of a flow with leaky rectifiers before a learned shift."""
+
+    cost_depends_on_params = True
+
+    def initial_params(self) -> Params:
+        return {"theta": torch.tensor(0.5)}
+
+    def distribution(self, params: Params) -> Distribution:
+        return Steps(params["theta"])
+
+    def energy(self, x: Tensor, params: Params) -> Tensor:
+        return (x - 1) ** 2 / 2
+
+    def cost(self, x: Tensor, params: Params) -> Tensor:
+        return self.energy(x, params) + self.distribution(params).log_prob(x)
+
+
+class Steps(Own):
+    """N(0, 1) above zero, the same at half the size below, moved by θ and by θ / 2 before."""
+
+    def place(self, u: Tensor) -> Tensor:
+        base = self.theta / 2 + torch.special.ndtri(u.clamp(1e-7, 1 - 1e-7))
+        return self.theta + torch.where(base > 0, base, base / 2)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        y = value - self.theta
+        base = torch.where(y > 0, y, 2 * y)
+        return -((base - self.theta / 2) ** 2) / 2 + torch.where(y > 0, 0.0, math.log(2.0))
+
+
+@pytest.mark.parametrize("spec", ["path-derivative", "score-function"])
+def test_a_jump_of_the_density_that_moves_is_told_of_what_rests_on_the_score(spec: str) -> None:
+    assert WRONG_SCORE in measure(Stepped(), make_estimator(spec), num_samples=4, replicates=2048).warnings
+
+
+def test_it_is_not_of_the_others() -> None:
+    assert WRONG_SCORE not in measure(Stepped(), make_estimator("pathwise"), num_samples=4, replicates=2048).warnings
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """The doubly reparameterized gradient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, parted, relative_weights, samples
-from estimators.interface import LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.interface.refusals import score
 from estimators.registry import register_estimator
 
@@ -26,6 +26,10 @@ class DReG(Bound):
     far from it, it can have more variance than `iwae`.
     Tucker et al. 2019.
     """
+
+    @property
+    def traits(self) -> Traits:
+        return replace(super().traits, leaves_score_out=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return super().unsupported(problem, num_samples) or score(problem)

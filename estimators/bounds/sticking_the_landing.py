@@ -1,13 +1,13 @@
 """Sticking the landing: the path derivative alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from estimators.bounds.bound import Bound, log_mean_weight, parted, samples
-from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem
+from estimators.interface import Claim, LatentVariableProblem, Noise, Params, Problem, Traits
 from estimators.interface.refusals import score
 from estimators.registry import register_estimator
 
@@ -24,6 +24,10 @@ class StickingTheLanding(Bound):
     posterior, the encoder's gradient is zero without any noise.
     Roeder, Wu & Duvenaud 2017.
     """
+
+    @property
+    def traits(self) -> Traits:
+        return replace(super().traits, leaves_score_out=True)
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         return super().unsupported(problem, num_samples) or score(problem)

@@ -47,7 +47,7 @@ class PathDerivative(Estimator):
 
     @property
     def traits(self) -> Traits:
-        return Traits("pathwise")
+        return Traits("pathwise", leaves_score_out=self.entropy == "path")
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, VariationalProblem) and (self.entropy != "path" or not parameters_of_q(problem)):

@@ -13,6 +13,8 @@ class Traits:
 
     mechanism: Literal["", "pathwise", "score function"] = ""
     """What the estimate rests on. Estimators of one mechanism fail together, so that their agreement proves little."""
+    leaves_score_out: bool = False
+    """The estimate lacks a term with the score of q, whose mean is zero."""
     structured: bool = True
     """The samples are draws from one distribution, one by one, so that a structured source can place them."""
     independent_samples: bool = False
@@ -31,3 +33,8 @@ class Traits:
     variables, each has its own."""
     log_weights: bool = False
     """Log-weights of a latent-variable problem are combined data point by data point."""
+
+    @property
+    def rests_on_score(self) -> bool:
+        """The claim holds only where E[∇ log q(x)] = 0."""
+        return self.mechanism == "score function" or self.leaves_score_out

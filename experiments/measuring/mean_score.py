@@ -1,6 +1,6 @@
 """The mean of the score, which is zero where score functions are right: $E[\\nabla \\log q(x)] = 0$.
 
-It is not where the support moves with the parameters, or samples do not follow the density.
+It is not where the support or a jump of the density moves with the parameters, or samples do not follow the density.
 """
 
 import math
@@ -28,8 +28,8 @@ __all__ = ["LEVEL", "WRONG_SCORE", "mean_score", "wrong_score"]
 LEVEL = 1e-6
 """The p-value below which a mean score is not zero: it is found in every process, and a false alarm costs a lot."""
 WRONG_SCORE = (
-    "the score of q does not have mean zero: its support moves with the parameters, or the samples do not follow the "
-    "density; score functions are biased here"
+    "the score of q does not have mean zero: its support, or a jump of its density, moves with the parameters, or the "
+    "samples do not follow the density; what rests on it is biased here"
 )
 ELEMENTS = 2**22
 """Element-samples (replicates × samples × event size) that the test takes, if that makes enough replicates."""
@@ -86,7 +86,7 @@ class Constant(Problem):
 
 
 def wrong_score(workload: Workload, purse: Purse | None = None) -> str:
-    """Why score functions are biased on the distribution of a workload, in its dtype; '': nothing says so.
+    """Why what rests on the score is biased on the distribution of a workload, in its dtype; '': nothing says so.
 
     The mean of the score is known as well as a purse allows.
     """

@@ -59,7 +59,7 @@ class Race:
                 return
             run = _prepared(workload, spec, self.num_samples)
             why = ""
-            if estimator.traits.mechanism == "score function":
+            if estimator.traits.rests_on_score:
                 why = wrong_score(run, self.purse.share(SCORE))
             if why:
                 self.left_out[spec] = why

@@ -192,7 +192,7 @@ def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
 def _doubt(sampling: Sampling, test: statistics.BiasTest | None, purse: Purse | None) -> str:
     """Why no score function is right here, unless one is seen to be right; '': nothing is wrong."""
     workload, exact = sampling.workload, sampling.reference is not None and sampling.reference.kind == "exact"
-    if workload.estimator.traits.mechanism != "score function":
+    if not workload.estimator.traits.rests_on_score:
         return ""
     if exact and (test is None or test.verdict != "biased"):
         return ""

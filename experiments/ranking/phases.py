@@ -217,7 +217,7 @@ class Going:
 
     def _test_the_score(self, workloads: dict[Entry, Workload]) -> None:
         """E[score] = 0, once for all that need it, and not from more than its share."""
-        scores = (one for one in workloads.values() if one.estimator.traits.mechanism == "score function")
+        scores = (one for one in workloads.values() if one.estimator.traits.rests_on_score)
         if (one := next(scores, None)) is not None:
             self.progress.doing("testing the score of q")
             with suppress(Exception, TimeUp), deadline(self.purse.portion(SCORE_AT_MOST).seconds_left):
