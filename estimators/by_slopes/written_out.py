@@ -40,7 +40,7 @@ def _tried(problem: Problem) -> tuple[str, ...]:
     """Of all samples at once: a sum of their costs with random weights has slopes that are those of log q, or not."""
     made = problem.on_least_data.to("cpu", torch.float64)
     begin = {name: value.double() for name, value in start(problem.on_least_data).items()}
-    generator, number = torch.Generator().manual_seed(0), FEW if _one_by_one(problem) else MANY
+    generator, number = torch.Generator().manual_seed(0), MANY if problem.mapped else FEW
     scores, slopes = list[Params](), list[Params]()
     for point in range(POINTS):
         leaves = {name: _moved(value, SHIFT * (point > 0), generator) for name, value in begin.items()}
@@ -61,10 +61,6 @@ def _tried(problem: Problem) -> tuple[str, ...]:
     weight = (slope * score).sum() / (score * score).sum()
     differs = (slope - weight * score).abs().max() > ROUNDING * slope.abs().max()
     return () if differs or weight == 0 or not weight.isfinite() else names
-
-
-def _one_by_one(problem: Problem) -> bool:
-    return not getattr(problem, "mapped", True)
 
 
 def _moved(value: torch.Tensor, by: float, generator: torch.Generator) -> torch.Tensor:

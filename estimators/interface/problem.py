@@ -48,9 +48,10 @@ class Problem(Component, ABC):
     """Where each replicate has data of its own: of which problem, and the `[R, B]` in it; `batch_of` says so."""
     measured_in: ClassVar[torch.dtype] = torch.float32
     """The dtype that `to` moved the problem to: what fails in it is refused."""
+    mapped: ClassVar[bool] = True
+    """All samples and replicates are computed at once; if not, one at a time."""
     begins: ClassVar[str] = ""
     """Where it begins, if not at its own initial parameters: `started_at`."""
-
     made_by: ClassVar[str] = ""
     """How it is made in Python, if not by its class or by its name."""
 

@@ -85,7 +85,7 @@ def _refused(problem: Problem, values: Values, why: str, form: str = "auto") -> 
 def _jumps(problem: Problem, values: Values, form: str) -> bool:
     params = {name: value.double() for name, value in start(problem.on_least_data).items()}
     q = _made(problem).distribution(params)
-    number = max(min(NUMBER, ELEMENTS // q.event_shape.numel()), FEWEST) if getattr(problem, "mapped", True) else FEWEST
+    number = max(min(NUMBER, ELEMENTS // q.event_shape.numel()), FEWEST) if problem.mapped else FEWEST
     noise = families.noise(q, number, IID(0, dtype=torch.float64), form)
 
     def of_all(t: float) -> Tensor:

@@ -5,7 +5,7 @@ from estimators.programs.faults import ProgramError
 
 __all__ = ["check_names"]
 
-OF_A_MODEL = {"run", "mapped"}
+OF_A_MODEL = {"run"}
 """What a model defines of what a program has."""
 OF_A_PROGRAM = {"cost", "cost_of", "distribution"}
 """What a problem defines, and a program has from its runs."""

@@ -4,7 +4,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -45,11 +45,9 @@ class Program(Problem):
                     yield position**2
 
     A program of one variable is a problem like any other. One of several has their values side by side as x, `[S, R,
-    D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn.
+    D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn. `torch.func.vmap` maps `run`
+    over samples and replicates; with `mapped = False` it is called for one at a time.
     """
-
-    mapped: ClassVar[bool] = True
-    """`run` is mapped over samples and replicates by `torch.func.vmap`; if not, it is called for one at a time."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

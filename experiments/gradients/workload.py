@@ -11,7 +11,6 @@ from torch import Tensor
 
 from estimators.interface import Estimator, Noise, Objective, Params, Problem, replicated
 from estimators.noise import IID, derive_seed
-from estimators.programs import Program
 from estimators.sampling.unchecked import without_validation
 from experiments.gradients.bulk import iid
 from experiments.gradients.compiling import Compile, Compiled
@@ -95,7 +94,7 @@ class Workload:
         by_caches = min(int(CHUNK_BYTES / each), CHUNK_ENTRIES // max(self.size, 1))
         by_bytes = max(by_caches, min(int(LARGEST_BYTES / each), FEW))
         sizes = [CHUNK_ELEMENTS // self.elements, by_bytes, MOST_REPLICATES]
-        if isinstance(self.problem, Program) and not self.problem.mapped:
+        if not self.problem.mapped:
             sizes.append(ONE_BY_ONE // self.num_samples)
         fastest = 1 << max(min(*sizes, self.most or MOST_REPLICATES), 1).bit_length() - 1
         return fastest if self.wanted is None else _divided(self.wanted, fastest)
