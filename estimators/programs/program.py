@@ -45,8 +45,8 @@ class Program(Problem):
                     yield position**2
 
     A program of one variable is a problem like any other. One of several has their values side by side as x, `[S, R,
-    D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn. `torch.func.vmap` maps `run`
-    over samples and replicates; with `mapped = False` it is called for one at a time.
+    D]`, of the distribution `Joint`. Every run asks for the same variables in the same turn. `torch.func.vmap` maps
+    `run` over samples and replicates; with `mapped = False` it is called for one at a time.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

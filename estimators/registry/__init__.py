@@ -1,6 +1,6 @@
 """Names of components, and building them from specs. Plug-ins come by entry point (`gradmark.plugins`) or by file."""
 
-from estimators.registry.building import expand, make_estimator, make_problem
+from estimators.registry.building import EVERY, every, expand, make_estimator, make_problem
 from estimators.registry.faults import defined_at, message, raised_at
 from estimators.registry.plugins import load_plugin, plugin_files, source_digest, source_is_known, unload_plugin
 from estimators.registry.registration import (
@@ -15,9 +15,11 @@ from estimators.registry.registration import (
 
 __all__ = [
     "BASES",
+    "EVERY",
     "Kind",
     "components",
     "defined_at",
+    "every",
     "expand",
     "load_plugin",
     "make_estimator",

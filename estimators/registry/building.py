@@ -10,8 +10,10 @@ from typing import Any
 from estimators.interface import Component, Control, Estimator, Problem, specs
 from estimators.registry.registration import BASES, Kind, components
 
-__all__ = ["expand", "make_estimator", "make_problem"]
+__all__ = ["EVERY", "every", "expand", "make_estimator", "make_problem"]
 
+EVERY = "*"
+"""The name that stands for all that are registered."""
 
 REASON = 240
 """The most characters of why a component refuses its options: it may repeat the spec of another."""
@@ -60,11 +62,19 @@ def _fitting(made: Component, wanted: type[Component], kind: Kind, where: str) -
     raise ValueError(f"{where} cannot be {made.name}{fits}; those that fit: {specs.listed(known)}")
 
 
+def every(kind: Kind) -> list[str]:
+    """Specs of all that are registered: of an estimator all variants, but for the exact gradient."""
+    named = {name: cls for name, cls in components(kind).items() if name != "exact"}
+    return [spec for name, cls in named.items() for spec in (cls.variants() if issubclass(cls, Estimator) else [name])]
+
+
 def expand(kind: Kind, entry: str | Mapping[str, Any]) -> list[str]:
-    """The canonical specs of a spec or of a TOML table; a list of values is a grid.
+    """The canonical specs of a spec or of a TOML table; a list of values is a grid, and `*` is all of `every`.
 
     ValueError: as for building from a spec.
     """
+    if entry in (EVERY, {"name": EVERY}):
+        return [_make(kind, spec).spec for spec in every(kind)]
     if isinstance(entry, str):
         return [_make(kind, entry).spec]
     if not isinstance(entry.get("name"), str):

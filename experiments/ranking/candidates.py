@@ -9,7 +9,7 @@ from estimators.dice import DiCE
 from estimators.interface import Estimator, Problem
 from estimators.pathwise import Pathwise
 from estimators.programs import Program
-from estimators.registry import components, make_estimator
+from estimators.registry import every, make_estimator
 from experiments.machine.errors import reason
 from experiments.ranking.order import named
 from experiments.ranking.same_estimates import same_estimates, same_gradients
@@ -30,9 +30,8 @@ class Candidates:
 
 def candidates(problem: Problem, num_samples: int) -> Candidates:
     """Every variant of every registered estimator is asked, but for the exact gradient; forms alike count once."""
-    specs = [spec for name, cls in components("estimator").items() if name != "exact" for spec in cls.variants()]
     found = Candidates()
-    for spec in dict.fromkeys(specs):
+    for spec in dict.fromkeys(every("estimator")):
         try:
             estimator = make_estimator(spec)
         except Exception as error:

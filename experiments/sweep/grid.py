@@ -90,9 +90,16 @@ def _chosen(rule: Exclude, axis: Any, values: Sequence[Any]) -> set[Any]:
 
 def _check_size(sweep: Sweep) -> None:
     places = len(sweep.num_samples) * len(sweep.batch) * len(sweep.order) * len(sweep.device) * len(sweep.dtype)
-    size = _grid_size(sweep.estimator) * _grid_size(sweep.problem) * places
+    size = _size("estimator", sweep.estimator) * _size("problem", sweep.problem) * places
     if size > MAX_CELLS:
         raise ValueError(f"{size:,} cells are more than one sweep holds ({MAX_CELLS:,}); split it")
+
+
+def _size(kind: Any, entries: Sequence[Any]) -> int:
+    number = len(registry.every(kind))
+    return sum(
+        number if entry in (registry.EVERY, {"name": registry.EVERY}) else _grid_size(entry) for entry in entries
+    )
 
 
 def _grid_size(entry: Any) -> int:
