@@ -15,7 +15,7 @@ from benchmarks.gpu.run import Run
 from benchmarks.gpu.speed import COMPILED, DEVICE_CASES, EAGER, LOOP
 from benchmarks.peers.compare import known_gradient
 from benchmarks.peers.networks import problem_of
-from benchmarks.peers.work import CASES
+from benchmarks.peers.work import CASES, Case
 from estimators.pathwise import Pathwise
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
@@ -114,6 +114,13 @@ def test_gradients_of_another_dtype_are_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Pathwise, "gradient", wider)
     with pytest.raises(AssertionError):
         checks.check_shapes(work, "cpu")
+
+
+@pytest.mark.parametrize("case", DEVICE_CASES, ids=lambda case: case.name)
+def test_every_case_has_a_plain_loop_to_stand_beside(case: Case):
+    gradient = speed.plain(case, "cpu")()
+    size = sum(value.numel() for value in problem_of(case).initial_params().values())
+    assert gradient.shape == (size,) and gradient.isfinite().all()
 
 
 def test_cases_are_those_of_the_peers_with_the_sizes_of_their_problems():

@@ -14,19 +14,25 @@ from benchmarks.gpu.limits import limits
 from benchmarks.peers.compare import faults, known_gradient, moments
 from benchmarks.peers.networks import problem_of
 from benchmarks.peers.ours import drawing
+from benchmarks.peers.torch_layers import layers_gradient
 from benchmarks.peers.torch_loop import loop, one_gradient
-from benchmarks.peers.work import CASES, Case, rate
+from benchmarks.peers.work import CASES, PROGRAMS, Case, rate
 from estimators.registry import make_estimator
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.machine.memory import peak_memory
 from experiments.timing.rounds import Timed, time_gradients
 
-__all__ = ["COMPILED", "DEVICE_CASES", "EAGER", "LOOP", "Speed"]
+__all__ = ["COMPILED", "DEVICE_CASES", "EAGER", "LOOP", "Speed", "plain"]
 
 EAGER, COMPILED, LOOP = "gradmark", "gradmark, compiled", "plain loop"
 DEVICE_CASES = [case if case.name != "F" else Case("F", "autoencoder-medium", "iwae", 10) for case in CASES]
 """Those of the peers; the images of F are at hand, so that nothing has to be installed for them."""
+
+
+def plain(case: Case, device: str) -> Callable[[], torch.Tensor]:
+    """One gradient as plain torch computes it."""
+    return layers_gradient(case, device) if case.name in PROGRAMS else one_gradient(case, device)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Speed:
             warnings.simplefilter("always", UserWarning)
             work = prepare(*made, device=self.device, compile=compile)
             block, size = drawing(work)
-            blocks = {name: block, LOOP: loop(one_gradient(case, self.device), self.loops)}
+            blocks = {name: block, LOOP: loop(plain(case, self.device), self.loops)}
             checked = {each: moments(call, self.check_seconds) for each, call in blocks.items()}
         notes = [str(warning.message) for warning in caught if "could not be compiled" in str(warning.message)]
         wrong = faults({"gradmark": checked[name]} | checked, known(case, self.device, self.others))

@@ -4,7 +4,6 @@ The Gaussians have derivatives along their paths; the score of each layer is wei
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,14 +25,14 @@ def blocks(case: Case) -> dict[str, tuple[Block, int]]:
     return {"plain loop": (loop(layers_gradient(case), REPLICATES), REPLICATES)}
 
 
-def leaves_of(case: Case) -> Leaves:
-    problem: Any = problem_of(case)
-    return {name: value.to(torch.float32).requires_grad_() for name, value in problem.initial_params().items()}
+def leaves_of(case: Case, device: str = "cpu") -> Leaves:
+    start = problem_of(case).initial_params()
+    return {name: value.to(device, torch.float32).requires_grad_() for name, value in start.items()}
 
 
-def layers_gradient(case: Case) -> Callable[[], Tensor]:
+def layers_gradient(case: Case, device: str = "cpu") -> Callable[[], Tensor]:
     """A function of nothing that gives one gradient, all parameters in a row."""
-    params = leaves_of(case)
+    params = leaves_of(case, device)
 
     def one() -> Tensor:
         found = torch.autograd.grad(_loss(params, case.num_samples), list(params.values()))
@@ -43,12 +42,13 @@ def layers_gradient(case: Case) -> Callable[[], Tensor]:
 
 
 def _loss(params: Leaves, samples: int) -> Tensor:
-    z = params["loc"] + params["log_scale"].exp() * torch.randn(samples)
+    noise = torch.randn(2, samples, device=params["loc"].device)
+    z = params["loc"] + params["log_scale"].exp() * noise[0]
     first_q = Bernoulli(logits=params["slope"] * z.unsqueeze(-1) + params["logits"], validate_args=False)
     first = first_q.sample()
     second_q = Bernoulli(logits=first @ params["weight"] + params["bias"], validate_args=False)
     second = second_q.sample()
-    x = second @ params["out"] + params["out_log_scale"].exp() * torch.randn(samples)
+    x = second @ params["out"] + params["out_log_scale"].exp() * noise[1]
     of_first = ((first - 0.4) ** 2).sum(-1)
     end = (1 + second.mean(-1)) * (x - z) ** 2
     scores = (of_first + end).detach() * first_q.log_prob(first).sum(-1)
