@@ -5,6 +5,7 @@
 `nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
 judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
 `nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
+`nox -s atlas` measures every estimator on every problem, and writes the tables of the atlas anew.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
 """
 
@@ -129,6 +130,16 @@ def peers(session: nox.Session) -> None:
     session.install(*PIP, "-e", ".", "jax", "pyro-ppl", "storchastic")
     arguments = session.posargs or ["--folder", "results/reference/peers"]
     session.run("python", "-m", "benchmarks.peers.compare", *arguments)
+
+
+@nox.session(default=False)
+def atlas(session: nox.Session) -> None:
+    """Every estimator on every problem, in about an hour; says what changed, and writes results/reference/atlas.
+
+    `-- --seed 1 --only-compare`: with other noise, held against what is kept.
+    """
+    session.install(*PIP, "-e", ".")
+    session.run("python", "-m", "benchmarks.atlas", *session.posargs, success_codes=[0, 3])
 
 
 @nox.session(default=False)

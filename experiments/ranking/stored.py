@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from estimators.interface import EXPECTED_COST
 from experiments.ranking.entries import Quantity, quantity
-from experiments.ranking.order import YARDSTICK, Ranked, places
+from experiments.ranking.order import YARDSTICK, By, Ranked, places
 from experiments.statistics import Interval, Work
 from experiments.store import Run
 from experiments.store.columns import Row, records
@@ -22,6 +22,9 @@ TIMING = {
     "out-of-memory": "its timing ran out of memory",
 }
 
+COLUMN: dict[Quantity, str] = {"MSE": "mse", "variance": "total_variance"}
+TURNS = 7
+"""Of evaluations, which are the same in each."""
 
 Logs = Mapping[tuple[str, str], np.ndarray]
 """Logarithms of a quantity without group k, by key and quantity."""
@@ -55,40 +58,44 @@ def comparable(cells: DataFrame) -> DataFrame:
     return cells.loc[named & cells["target"].fillna(EXPECTED_COST.name).eq(EXPECTED_COST.name)]
 
 
-def rankings(run: Run) -> list[Ranking]:
+def rankings(run: Run, by: By = "seconds") -> list[Ranking]:
     """A ranking a problem, in the order of the cells; training cells are not ranked."""
     problems: dict[str, list[Row]] = {}
     for row in records(run.measured):
         problems.setdefault(row["measured_on"], []).append(row)
     timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
     rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
-    return [_ranking(problem, rows, run.logs, rounds) for problem, rows in problems.items()]
+    return [_ranking(problem, rows, by, run.logs, rounds) for problem, rows in problems.items()]
 
 
-def _ranking(problem: str, rows: Sequence[Row], logs: Logs, rounds: Rounds) -> Ranking:
-    by = quantity(row["work_normalized_mse"] is not None for row in rows)
-    column = "mse" if by == "MSE" else "total_variance"
-    entries = [Placed(row, _entry(row, by, column, logs, rounds)) for row in rows if row[_figure(by)] is not None]
+def _ranking(problem: str, rows: Sequence[Row], by: By, logs: Logs, rounds: Rounds) -> Ranking:
+    of = quantity(_figure(row, "MSE", by) is not None for row in rows)
+    figures = [(row, _figure(row, of, by)) for row in rows]
+    entries = [Placed(row, _entry(row, of, by, one, logs, rounds)) for row, one in figures if one is not None]
     best: dict[tuple[str, str, str], Placed] = {}
     for one in sorted(entries, key=lambda one: one.ranked.rank):
         best.setdefault((one.row["estimator"], one.row["device"], one.row["dtype"]), one)
     chosen = list(best.values())
     placed = [Placed(chosen[index].row, one) for index, one in places(one.ranked for one in chosen)]
     known = {one.row["estimator"] for one in best.values()}
-    unranked = {row["estimator"]: _reason(row, by) for row in rows if row["estimator"] not in known}
-    return Ranking(problem, by, placed, unranked)
+    unranked = {row["estimator"]: _reason(row, of) for row in rows if row["estimator"] not in known}
+    return Ranking(problem, of, placed, unranked)
 
 
-def _figure(by: Quantity) -> str:
-    return f"work_normalized_{by.lower()}"
+def _figure(row: Row, of: Quantity, by: By) -> Interval | None:
+    """The quantity times what a gradient costs; None: it is not known."""
+    if by == "seconds":
+        ends = Interval.of(row, f"work_normalized_{of.lower()}")
+    else:
+        ends = [None if end is None else end * row["evaluations"] for end in Interval.of(row, COLUMN[of])]
+    return None if ends[0] is None else Interval(*(np.nan if end is None else end for end in ends))
 
 
-def _entry(row: Row, by: Quantity, column: str, logs: Logs, rounds: Rounds) -> Ranked:
-    figure, seconds = Interval.of(row, _figure(by)), rounds.get(row["key"])
-    figure = Interval(*(np.nan if value is None else value for value in figure))
+def _entry(row: Row, of: Quantity, by: By, figure: Interval, logs: Logs, rounds: Rounds) -> Ranked:
+    price = rounds.get(row["key"]) if by == "seconds" else np.full(TURNS, float(row["evaluations"]))
     work = None
-    if seconds is not None and None not in Interval.of(row, column):
-        work = Work(Interval.of(row, column), logs.get((row["key"], column)), seconds)
+    if price is not None and None not in Interval.of(row, COLUMN[of]):
+        work = Work(Interval.of(row, COLUMN[of]), logs.get((row["key"], COLUMN[of])), price)
     biased = "biased" in (row["verdict"], row["claim"])
     target = row["target"] or EXPECTED_COST.name
     seen, still = row["verdict"] == "biased", row["total_variance"] == 0

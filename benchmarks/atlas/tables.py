@@ -1,0 +1,84 @@
+"""The atlas as tables: what does not depend on the machine, and what does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.ranking.order import By, Ranked
+from experiments.ranking.stored import Placed, rankings
+from experiments.statistics import Interval
+from experiments.store import Run
+
+__all__ = ["FIGURES", "POINT", "STATISTICS", "ranking", "read", "statistics", "times", "write"]
+
+POINT = ["problem", "estimator", "num_samples"]
+FIGURES = ["total_variance", "squared_bias", "mse", "scale", "mean_cosine"]
+"""Figures with an interval of 95 %."""
+STATISTICS = [
+    *POINT,
+    *("target", "claim", "verdict", "replicates", "evaluations", "gradient_norm", "detectable_bias", "p_value"),
+    *(name for figure in FIGURES for name in Interval.columns(figure)),
+]
+TIMES = [*POINT, *Interval.columns("seconds_per_gradient"), *Interval.columns("seconds_per_gradient_batched")]
+DIGITS = "%.4g"
+BYS: tuple[By, ...] = ("evaluations", "seconds")
+
+
+def statistics(run: Run) -> pd.DataFrame:
+    """A row for each cell that was measured: the columns that do not depend on the machine."""
+    return run.measured[STATISTICS].sort_values(POINT, ignore_index=True)
+
+
+def times(run: Run) -> pd.DataFrame:
+    """Seconds of one gradient, alone and in a batch, on the machine of the run: medians and quartiles."""
+    return run.measured[TIMES].dropna(subset="seconds_per_gradient").sort_values(POINT, ignore_index=True)
+
+
+def ranking(run: Run) -> pd.DataFrame:
+    """The estimators of each problem, each at its best number of samples: error × evaluations, and error × seconds.
+
+    `ratio` is that to the best, where `aside` names no reason to have no place; a `low` of at most 1 is a tie.
+    """
+    return pd.DataFrame([row for by in BYS for found in rankings(run, by) for row in _placed(found.placed, by)])
+
+
+def _placed(placed: list[Placed], by: By) -> Iterator[dict[str, Any]]:
+    best = next((one.ranked for one in placed if one.ranked.usable), None)
+    for row, one in placed:
+        ratio = _ratio(one, best)
+        yield {name: row[name] for name in POINT} | {
+            "by": by,
+            "ratio": ratio.value,
+            "low": ratio.low,
+            "high": ratio.high,
+            "aside": one.aside,
+        }
+
+
+def _ratio(one: Ranked, best: Ranked | None) -> Interval:
+    known = best is not None and one.comparable
+    return one.over(best) if known else Interval(*[float("nan")] * 3)
+
+
+def write(run: Run, folder: Path) -> None:
+    """One file of statistics a problem, one of times with the machine, one of rankings."""
+    (folder / "statistics").mkdir(parents=True, exist_ok=True)
+    for old in (folder / "statistics").glob("*.csv"):
+        old.unlink()
+    found = statistics(run)
+    for name, rows in found.groupby(found["problem"].str.partition(":")[0]):
+        _csv(rows, folder / "statistics" / f"{name}.csv")
+    _csv(times(run).assign(machine=run.provenance["cpu"]), folder / "times.csv")
+    _csv(ranking(run), folder / "ranking.csv")
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """The statistics in a folder; empty where there are none."""
+    found = [pd.read_csv(file, dtype={"p_value": float}) for file in sorted((folder / "statistics").glob("*.csv"))]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=STATISTICS)
+
+
+def _csv(frame: pd.DataFrame, file: Path) -> None:
+    frame.to_csv(file, index=False, float_format=DIGITS, lineterminator="\n")
