@@ -8,11 +8,14 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.atlas.changes import Changes, changes
 from benchmarks.atlas.tables import read, statistics, write
 from experiments.engine import choose_executor, run
 from experiments.store import FAILURES, load
 from experiments.sweep import read_sweep
+from experiments.sweep.keys import Timing
 from experiments.terminal.progress import narrator
 
 KEPT = Path("results/reference/atlas")
@@ -26,9 +29,11 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=KEPT, help="where the tables are (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
-    parser.add_argument("--only-compare", action="store_true", help="write nothing")
+    parser.add_argument("--only-compare", action="store_true", help="time nothing and write nothing")
     arguments = parser.parse_args()
     sweep = read_sweep("atlas").with_overrides(name=f"atlas-{arguments.seed}", seed=arguments.seed)
+    if arguments.only_compare:
+        sweep = msgspec.structs.replace(sweep, timing=Timing(enabled=False))
     folder = Path("results") / sweep.name
     with narrator() as progress:
         outcome = run(sweep, folder, progress, executor=choose_executor(jobs=arguments.jobs))
