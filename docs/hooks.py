@@ -9,6 +9,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
+from api import api
 from pages import INTRODUCTIONS, REFERENCE, catalogue, reference_results, schemes_and_sweeps
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
@@ -20,6 +21,7 @@ def on_files(files: Files, config: Any) -> Files:
     for name in INTRODUCTIONS:
         files.append(File.generated(config, f"catalogue/{name}.md", content=catalogue(name)))
     files.append(File.generated(config, "catalogue/sweeps.md", content=schemes_and_sweeps()))
+    files.append(File.generated(config, "api.md", content=api()))
     return files
 
 

@@ -31,11 +31,18 @@ DETECTABLE = 0.02
 
 AFFORDABLE = 50_000_000
 """Samples (replicates times num_samples) beyond which a problem's parameters have to be chosen better, in cases.py."""
+CALLS = 200_000
+"""Of a program that is called for one sample at a time: minutes."""
 
 
 def sensitive(work: Workload) -> Measurement:
-    """With enough replicates to see a bias of 2 %; only the noise decides how many those are."""
+    """With enough replicates to see a bias of 2 %; only the noise decides how many those are.
+
+    Of a program that is called one by one, what so many calls show.
+    """
     reference, needed = find_reference(work), 8_192.0
+    if not work.problem.mapped:
+        return estimate(work, reference, Stop(replicates=CALLS // work.num_samples))
     while needed * work.num_samples <= AFFORDABLE:
         found = estimate(work, reference, Stop(rtol=1, detect=True, max_replicates=int(needed)))
         assert found.detectable_bias is not None
