@@ -7,9 +7,9 @@ import html
 import re
 from typing import Any
 
+from api import api
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
-from api import api
 from pages import INTRODUCTIONS, REFERENCE, catalogue, reference_results, schemes_and_sweeps
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)

@@ -30,6 +30,7 @@ __all__ = ["Claim", "Estimator", "Noise", "TrainingStep", "Unsupported"]
 Noise = Any
 """A pytree of tensors, detached."""
 Claim = Literal["unbiased", "biased"]
+"""What an estimator says of its bias on a problem."""
 
 
 class Unsupported(ValueError):
