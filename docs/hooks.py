@@ -8,10 +8,12 @@ import re
 from typing import Any
 
 from api import api
+from atlas import matrix, with_rows
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 from pages import INTRODUCTIONS, REFERENCE, catalogue, reference_results, schemes_and_sweeps
 
+ATLAS = REFERENCE / "atlas"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 LOGARITHM = re.compile(r"\\log(?! *(?:\(|\\[bB]ig))")  # which MathML would set tight
 
@@ -22,11 +24,13 @@ def on_files(files: Files, config: Any) -> Files:
         files.append(File.generated(config, f"catalogue/{name}.md", content=catalogue(name)))
     files.append(File.generated(config, "catalogue/sweeps.md", content=schemes_and_sweeps()))
     files.append(File.generated(config, "api.md", content=api()))
+    files.append(File.generated(config, "atlas.md", content=matrix(ATLAS)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put the reference results into the page that asks for them."""
+    """Put the reference results into the pages that ask for them."""
+    markdown = with_rows(markdown, ATLAS)
     beside = REFERENCE / "peers" / "table.md"
     known = beside.read_text("utf-8") if beside.exists() else "Nothing has been measured with this version yet."
     return markdown.replace("<!-- reference results -->", reference_results(REFERENCE)).replace("<!-- peers -->", known)
