@@ -26,9 +26,10 @@ hide: [navigation, toc]
 
 # Atlas
 
-Every estimator on every problem, each at the number of samples that suits it best: how many times more error than the best
-is left at equal cost. Frames mark what is not told apart from the best; *b* marks a bias, which has no place in the order.
-A cell opens what was measured, and the command that measures it again. An empty cell: the estimator does not fit.
+Every estimator on every problem, each at the number of samples that suits it best: how many times more error than the
+best is left at equal cost. Frames mark what is not told apart from the best; *b* marks a bias, which has no place in
+the order. A cell opens what was measured, and the command that measures it again. An empty cell: the estimator does
+not fit.
 [Which estimator?](which_estimator.md) begins with the questions."""
 CONTROLS = """<div id="atlas-matrix" class="atlas">
 <form>
@@ -100,8 +101,9 @@ def _best(ranking: pd.DataFrame, problem: str, by: str) -> str:
         raise ValueError(f"the atlas has no problem {problem}")
     rows = rows.sort_values("ratio").head(SHOWN)
     lines = [_line(row) for row in rows.to_dict("records")]
-    head = f"<tr><th>on <code>{html.escape(problem)}</code></th><th>S</th><th>error at equal {by}, times the best</th></tr>"
-    return f'<table class="best"><thead>{head}</thead><tbody>{"".join(lines)}</tbody></table>'
+    titles = [f"on <code>{html.escape(problem)}</code>", "S", f"error at equal {by}, times the best"]
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    return f'<table class="best"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
 
 
 def _line(row: dict[str, Any]) -> str:
