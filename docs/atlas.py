@@ -96,11 +96,10 @@ def with_rows(markdown: str, folder: Path) -> str:
 def _best(ranking: pd.DataFrame, problem: str, by: str) -> str:
     if ranking.empty:
         return NOTHING
-    rows = ranking[(ranking["problem"] == problem) & (ranking["by"] == by) & ranking["aside"].isna()]
+    rows = ranking.query("problem == @problem and by == @by and aside.isna()").sort_values(by=["ratio"])
     if rows.empty:
         raise ValueError(f"the atlas has no problem {problem}")
-    rows = rows.sort_values("ratio").head(SHOWN)
-    lines = [_line(row) for row in rows.to_dict("records")]
+    lines = [_line(row) for row in rows.head(SHOWN).to_dict("records")]
     titles = [f"on <code>{html.escape(problem)}</code>", "S", f"error at equal {by}, times the best"]
     head = "".join(f"<th>{title}</th>" for title in titles)
     return f'<table class="best"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'

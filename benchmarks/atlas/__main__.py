@@ -40,7 +40,7 @@ def main() -> int:
     if outcome.interrupted:
         return INTERRUPTED
     found = load(folder)
-    failed = found.cells[found.cells["status"].isin(FAILURES)]
+    failed = found.cells[found.cells["status"].isin(list(FAILURES))]
     for _, cell in failed.head(SHOWN).iterrows():
         print(f"failed: {cell['problem']} · {cell['estimator']} · S = {cell['num_samples']}: {cell['error']}")
     changed = changes(read(arguments.folder), statistics(found))

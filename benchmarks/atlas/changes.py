@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.atlas.tables import POINT
+from experiments.store.columns import Row, records
 
 __all__ = ["Changes", "changes"]
 
@@ -55,28 +56,31 @@ def changes(before: pd.DataFrame, after: pd.DataFrame) -> Changes:
 def _shifts(both: pd.DataFrame, name: str) -> np.ndarray:
     """The logarithm of each ratio in its standard errors; NaN where one of the two is not known, or zero."""
     with np.errstate(all="ignore"):
-        shift = np.log(both[f"{name}_after"].astype(float) / both[name].astype(float))
+        shift = np.log(_values(both, f"{name}_after") / _values(both, name))
         error = np.hypot(_error(both, name, ""), _error(both, name, "_after"))
-        return (shift / np.hypot(error, ROUNDED)).to_numpy(float)
+        return shift / np.hypot(error, ROUNDED)
 
 
-def _error(both: pd.DataFrame, name: str, suffix: str) -> pd.Series:
-    low, high = (both[f"{name}_{end}{suffix}"].astype(float) for end in ("low", "high"))
-    return np.log(high / low) / (2 * HALF)
+def _error(both: pd.DataFrame, name: str, suffix: str) -> np.ndarray:
+    return np.log(_values(both, f"{name}_high{suffix}") / _values(both, f"{name}_low{suffix}")) / (2 * HALF)
+
+
+def _values(frame: pd.DataFrame, column: str) -> np.ndarray:
+    return frame[column].to_numpy(float)
 
 
 def _beyond(both: pd.DataFrame, limit: float) -> Iterator[str]:
     for name in QUANTITIES:
         shifts = _shifts(both, name)
-        for index in np.flatnonzero(np.abs(shifts) > limit):
-            row = both.iloc[index]
-            told = f"{name} {row[name]:.4g} before, {row[f'{name}_after']:.4g} after"
-            yield f"{_point(row)}: {told}, {abs(shifts[index]):.1f} standard errors"
+        for row, shift in zip(records(both), shifts, strict=True):
+            if abs(shift) > limit:
+                told = f"{name} {row[name]:.4g} before, {row[f'{name}_after']:.4g} after"
+                yield f"{_point(row)}: {told}, {abs(shift):.1f} standard errors"
 
 
 def _other(both: pd.DataFrame) -> Iterator[str]:
     """What has no error; and verdicts that contradict each other, since "undetermined" contradicts nothing."""
-    for _, row in both.iterrows():
+    for row in records(both):
         for name in EXACT:
             if row[name] != row[f"{name}_after"]:
                 yield f"{_point(row)}: {name} {row[name]} before, {row[f'{name}_after']} after"
@@ -85,9 +89,9 @@ def _other(both: pd.DataFrame) -> Iterator[str]:
 
 
 def _only(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    known = set(map(tuple, other[POINT].to_numpy()))
-    return [_point(row) for _, row in one.iterrows() if tuple(row[POINT]) not in known]
+    known = {_point(row) for row in records(other)}
+    return [name for name in map(_point, records(one)) if name not in known]
 
 
-def _point(row: pd.Series) -> str:
+def _point(row: Row) -> str:
     return f"{row['problem']} · {row['estimator']} · S = {row['num_samples']}"

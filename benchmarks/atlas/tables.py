@@ -28,12 +28,16 @@ BYS: tuple[By, ...] = ("evaluations", "seconds")
 
 def statistics(run: Run) -> pd.DataFrame:
     """A row for each cell that was measured: the columns that do not depend on the machine."""
-    return run.measured[STATISTICS].sort_values(POINT, ignore_index=True)
+    return _sorted(run.measured, STATISTICS)
 
 
 def times(run: Run) -> pd.DataFrame:
     """Seconds of one gradient, alone and in a batch, on the machine of the run: medians and quartiles."""
-    return run.measured[TIMES].dropna(subset="seconds_per_gradient").sort_values(POINT, ignore_index=True)
+    return _sorted(run.measured.query("seconds_per_gradient.notna()"), TIMES)
+
+
+def _sorted(cells: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return cells.sort_values(POINT, ignore_index=True).loc[:, columns]
 
 
 def ranking(run: Run) -> pd.DataFrame:
@@ -58,8 +62,9 @@ def _placed(placed: list[Placed], by: By) -> Iterator[dict[str, Any]]:
 
 
 def _ratio(one: Ranked, best: Ranked | None) -> Interval:
-    known = best is not None and one.comparable
-    return one.over(best) if known else Interval(*[float("nan")] * 3)
+    if best is None or not one.comparable:
+        return Interval(*[float("nan")] * 3)
+    return one.over(best)
 
 
 def write(run: Run, folder: Path) -> None:
