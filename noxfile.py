@@ -1,7 +1,8 @@
 """The checks of this repository.
 
 `nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
-`nox -s chaos` kills runs, workers and clusters at random instants, and `nox -s pyro` tries models of Pyro.
+`nox -s oldest` the tests with the oldest versions that are supported, `nox -s chaos` kills runs, workers and clusters
+at random instants, and `nox -s pyro` tries models of Pyro.
 `nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
 judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
 `nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
@@ -48,6 +49,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite, without the slow studies."""
     session.install(*PIP, *PACKAGE)
+    ensure_browser(session)
+    session.run("pytest", *SPREAD, *session.posargs)
+
+
+@nox.session(default=False)
+def oldest(session: nox.Session) -> None:
+    """The test suite with the oldest versions of torch, NumPy and pandas that are supported."""
+    session.install("--no-compile", "-c", "oldest.txt", *PACKAGE)
     ensure_browser(session)
     session.run("pytest", *SPREAD, *session.posargs)
 
