@@ -81,6 +81,6 @@ def test_a_training_says_how_many_steps_there_are(heard: Heard) -> None:
 
 def test_a_timing_says_how_many_blocks_there_are(heard: Heard) -> None:
     cells = [Cell(spec, EXACT, 4) for spec in ("pathwise", "score-function")]
-    time_cells(cells, 2, heard)
+    time_cells(cells, 2, [1.0] * len(cells), heard)
     assert heard.texts[:2] == ["warming up 1 of 2", "warming up 2 of 2"]
     assert heard.texts[2:] == [f"{done} of 4 blocks" for done in (1, 2, 3, 4)] and heard[-1][1] == 0

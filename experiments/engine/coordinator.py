@@ -131,7 +131,8 @@ class _Run:
         return computed
 
     def _timings(self, groups: Sequence[tuple[Cell, ...]]) -> Iterator[tuple[Task, list[Timing | Failure] | Failure]]:
-        tasks = [Task(time_cells, cells, (cells, self.sweep.timing.rounds)) for cells in groups]
+        rounds, seconds = self.sweep.timing.rounds, self.store.seconds()
+        tasks = [Task(time_cells, cells, (cells, rounds, [seconds[cell.key] for cell in cells])) for cells in groups]
         return self.executor.results(tasks, self.interrupts, alone=True, tell=self.progress.doing)
 
     def _put_timings(self, task: Task, answer: list[Timing | Failure] | Failure) -> set[str]:

@@ -48,8 +48,8 @@ class Experiment(ABC):
         """The statistics, without the timing; `tell` is told how far they are. Raises what the components raise."""
 
     @abstractmethod
-    def timed(self) -> Timed:
-        """What is timed, warm. Raises what the components raise."""
+    def timed(self, measured: float) -> Timed:
+        """What is timed, warm; `measured` seconds were spent on its statistics. Raises what the components raise."""
 
     @property
     def components(self) -> tuple[Problem, Estimator, int]:

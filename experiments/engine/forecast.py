@@ -7,7 +7,7 @@ from experiments.engine.executor import Concurrent, Executor, Interrupts, Task
 from experiments.engine.experiment import Measured
 from experiments.engine.work import Failure, experiment_of, measure_with_clock
 from experiments.sweep import Cell
-from experiments.timing.rounds import BLOCK_SECONDS
+from experiments.timing.rounds import LATENCY, block_of
 
 __all__ = ["forecast"]
 
@@ -40,4 +40,6 @@ def forecast(
         return None
     workers = executor.capacity() if isinstance(executor, Concurrent) else 1
     statistics = sum(seconds) / len(seconds) * len(cells) / workers
-    return statistics + (2 * rounds + BLOCKS) * BLOCK_SECONDS * len(cells) * bool(rounds)
+    block = sum(block_of(one, LATENCY) for one in seconds) / len(seconds)
+    timing = (2 * rounds + BLOCKS) * block
+    return statistics + timing * len(cells) * bool(rounds)

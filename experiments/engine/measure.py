@@ -17,7 +17,7 @@ from experiments.measuring.rounding import rounding
 from experiments.statistics import Interval, relative_half_width
 from experiments.sweep import Cell, Stop
 from experiments.terminal.telling import Tell
-from experiments.timing.rounds import Timed
+from experiments.timing.rounds import LATENCY, Timed
 
 __all__ = ["Measure"]
 
@@ -65,8 +65,8 @@ class Measure(Experiment):
         }
         return Measured(row, tables)
 
-    def timed(self) -> Timed:
-        return Timed.of(self._workload)
+    def timed(self, measured: float) -> Timed:
+        return Timed.of(self._workload, measured, LATENCY)
 
     @property
     def _workload(self) -> Workload:

@@ -49,5 +49,5 @@ class TrainCurves(Experiment):
         }
         return Measured(trained.row() | figures, {"traces": trained.curves})
 
-    def timed(self) -> Timed:
+    def timed(self, measured: float) -> Timed:
         return timed_step(*self.components, self.settings, **self.place)

@@ -25,6 +25,8 @@ __all__ = ["Failure", "experiment_of", "measure_cell", "measure_with_clock", "ti
 
 TRACEBACK = 10_000
 """Characters of a traceback that are kept, the last ones."""
+KNOWN = 0.01
+"""The standard error of a latency, as a part of it, from which on it is known well enough."""
 LACK_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
@@ -55,16 +57,21 @@ def measure_with_clock(cell: Cell, tell: Tell = untold) -> tuple[Measured | Skip
     return measure_cell(cell, tell), time.monotonic() - began
 
 
-def time_cells(cells: Sequence[Cell], rounds: int, tell: Tell = untold) -> list[Timing | Failure]:
-    """The timing of cells against each other; where one raises after all, each by itself."""
+def time_cells(
+    cells: Sequence[Cell], rounds: int, measured: Sequence[float], tell: Tell = untold
+) -> list[Timing | Failure]:
+    """The timing of cells against each other; where one raises after all, each by itself.
+
+    Of what took few seconds to be measured, full chunks are timed in short blocks (`Timed.of`).
+    """
     torch.set_num_threads(1)
     found = {}
-    for index, cell in enumerate(cells, start=1):
+    for index, (cell, seconds) in enumerate(zip(cells, measured, strict=True), start=1):
         tell(f"warming up {index} of {len(cells)}", math.inf)
-        found[cell] = _attempt(_timed, cell)
+        found[cell] = _attempt(_timed, cell, seconds)
     ready = {cell: timed for cell, timed in found.items() if isinstance(timed, Timed)}
     blocks = _Blocks(rounds * len(ready), tell)
-    timings = _attempt(time_gradients, list(ready.values()), rounds, 0, blocks.advance)
+    timings = _attempt(time_gradients, list(ready.values()), rounds, 0, blocks.advance, KNOWN)
     if isinstance(timings, Failure):
         timings = [_attempt(_timing, timed, rounds) for timed in ready.values()]
     answers = {**found, **dict(zip(ready, timings, strict=True))}
@@ -100,8 +107,8 @@ class _Blocks:
         self.tell(f"{self.done} of {self.total} blocks", left)
 
 
-def _timed(cell: Cell) -> Timed:
-    return experiment_of(cell).timed()
+def _timed(cell: Cell, measured: float) -> Timed:
+    return experiment_of(cell).timed(measured)
 
 
 def _timing(timed: Timed, rounds: int) -> Timing:

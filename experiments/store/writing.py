@@ -96,6 +96,12 @@ class Store:
             row = connection.execute(f"SELECT {listed} FROM cells WHERE key = ?", [key]).fetchone()
         return [math.nan if value is None else value for value in row]
 
+    def seconds(self) -> dict[str, float]:
+        """The seconds that the statistics of each cell took, by key; infinite where that is unknown."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT key, statistics_seconds FROM cells")
+            return {key: math.inf if value is None else value for key, value in rows}
+
     def put_statistics(
         self, cell: "Cell", row: Mapping[str, Any], timed: bool = True, **tables: Iterable[Mapping[str, Any]]
     ) -> None:

@@ -16,10 +16,20 @@ from estimators.sampling.unchecked import without_validation
 from experiments.gradients.workload import Workload
 from experiments.machine.memory import peak_memory
 from experiments.machine.provenance import cpu_name
-from experiments.statistics import Interval, work_normalized
+from experiments.statistics import Interval, log_median_standard_error, work_normalized
 from experiments.timing.kernels import kernel_seconds
 
-__all__ = ["BLOCK_SECONDS", "MOST_CALLS", "ROUNDS", "Timed", "Timing", "device_name", "time_gradients"]
+__all__ = [
+    "BLOCK_SECONDS",
+    "LATENCY",
+    "MOST_CALLS",
+    "ROUNDS",
+    "Timed",
+    "Timing",
+    "block_of",
+    "device_name",
+    "time_gradients",
+]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
@@ -28,6 +38,8 @@ LONGEST = 1.0
 """Seconds that a call with many replicates may be expected to take."""
 SHARE, SHORTEST = 20, 0.004
 """The part, one in so many, of a measurement that blocks of a kind take; the seconds that a block has anyway."""
+LATENCY = 0.01
+"""The seconds that a block at R = 1 has in a sweep: a busy machine takes a core away for some thousandths."""
 FEW_ROUNDS = 3
 """Rounds that time a full chunk where it takes longer than a block of a measurement that was short."""
 STEEPEST = 64
@@ -104,15 +116,14 @@ class Timed:
     """The rounds that time a full chunk, the first ones."""
 
     @classmethod
-    def of(cls, workload: Workload, measured: float = math.inf) -> "Timed":
+    def of(cls, workload: Workload, measured: float = math.inf, least: float = SHORTEST) -> "Timed":
         """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved.
 
         Where a measurement took no more than so many seconds, `ROUNDS` rounds take a part of them: blocks are shorter,
-        and where a full chunk takes longer than its block, fewer rounds time it.
+        at R = 1 down to `least`, and where a full chunk takes longer than its block, fewer rounds time it.
         """
-        one, device, seconds = _step(workload, 1), workload.device, max(measured / (SHARE * ROUNDS), SHORTEST)
-        block = min(seconds, BLOCK_SECONDS)
-        one_calls, many_calls = _calls_in_a_block(one, block), 0
+        one, device, block = _step(workload, 1), workload.device, block_of(measured)
+        one_calls, many_calls = _calls_in_a_block(one, block_of(measured, least)), 0
         while True:
             replicates = _affordable(workload)
             many = _step(workload, replicates)
@@ -123,7 +134,7 @@ class Timed:
             workload = workload.halved
         with without_validation():
             peak = peak_memory(_step(workload.eager, 1), device)  # what a compiled gradient holds inside is not seen
-            kernels, rounds = kernel_seconds(one, device), _rounds(seconds, many_calls)
+            kernels, rounds = kernel_seconds(one, device), _rounds(block, many_calls)
             return cls(workload, one, many, (one_calls, many_calls), peak, kernels, replicates, rounds)
 
     @classmethod
@@ -145,11 +156,16 @@ class Timed:
 
 
 def time_gradients(
-    timed: Sequence[Timed], rounds: int = ROUNDS, seed: int = 0, progress: Callable[[], object] = lambda: None
+    timed: Sequence[Timed],
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    progress: Callable[[], object] = lambda: None,
+    known: float = 0.0,
 ) -> list[Timing]:
     """Time workloads against each other: every round times each once, in a random order of its own.
 
-    `progress` is called after each pair of blocks, rounds times workloads in all.
+    A latency that is known after a few rounds, its median to within a standard error of so small a part of it, has no
+    more of them. `progress` is called after each pair of blocks, rounds times workloads in all.
     """
     latency, batched = np.full((2, len(timed), rounds), np.nan)
     order = list(range(len(timed)))
@@ -158,14 +174,15 @@ def time_gradients(
         generator.shuffle(order)
         for cell in order:
             this = timed[cell]
-            latency[cell, round_index] = _seconds(this.one, this.calls[0])
+            if not _is_known(latency[cell, :round_index], known):
+                latency[cell, round_index] = _seconds(this.one, this.calls[0])
             if this.many is not None and round_index < this.chunk_rounds:
                 batched[cell, round_index] = _seconds(this.many, this.calls[1]) / this.replicates
             progress()
     rows = zip(latency, batched, timed, strict=True)
     return [
         Timing(
-            one,
+            one[np.isfinite(one)],
             many[: int(min(this.chunk_rounds, rounds))],
             this.peak_memory_bytes,
             device_name(this.workload.device),
@@ -175,14 +192,26 @@ def time_gradients(
     ]
 
 
+def _is_known(latency: np.ndarray, within: float) -> bool:
+    """Whether rounds say enough: none after them does, once some have sufficed."""
+    if len(latency) < FEW_ROUNDS or not within:
+        return False
+    return bool(np.isnan(latency[-1])) or log_median_standard_error(latency) < within
+
+
+def block_of(measured: float, least: float = SHORTEST) -> float:
+    """The seconds of a block where a measurement took so many."""
+    return min(max(measured / (SHARE * ROUNDS), least), BLOCK_SECONDS)
+
+
 def _step(workload: Workload, replicates: int) -> Callable[[], None]:
     source = workload.source("timing")
     params = workload.params(replicates)
     return _synchronised(lambda: workload.step(params, source), workload.device)
 
 
-def _rounds(seconds: float, calls: int) -> float:
-    return FEW_ROUNDS if seconds < BLOCK_SECONDS and calls == 1 else math.inf
+def _rounds(block: float, calls: int) -> float:
+    return FEW_ROUNDS if block < BLOCK_SECONDS and calls == 1 else math.inf
 
 
 def _affordable(workload: Workload) -> int:
