@@ -1,6 +1,8 @@
 """Components and runs that a user gives, by name or by file."""
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +11,12 @@ if TYPE_CHECKING:
     from estimators.registry import Kind
     from experiments.store import Run
 
-__all__ = ["REASONS", "begun", "given", "load_plugins", "locate", "open_run", "registered_by"]
+__all__ = ["REASONS", "begun", "file_name", "given", "load_plugins", "locate", "open_run", "registered_by"]
 
 REASONS = "estimator,problem,status,timing_status,error"
 """The columns of a run that say why something is missing."""
+LONGEST = 80
+"""Characters of a file's name that say which part of a run it shows."""
 USE: dict["Kind", str] = {
     "problem": "gradmark rank {name} ranks the estimators on it",
     "estimator": "gradmark check {name} tests it",
@@ -71,12 +75,28 @@ def registered_by(file: str, kind: "Kind") -> list[str]:
     return [name for name, cls in found.items() if source_file(cls) == own] or list(found)
 
 
-def open_run(name: str) -> tuple[Path, "Run"]:
-    """The folder and results of a run: a name under results/, a folder, or a store file. StoreError: there is none."""
+def open_run(name: str, where: Sequence[str] = ()) -> tuple[Path, "Run"]:
+    """The folder and results of a run: a name under results/, a folder, or a store file; of these what --where asks.
+
+    StoreError: there is none. ValueError: it has no such cells.
+    """
     from experiments.store import load
 
     path = locate(name)
-    return (path.parent if path.is_file() else path), load(path)
+    run = load(path)
+    if where:
+        from experiments.analysis import where as parts  # imports torch, which a run as a whole does without
+
+        run = parts.where(run, where)
+    return (path.parent if path.is_file() else path), run
+
+
+def file_name(where: Sequence[str]) -> str:
+    """What the name of a file says of the part of a run that it shows, `-where-S=8`; '' of a whole run."""
+    text = re.sub(r"[^\w.=+-]+", "-", ",".join(where))
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}-{hashlib.sha256(','.join(where).encode()).hexdigest()[:8]}"
+    return f"-where-{text}" if where else ""
 
 
 def locate(name: str) -> Path:

@@ -22,6 +22,7 @@ __all__ = [
     "seconds_option",
     "seed_option",
     "start_options",
+    "where_option",
 ]
 
 SEED = click.IntRange(0, 2**63 - 1)
@@ -97,3 +98,9 @@ plugin_option = click.option(
     help="A Python file that registers components.",
 )
 run_argument = click.argument("run", metavar="RUN", shell_complete=complete_run)
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE,…",
+    help="Only the cells with these values of columns (estimator, problem, S, device, …) or options of components.",
+)

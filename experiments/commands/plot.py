@@ -1,12 +1,13 @@
 """`gradmark plot`: the figures of a run, drawn into its folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 
 import click
 
-from experiments.commands.arguments import open_run
-from experiments.commands.options import run_argument
+from experiments.commands.arguments import file_name, open_run
+from experiments.commands.options import run_argument, where_option
 
 FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file__).parents[1] / "plots" / "kinds")])]
 """The kinds of figure, by the names of their files: importing them would import matplotlib."""
@@ -14,6 +15,7 @@ FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file
 
 @click.command("plot")
 @run_argument
+@where_option
 @click.option(
     "--kind",
     "kinds",
@@ -27,12 +29,12 @@ FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file
     "--facet", default="problem", show_default=True, help="What makes the panels: estimator, device, dtype, …"
 )
 @click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
-def command(run: str, kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
+def command(run: str, where: Sequence[str], kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
     """Draw the figures of a RUN into its folder."""
     from experiments.plots import plots_of, save_plots
 
-    folder, loaded = open_run(run)
-    asked = (f"-against-{x}" if x else "") + (f"-by-{facet}" if facet != "problem" else "")
+    folder, loaded = open_run(run, where)
+    asked = (f"-against-{x}" if x else "") + (f"-by-{facet}" if facet != "problem" else "") + file_name(where)
     drawings = {f"{kind}{asked}": figure for kind, figure in plots_of(loaded, kinds, x, facet).items()}
     for file in save_plots(drawings, folder / "plots", form):
         click.echo(file)

@@ -13,9 +13,16 @@ from experiments.terminal.starting import starting
 
 if TYPE_CHECKING:
     from experiments.engine import Executor, Outcome
+    from experiments.store import Run
     from experiments.sweep import Sweep
+    from experiments.terminal.progress import Narrator
 
 COMPILE = {"always": True, "auto": "auto", "never": False}
+DRAWN_BY = ("gradmark", "matplotlib", "numpy", "pandas", "scipy", "jinja2")
+"""The packages that figures and report follow from, beside the results."""
+FEW = 8
+"""Cells that are shown one by one."""
+NEXT = "gradmark rank my_model.py ranks the estimators on a model of yours; gradmark new program my-model begins one."
 
 
 @click.command("run")
@@ -82,10 +89,7 @@ def command(
 
 def _run(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:
     """Run, draw, report, summarise. KeyboardInterrupt: the run was interrupted, and what was finished is kept."""
-    from experiments.commands.summary import print_cells
     from experiments.engine import ExecutorLost, run
-    from experiments.plots import plots_of, save_plots
-    from experiments.report import write_report
     from experiments.store import load
     from experiments.terminal.progress import narrator
 
@@ -98,15 +102,44 @@ def _run(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor
         if outcome.interrupted:
             raise KeyboardInterrupt
         results = load(folder)
-        progress.start("drawing", 2)
-        drawings = plots_of(results)
-        save_plots(drawings, folder / "plots")
-        progress.advance("figures")
-        write_report(results, folder / "report.html", drawings)
-        progress.advance("report")
-    print_cells(results.cells)
+        _draw(results, folder, progress)
     click.echo(_summary(outcome, folder), err=True)
+    _tell(results, folder)
     return FAILED if outcome.failed else NOTHING if not outcome.done else WELL
+
+
+def _draw(results: "Run", folder: Path, progress: "Narrator") -> None:
+    """Figures and report, unless those that are there are of the same results."""
+    from experiments.machine.outputs import Outputs, state_of_the_code
+
+    code = state_of_the_code(("estimators", "experiments"), DRAWN_BY)
+    outputs = Outputs.of(folder, folder.resolve().name, results.content, code)
+    if outputs.current:
+        return
+    from experiments.plots import plots_of, save_plots  # matplotlib, which takes a second to import
+    from experiments.report import write_report
+
+    progress.start("drawing", 2)
+    drawings = plots_of(results)
+    files = save_plots(drawings, folder / "plots")
+    progress.advance("figures")
+    files.append(write_report(results, folder / "report.html", drawings))
+    progress.advance("report")
+    outputs.note(files)
+
+
+def _tell(results: "Run", folder: Path) -> None:
+    """What was found, and where to go from here."""
+    from experiments.commands.summary import print_cells
+    from experiments.ranking.digest import digest
+    from experiments.terminal.tables import hanging, terminal_width
+
+    if len(results.done) <= FEW:
+        print_cells(results.cells)
+    if told := digest(results, terminal_width()):
+        click.echo(told)
+        click.echo(hanging("Report: ", f"{folder / 'report.html'}; every cell: gradmark show {folder.name}", "    "))
+        click.echo(hanging("Next: ", NEXT, "    "))
 
 
 def _forecast(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:
@@ -145,4 +178,4 @@ def _summary(outcome: "Outcome", folder: Path) -> str:
     counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
     work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
     failed = f"; why: gradmark show {folder} --columns {REASONS}" if outcome.failed else ""
-    return f"{outcome.planned} cells: {counts} ({work}); report: {folder / 'report.html'}{failed}"
+    return f"{outcome.planned} cells: {counts} ({work}){failed}"

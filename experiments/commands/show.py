@@ -1,13 +1,14 @@
 """`gradmark show`: the cells of a run, or what a fit makes of them."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from experiments.commands.arguments import REASONS, open_run
 from experiments.commands.exits import NOTHING, WELL
-from experiments.commands.options import run_argument
+from experiments.commands.options import run_argument, where_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ NOTHING_FITTED = {
 
 @click.command("show")
 @run_argument
+@where_option
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
 @click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
 @click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
@@ -45,12 +47,14 @@ NOTHING_FITTED = {
 @click.option("--quantity", default="objective", metavar="Q", help="Of milestones: what was recorded beside steps.")
 @click.option("--target", type=float, help="Of milestones: the level; default: one that all cells of a problem reach.")
 @click.option("--least", type=click.IntRange(min=1), default=1, metavar="S", help="Fit from this number of samples on.")
-def command(run: str, form: str, columns: str, sort: str, fit: str | None, **options: Any) -> int:
+def command(run: str, where: Sequence[str], form: str, columns: str, sort: str, fit: str | None, **options: Any) -> int:
     """The cells of a RUN: a name under results/, a folder, or a store file."""
-    loaded = open_run(run)[1]
+    loaded = open_run(run, where)[1]
     found = loaded.cells
     cells = _sorted(_fitted(loaded, fit, **options) if fit else found, sort)
     chosen = _chosen(columns, cells, fit)
+    if form == "table" and not fit and not chosen:
+        _print_map(loaded)
     _print(cells, chosen, form)
     if len(cells) and (chosen or form in ("csv", "json", "parquet")):
         return WELL
@@ -70,6 +74,16 @@ def _chosen(columns: str, cells: "pd.DataFrame", fit: str | None) -> list[str]:
     if fit and not chosen:
         return [column for column in cells if column not in PLACES or column in places(cells)]
     return chosen
+
+
+def _print_map(run: "Run") -> None:
+    """Which estimator is how much worse than the best, where there are several on several problems."""
+    from experiments.ranking.stored import rankings
+    from experiments.ranking.work_map import map_text
+    from experiments.terminal.tables import terminal_width
+
+    if text := map_text(rankings(run), terminal_width()):
+        click.echo(f"{text}\n")
 
 
 def _print(cells: "pd.DataFrame", chosen: list[str], form: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-__all__ = ["cpu_name", "provenance", "version"]
+__all__ = ["SOURCE", "cpu_name", "provenance", "version"]
 
 SOURCE = Path(__file__).resolve().parents[2]
 PACKAGES = ("gradmark", "torch", "numpy", "pandas")

@@ -1,12 +1,11 @@
 """Which estimator trains a problem soonest."""
 
-import math
 from dataclasses import replace
 from typing import NamedTuple
 
-from experiments.analysis.milestones import milestones
+from experiments.ranking.trained import trained
 from experiments.store import Run
-from experiments.store.columns import COLUMNS, Column, Row, records
+from experiments.store.columns import COLUMNS, Column, Row
 from experiments.terminal.numbers import interval, number, seconds
 
 __all__ = ["Training", "trainings"]
@@ -21,20 +20,7 @@ class Training(NamedTuple):
 
 def trainings(run: Run) -> list[Training]:
     """A table for each problem of the cells that were trained, in the order of the cells."""
-    cells = {row["key"]: row for row in records(run.cells)}
-    problems: dict[str, list[Row]] = {}
-    for found in records(milestones(run.cells, run.traces)):
-        row = cells[found["key"]] | found
-        problems.setdefault(row["problem"], []).append(row)
-    return [
-        Training(problem, rows[0]["target"], _columns(rows), sorted(rows, key=_seconds))
-        for problem, rows in problems.items()
-    ]
-
-
-def _seconds(row: Row) -> tuple[float, float]:
-    known = row["seconds_to_target"]
-    return (math.inf if known is None else known, row["steps_to_target"])
+    return [Training(one.problem, one.target, _columns(one.rows), one.rows) for one in trained(run)]
 
 
 def _columns(rows: list[Row]) -> list[Column]:

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from experiments.statistics import Interval
 from experiments.terminal.numbers import interval, megabytes, number, percent, seconds
-from experiments.terminal.words import rescaled
+from experiments.terminal.words import bias, rescaled
 
 __all__ = ["COLUMNS", "Column", "Row", "records", "rescaling", "stored"]
 
@@ -92,6 +92,11 @@ def _rescaled(row: Row) -> str:
     return f" ({told})" if (told := rescaling(row)) else ""
 
 
+def _relative(*interval: Any) -> str:
+    """The form of a bias relative to the gradient."""
+    return "" if None in interval else bias(Interval(*interval))
+
+
 def _figure(name: str, part: Part, heading: str, unit: str = "", form: Callable[..., str] = interval) -> Column:
     """A row for a figure with an interval."""
     return Column(name, part, "REAL" if part != "derived" else "", heading, unit, form, has_interval=True)
@@ -127,6 +132,7 @@ ROWS = (
     _figure("total_variance", "statistics", "total variance", SQUARED),
     _figure("batch_share", "statistics", "share of the mini-batch"),
     _figure("squared_bias", "statistics", "squared bias", SQUARED),
+    _figure("relative_bias", "derived", "bias relative to the gradient", form=_relative),
     _figure("mse", "statistics", "MSE", SQUARED),
     _figure("snr", "statistics", "SNR"),
     _figure("cosine", "statistics", "cosine"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from pandas import DataFrame, Series, isna
 
 from experiments.statistics import Interval
@@ -10,7 +11,7 @@ __all__ = ["derived"]
 
 
 def derived(cells: DataFrame) -> DataFrame:
-    """The cells with their variance per evaluation, and in words, or '':
+    """The cells with their variance per evaluation, their bias relative to the gradient, and in words, or '':
 
     the settings of a training cell as `training`, the mini-batch of another as `mini_batch`, second derivatives as
     `derivatives`, and `measured_on`, the problem with those two.
@@ -26,7 +27,7 @@ def derived(cells: DataFrame) -> DataFrame:
     ]
     measured_on = Series(named, cells.index, dtype=object)
     found = {"training": texts, "mini_batch": batches, "derivatives": derivatives, "measured_on": measured_on}
-    return _per_evaluation(cells).assign(**found)
+    return _relative(_per_evaluation(cells)).assign(**found)
 
 
 def _mini_batch(optimizer: Any, batch: Any) -> str:
@@ -48,3 +49,12 @@ def _per_evaluation(cells: DataFrame) -> DataFrame:
     work = cells["evaluations"].astype("float64")
     names = zip(Interval.columns("evaluation_normalized_variance"), Interval.columns("total_variance"), strict=True)
     return cells.assign(**{name: cells[variance] * work for name, variance in names})
+
+
+def _relative(cells: DataFrame) -> DataFrame:
+    """The cells with `relative_bias`, the root of the squared bias over the norm of the gradient, and its interval."""
+    norm = cells["gradient_norm"].astype("float64").where(lambda value: value > 0)
+    names = zip(Interval.columns("relative_bias"), Interval.columns("squared_bias"), strict=True)
+    return cells.assign(
+        **{name: np.sqrt(cells[squared].astype("float64").clip(lower=0)) / norm for name, squared in names}
+    )

@@ -1,6 +1,7 @@
 """Reading the results of a run, which may still be going on."""
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -60,6 +61,17 @@ class Run:
         """The arrays of `leave_one_out`, `[G]`, by key and quantity."""
         kept = zip(*(self.leave_one_out[name] for name in ("key", "quantity", "logs")), strict=True)
         return {(key, quantity): np.frombuffer(values, "<f8") for key, quantity, values in kept}
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of all that is held: equal for two runs that hold the same, whenever they were begun."""
+        told = {name: value for name, value in self.provenance.items() if name != "time"}
+        found = hashlib.sha256(json.dumps([told, self.plan]).encode())
+        for table in RESULTS:
+            frame = getattr(self, table)
+            found.update(json.dumps(list(frame)).encode())
+            found.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+        return found.hexdigest()
 
     @property
     def planned(self) -> int:

@@ -8,7 +8,8 @@ import click
 from rich.cells import cell_len
 from rich.console import Console
 
-__all__ = ["folded", "markdown_table", "print_table", "table_for_terminal", "text_table"]
+__all__ = ["fitting", "folded", "folded_rows", "hanging", "markdown_table", "print_table", "table_for_terminal"]
+__all__ += ["terminal_width", "text_table"]
 
 FOLDED_ROWS = 500
 GAP = "  "
@@ -23,9 +24,50 @@ def print_table(columns: Cells, rows: Sequence[Cells], *, title: str = "", right
 
 def table_for_terminal(columns: Cells, rows: Sequence[Cells], *, title: str = "", right: Cells = ()) -> str:
     """A table for stdout: on a terminal it is folded to its width, unless it has very many rows."""
-    console = Console()
-    width = console.width if console.is_terminal and len(rows) <= FOLDED_ROWS else None
+    width = terminal_width() if len(rows) <= FOLDED_ROWS else None
     return text_table(columns, rows, title=title, right=right, width=width)
+
+
+def terminal_width() -> int | None:
+    """The characters of a line of stdout; None: it is no terminal, and a line may be as long as it likes."""
+    console = Console()
+    return console.width if console.is_terminal else None
+
+
+def fitting(columns: Cells, rows: Sequence[Cells], width: int | None, drop: Cells) -> list[int]:
+    """The places of the columns that fit into a width with no cell folded, but headings.
+
+    `drop` names columns that may be left out, the least important first; of two that may, more than one is left out
+    only where that makes room for none of the others.
+    """
+    room = [_room(column) for column in zip(columns, *rows, strict=True)]
+    kept = list(range(len(columns)))
+    if width is None:
+        return kept
+
+    def needed(places: Sequence[int]) -> int:
+        return sum(room[place] for place in places) + len(GAP) * (len(places) - 1)
+
+    gone = []
+    for name in drop:
+        if needed(kept) <= width:
+            break
+        gone.append(columns.index(name))
+        kept.remove(gone[-1])
+    for place in reversed(gone):
+        if needed([*kept, place]) <= width:
+            kept.append(place)
+    return sorted(kept)
+
+
+def _room(column: Cells) -> int:
+    """The characters that a column takes whose heading alone is folded."""
+    heading, *cells = column
+    return max([_longest(heading), *map(cell_len, cells)])
+
+
+def _longest(text: str) -> int:
+    return max(cell_len(piece.strip()) for piece in _pieces(text))
 
 
 def text_table(
@@ -48,7 +90,7 @@ def text_table(
 
 def _under_heads(columns: Cells, rows: Sequence[Cells], right: Cells, width: int) -> list[str] | None:
     """The lines of a table in which the first two cells of a row stand above the others; None: it is too wide."""
-    rest = _folded_rows(columns[2:], [row[2:] for row in rows], right, width - 2 * len(GAP))
+    rest = folded_rows(columns[2:], [row[2:] for row in rows], right, width - 2 * len(GAP))
     if rest is None:
         return None
     pairs = zip((columns, *rows), rest, strict=True)
@@ -57,17 +99,21 @@ def _under_heads(columns: Cells, rows: Sequence[Cells], right: Cells, width: int
 
 def _aligned(columns: Cells, rows: Sequence[Cells], right: Cells, width: int | None) -> list[str] | None:
     """The lines of a table; None: it is too wide."""
-    found = _folded_rows(columns, rows, right, width)
+    found = folded_rows(columns, rows, right, width)
     return None if found is None else [line for lines in found for line in lines]
 
 
-def _folded_rows(columns: Cells, rows: Sequence[Cells], right: Cells, width: int | None) -> list[list[str]] | None:
+def folded_rows(columns: Cells, rows: Sequence[Cells], right: Cells, width: int | None) -> list[list[str]] | None:
     """The lines of the headings and of each row; None: they cannot be as narrow as that."""
     widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
     gaps = len(GAP) * (len(columns) - 1)
     if width is not None and sum(widths) + gaps > width:
-        columnwise = zip(columns, *rows, strict=True)
-        least = [max(cell_len(piece.strip()) for text in column for piece in _pieces(text)) for column in columnwise]
+        columnwise = list(zip(columns, *rows, strict=True))
+        least = [_room(column) for column in columnwise]
+        if sum(least) + gaps > width:
+            least = [
+                max(cell_len(piece.strip()) for text in column for piece in _pieces(text)) for column in columnwise
+            ]
         if sum(least) + gaps > width:
             return None
         while sum(widths) + gaps > width:
@@ -79,18 +125,24 @@ def _folded_rows(columns: Cells, rows: Sequence[Cells], right: Cells, width: int
 
 def folded(text: str, indent: str = "") -> str:
     """A paragraph, indented; on a terminal in lines of its width."""
-    console = Console()
-    if not console.is_terminal:
-        return indent + text
+    return hanging(indent, text, indent)
+
+
+def hanging(head: str, text: str, indent: str) -> str:
+    """A paragraph that begins with `head`, and whose other lines are indented; on a terminal in lines of its width."""
+    if (width := terminal_width()) is None:
+        return head + text
+    # No line ends between a number and its unit.
+    bound = re.sub(r"(?<=\d) (?=(?:%|×|[a-zµ]{1,2}\b)|\[)", "\N{NO-BREAK SPACE}", text)
     lines = textwrap.wrap(
-        text,
-        console.width,
-        initial_indent=indent,
+        re.sub(r"\[[^\]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), bound),
+        width,
+        initial_indent=head,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join(lines)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def markdown_table(columns: Cells, rows: Sequence[Cells]) -> str:

@@ -13,6 +13,7 @@ from experiments.plots.drawing.page import PAGE, notice, settle
 from experiments.plots.drawing.style import paper_style, wrap
 from experiments.plots.kind import Kind, Request
 from experiments.ranking.stored import Ranking, comparable, rankings
+from experiments.ranking.work_map import NOT_MEASURED, WorkMap, map_of
 from experiments.store import Run
 from experiments.terminal.numbers import multiple
 
@@ -58,23 +59,11 @@ KIND = Work(
 )
 
 
-def _ratios(found: list[Ranking]) -> tuple[DataFrame, DataFrame]:
-    """Two frames, estimators × problems: the ratios to the best, and whether the cell is biased."""
-    ratios: dict[str, dict[str, float]] = {}
-    biased: dict[str, dict[str, bool]] = {}
-    for ranking in found:
-        panel = ranking.problem + (" (variance × time)" if ranking.quantity == "variance" else "")
-        shown = [one for one in ranking.placed if one.ranked.comparable]
-        best = min((one.ranked.figure.value for one in shown if one.ranked.usable), default=0.0)
-        # What is best with an error of zero would make all others infinite: they are compared with the least of them.
-        unit = best or min((one.ranked.figure.value for one in shown if one.ranked.figure.value > 0), default=1.0)
-        for one in reversed(shown):  # of several devices the best stays
-            ratios.setdefault(panel, {})[one.ranked.estimator] = one.ranked.figure.value / unit
-            biased.setdefault(panel, {})[one.ranked.estimator] = one.ranked.biased
-    frame, wrong = DataFrame(ratios), DataFrame(biased)
-    order = frame.median(axis=1).sort_values(kind="stable").index
-    columns = sorted(frame.columns, key=by_numbers)
-    return frame.loc[order, columns], wrong.loc[order, columns].eq(True)
+def _ratios(found: list[Ranking]) -> WorkMap:
+    """The map, its problems in the order of the numbers in them."""
+    ratios, biased = map_of(found)
+    columns = sorted(ratios.columns, key=by_numbers)
+    return WorkMap(ratios[columns], biased[columns])
 
 
 def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
@@ -108,7 +97,7 @@ def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None)
 def _caption(ratios: DataFrame, biased: DataFrame, where: str) -> str:
     found = f"MSE × time at {where}, as a multiple of the best on the problem"
     found += "; ( ): biased" if biased.to_numpy().any() else ""
-    return found + ("; \N{EN DASH}: not measured" if ratios.isna().to_numpy().any() else "")
+    return found + (f"; {NOT_MEASURED}: not measured" if ratios.isna().to_numpy().any() else "")
 
 
 def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, norm: Normalize) -> None:
@@ -116,7 +105,7 @@ def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, 
     for (i, j), ratio in np.ndenumerate(ratios):
         place = (j + 0.5, float(edges[i] + edges[i + 1]) / 2)
         if np.isnan(ratio):
-            ax.text(*place, "\N{EN DASH}", ha="center", va="center")
+            ax.text(*place, NOT_MEASURED, ha="center", va="center")
             continue
         red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, 1e-300))))
         ink = "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "#000000"

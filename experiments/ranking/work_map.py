@@ -1,0 +1,83 @@
+"""Which estimator is how much worse than the best, problem by problem: multiples of the best error for the time."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pandas import DataFrame, isna
+
+from experiments.ranking.stored import Ranking
+from experiments.terminal.labels import labels
+from experiments.terminal.numbers import multiple
+from experiments.terminal.tables import fitting, text_table
+
+__all__ = ["NOT_MEASURED", "WorkMap", "map_of", "map_text"]
+
+NOT_MEASURED = "\N{EN DASH}"
+MOST_ROWS, MOST_COLUMNS = 12, 12
+"""What a map in text shows at the most: estimators, the best first, and problems."""
+NAME = "estimator"
+
+
+class WorkMap(NamedTuple):
+    """Two frames, estimators × problems; the estimators are ordered by their median."""
+
+    ratios: DataFrame
+    """MSE × time at the best S, relative to the best estimator of the problem; NaN: not measured there."""
+    biased: DataFrame
+    """Whether the estimator is biased there, by its own claim or as it was found."""
+
+
+def map_of(found: Sequence[Ranking]) -> WorkMap:
+    """The map of some rankings; a problem that is ranked by variance has it in its name."""
+    ratios: dict[str, dict[str, float]] = {}
+    biased: dict[str, dict[str, bool]] = {}
+    for ranking in found:
+        panel = ranking.problem + (" (variance × time)" if ranking.quantity == "variance" else "")
+        shown = [one for one in ranking.placed if one.ranked.comparable]
+        best = min((one.ranked.figure.value for one in shown if one.ranked.usable), default=0.0)
+        # What is best with an error of zero would make all others infinite: they are compared with the least of them.
+        unit = best or min((one.ranked.figure.value for one in shown if one.ranked.figure.value > 0), default=1.0)
+        for one in reversed(shown):  # of several devices the best stays
+            ratios.setdefault(panel, {})[one.ranked.estimator] = one.ranked.figure.value / unit
+            biased.setdefault(panel, {})[one.ranked.estimator] = one.ranked.biased
+    frame, wrong = DataFrame(ratios), DataFrame(biased)
+    order = frame.median(axis=1).sort_values(kind="stable").index
+    return WorkMap(frame.loc[order], wrong.loc[order].eq(True))
+
+
+def map_text(found: Sequence[Ranking], width: int | None) -> str:
+    """The map in lines of a width; '' where it would compare nothing: one estimator, one problem, or very many."""
+    ratios, biased = map_of(found)
+    if not (len(ratios) > 1 and 1 < len(ratios.columns) <= MOST_COLUMNS):
+        return ""
+    named, problems = labels(ratios.index), labels(ratios.columns)
+    columns = [NAME, *(problems[name] for name in ratios.columns)]
+    rows = [
+        [named[name], *(_text(ratios.loc[name, column], biased.loc[name, column]) for column in ratios.columns)]
+        for name in ratios.index[:MOST_ROWS]
+    ]
+    kept = fitting(columns, rows, width, columns[:1:-1])
+    shown = [[row[place] for place in kept] for row in rows]
+    headings = [columns[place] for place in kept]
+    told = _told(found, bool(biased.to_numpy().any()), bool(ratios.isna().to_numpy().any()))
+    more = _left_out(len(ratios) - len(rows), len(columns) - len(kept))
+    return "\n".join([told, text_table(headings, shown, right=headings[1:], width=width), *more])
+
+
+def _text(ratio: float, biased: bool) -> str:
+    if isna(ratio):
+        return NOT_MEASURED
+    text = "0" if ratio == 0 else multiple(ratio)
+    return f"({text})" if biased else text
+
+
+def _told(found: Sequence[Ranking], biased: bool, missing: bool) -> str:
+    by = "MSE" if any(ranking.quantity == "MSE" for ranking in found) else "variance"
+    marks = ["( ): biased"] * biased + [f"{NOT_MEASURED}: not measured"] * missing
+    return "; ".join([f"{by} × time at the best S, as a multiple of the best on the problem", *marks]) + ":"
+
+
+def _left_out(estimators: int, problems: int) -> list[str]:
+    counts = {"estimator": estimators, "problem": problems}
+    more = " and ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count)
+    return [f"… and {more} more, which the report has"] if more else []
