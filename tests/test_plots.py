@@ -10,6 +10,7 @@ from frames import ESTIMATORS, cell, frame, grid
 
 from experiments.plots import plot
 from experiments.plots.drawing.style import looks
+from experiments.terminal.labels import labels
 
 EMPTY_STATES = (*AGAINST_SAMPLES, "snr", "signals", "work", "parameters")
 
@@ -25,12 +26,13 @@ def test_an_estimator_looks_the_same_in_all_figures_of_a_run():
     cells.loc[cells["estimator"] == "exact", ["squared_bias", "seconds_per_gradient"]] = np.nan  # drawn in one figure
     cells.loc[cells["estimator"] == "pathwise", "status"] = "failed"  # drawn in none
     seen: dict[str, set] = {}
+    named = {short: name for name, short in labels(ESTIMATORS[:5]).items()}
     for kind in AGAINST_SAMPLES:
         figure = plot(cells, kind)
         assert not any(lines(ax, "pathwise") for ax in axes(figure))
         for name, line in legend(figure).items():
-            if name in ESTIMATORS:
-                seen.setdefault(name, set()).add((line.get_color(), line.get_marker()))
+            if name in named:
+                seen.setdefault(named[name], set()).add((line.get_color(), line.get_marker()))
         for ax, name in itertools.product(axes(figure), seen):
             assert {line.get_color() for line in lines(ax, name)} <= {colour for colour, _ in seen[name]}
     assert {len(look) for look in seen.values()} == {1}

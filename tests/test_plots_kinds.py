@@ -138,7 +138,7 @@ def test_recipes_show_size_angle_and_noise_of_each_policy_gradient():
         )
     )
     size, angle, noise = plot(cells, "recipes").axes
-    assert [label.get_text() for label in size.get_yticklabels()] == ["policy-gradient", "advantage=group-mean"]
+    assert [label.get_text() for label in size.get_yticklabels()] == ["policy-gradient", "group-mean"]
     shown = [np.asarray(ax.lines[-1].get_xdata()).tolist() for ax in (size, angle, noise)]
     assert np.allclose(shown, [[1, 0.75], [60, 60], [np.sqrt(10) / 2] * 2])
     assert "recipes" in plots(cells) and "recipes" not in plots(grid(2, 1))

@@ -136,10 +136,11 @@ def _tell(results: "Run", folder: Path) -> None:
 
     if len(results.done) <= FEW:
         print_cells(results.cells)
-    if told := digest(results, terminal_width()):
-        click.echo(told)
-        click.echo(hanging("Report: ", f"{folder / 'report.html'}; every cell: gradmark show {folder.name}", "    "))
-        click.echo(hanging("Next: ", NEXT, "    "))
+    width = terminal_width()
+    if told := digest(results, width):
+        where = f"{folder / 'report.html'}; every cell: gradmark show {folder.name}"
+        lines = (hanging(head, text, "    ", width) for head, text in (("Report: ", where), ("Next: ", NEXT)))
+        click.echo("\n".join([told, *lines]))
 
 
 def _forecast(sweep: "Sweep", folder: Path, redo: frozenset[str], executor: "Executor") -> int:

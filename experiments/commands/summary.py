@@ -1,6 +1,6 @@
 """The main figures of a run as a table: of cells that were measured, and of cells that were trained."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from experiments.statistics import Interval
 from experiments.store import FAILURES
 from experiments.store.columns import COLUMNS, Row, records, rescaling
 from experiments.terminal.labels import labels
-from experiments.terminal.numbers import interval, number, percent, seconds
+from experiments.terminal.numbers import about, number, seconds
 from experiments.terminal.tables import fitting, folded_rows, hanging, print_table, terminal_width
 from experiments.terminal.words import verdict
 
@@ -54,7 +54,7 @@ def print_cells(cells: pd.DataFrame) -> None:
     else:
         _print_narrow(cells, width)
     for line in _in_full(cells.query("status == 'done'")["estimator"]):
-        click.echo(hanging("", line, "    "))
+        click.echo(hanging("", line, "    ", width))
 
 
 def _print_narrow(cells: pd.DataFrame, width: int) -> None:
@@ -77,7 +77,8 @@ def _print_narrow(cells: pd.DataFrame, width: int) -> None:
         before = problem
         click.echo("\n".join(row))
     if left := [name for name in headings if name not in named]:
-        click.echo(hanging("", f"Left out here: {', '.join(left)}; a wider terminal or --format csv has them.", "    "))
+        told = f"Left out here: {', '.join(left)}; a wider terminal or --format csv has them."
+        click.echo(hanging("", told, "    ", width))
 
 
 def _in_full(estimators: Iterable[str]) -> list[str]:
@@ -147,15 +148,7 @@ def _with_interval(heading: str, name: str, briefly: bool) -> Columns:
     """A figure with its interval of 95 %; briefly, with the larger arm of it as a part of the value."""
     if not briefly:
         return {f"{heading} [95 %]": _shown(name)}
-    return {heading: lambda row: _about(Interval.of(row, name))}
-
-
-def _about(found: Sequence[float | None]) -> str:
-    value, low, high = found
-    if None in found or not value:
-        return interval(value, low, high) if value else number(value)
-    arm = max(value - low, high - value) / abs(value)  # pyright: ignore[reportOptionalOperand]
-    return f"{number(value)} ± {percent(arm)}"
+    return {heading: lambda row: about(*Interval.of(row, name))}
 
 
 def _shown(name: str) -> Callable[[Row], str]:

@@ -27,10 +27,10 @@ def digest(run: Run, width: int | None) -> str:
     """The map, a sentence for each problem, and what is known of biases; '' where nothing is done."""
     told, ranked = sentences(run), rankings(run)
     named = labels(told)
-    lines = [hanging(f"{named[problem]}: ", text, INDENT) for problem, text in [*told.items()][:MOST]]
+    lines = [hanging(f"{named[problem]}: ", text, INDENT, width) for problem, text in [*told.items()][:MOST]]
     if len(told) > MOST:
         lines.append(f"… and {len(told) - MOST} more problems, which the report has")
-    lines += [hanging("", text, INDENT) for text in biases(run.measured)]
+    lines += [hanging("", text, INDENT, width) for text in biases(run.measured)]
     drawn = map_text(ranked, width)
     return "\n".join([*([drawn, ""] if drawn else []), *lines])
 

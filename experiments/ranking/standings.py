@@ -1,7 +1,7 @@
 """A ranking as a table of text, as rows for JSON and as a pandas frame."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pandas import DataFrame
@@ -11,45 +11,66 @@ from experiments.ranking.entries import Standing, quantity
 from experiments.ranking.fits import time_and_fit
 from experiments.ranking.order import UNITS, By, Ranked
 from experiments.statistics import Interval, relative_bias
-from experiments.terminal.numbers import interval, number
-from experiments.terminal.tables import table_for_terminal
+from experiments.terminal.labels import labels
+from experiments.terminal.numbers import about, interval, number
+from experiments.terminal.tables import fitting, table_for_terminal, terminal_width
 from experiments.terminal.words import bias, rescaled, verdict
 
 __all__ = ["as_frame", "as_rows", "as_text"]
 
 FIGURE = "figure"
 """The column of what is ranked by."""
+NAME = 28
+"""Characters of an estimator beyond which it is folded where room is short."""
+DROPPED = ("evaluations", "total variance", "bias/‖g‖", "time")
+"""Columns that a narrow terminal does without, the least important first."""
 
 
 def as_text(standings: Sequence[Standing], title: str, by: By) -> str:
-    """The table, folded to the width of a terminal."""
+    """The table for the width of a terminal: where that is narrow, with half-widths in place of intervals, and without
+    the columns that matter least.
+    """
     found = [standing.one for standing in standings]
     samples = {one.num_samples for one in found}
     elsewhere = by == "evaluations" or any(one.evaluations != one.num_samples for one in found)
     columns = ["place", "estimator", *(["S"] if len(samples) > 1 else []), "verdict", "total variance"]
     columns += ["bias/‖g‖", *(["time"] if by == "seconds" else []), *(["evaluations"] if elsewhere else [])]
-    columns += [f"{quantity(one.mse is not None for one in found)} × {UNITS[by]} [95 %]", "ratio"]
-    rows = [_row(place, standing, standings[0].ranked) for place, standing in enumerate(standings, start=1)]
-    shown = [[row.get(column, row[FIGURE]) for column in columns] for row in rows]
-    words = ("place", "estimator", "verdict")
-    return table_for_terminal(columns, shown, title=title, right=[one for one in columns if one not in words])
+    figure = f"{quantity(one.mse is not None for one in found)} × {UNITS[by]}"
+    named, width = labels(one.estimator for one in found), terminal_width()
+    for heading, form in ((f"{figure} [95 %]", interval), (figure, about), (figure, _alone)):
+        headings = [*columns, heading, "ratio"]
+        table = [_row(place, one, standings[0].ranked, named, form) for place, one in enumerate(standings, start=1)]
+        rows = [[row.get(column, row[FIGURE]) for column in headings] for row in table]
+        droppable = [one for one in DROPPED if one in headings]
+        kept = fitting(headings, rows, width, droppable, {"estimator": NAME})
+        if len(kept) == len(headings) or (form is about and len(kept) > len(headings) - len(droppable)):
+            break
+    shown = [headings[place] for place in kept]
+    right = [heading for heading in shown if heading not in ("place", "estimator", "verdict")]
+    return table_for_terminal(shown, [[row[place] for place in kept] for row in rows], title=title, right=right)
 
 
-def _row(place: int, standing: Standing, best: Ranked) -> dict[str, str]:
+def _alone(value: float | None, low: float | None, high: float | None) -> str:
+    return number(value)
+
+
+def _row(
+    place: int, standing: Standing, best: Ranked, named: Mapping[str, str], form: Callable[..., str]
+) -> dict[str, str]:
     ranked, one = standing
     mark = f"{place} ≈" if ranked.tied and place > 1 else str(place) if ranked.usable else ranked.aside
     other = ranked.aside == "other objective"
     ratio = _ratio(ranked, best)
     return {
         "place": mark,
-        "estimator": ranked.estimator,
+        "estimator": named[one.estimator],
         "S": number(one.num_samples),
         "verdict": _verdict(one),
         "total variance": number(one.total_variance.value),
         "bias/‖g‖": _bias(one),
         "time": time_and_fit(one),
         "evaluations": number(one.evaluations),
-        FIGURE: "" if other else interval(*ranked.figure),
+        FIGURE: "" if other else form(*ranked.figure),
         "ratio": "" if other or ratio is None else number(ratio),
     }
 

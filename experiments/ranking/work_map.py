@@ -8,9 +8,9 @@ from pandas import DataFrame, isna
 from experiments.ranking.stored import Ranking
 from experiments.terminal.labels import labels
 from experiments.terminal.numbers import multiple
-from experiments.terminal.tables import fitting, text_table
+from experiments.terminal.tables import fitting, hanging, text_table
 
-__all__ = ["NOT_MEASURED", "WorkMap", "map_of", "map_text"]
+__all__ = ["NOT_MEASURED", "MapTable", "WorkMap", "map_of", "map_table", "map_text"]
 
 NOT_MEASURED = "\N{EN DASH}"
 MOST_ROWS, MOST_COLUMNS = 12, 12
@@ -25,6 +25,14 @@ class WorkMap(NamedTuple):
     """MSE × time at the best S, relative to the best estimator of the problem; NaN: not measured there."""
     biased: DataFrame
     """Whether the estimator is biased there, by its own claim or as it was found."""
+
+
+class MapTable(NamedTuple):
+    """The map as text: what the numbers are, its headings, and a row for each estimator, the best first."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
 
 
 def map_of(found: Sequence[Ranking]) -> WorkMap:
@@ -45,23 +53,37 @@ def map_of(found: Sequence[Ranking]) -> WorkMap:
     return WorkMap(frame.loc[order], wrong.loc[order].eq(True))
 
 
-def map_text(found: Sequence[Ranking], width: int | None) -> str:
-    """The map in lines of a width; '' where it would compare nothing: one estimator, one problem, or very many."""
+def map_table(found: Sequence[Ranking]) -> MapTable | None:
+    """The map as text; None where it would compare nothing: one estimator, one problem, or very many problems."""
     ratios, biased = map_of(found)
     if not (len(ratios) > 1 and 1 < len(ratios.columns) <= MOST_COLUMNS):
-        return ""
+        return None
     named, problems = labels(ratios.index), labels(ratios.columns)
-    columns = [NAME, *(problems[name] for name in ratios.columns)]
     rows = [
         [named[name], *(_text(ratios.loc[name, column], biased.loc[name, column]) for column in ratios.columns)]
-        for name in ratios.index[:MOST_ROWS]
+        for name in ratios.index
     ]
+    marks = {
+        "0: no noise": ratios.eq(0).to_numpy().any(),
+        "( ): biased": biased.to_numpy().any(),
+        f"{NOT_MEASURED}: not measured": ratios.isna().to_numpy().any(),
+    }
+    by = "MSE" if any(ranking.quantity == "MSE" for ranking in found) else "variance"
+    told = f"{by} × time at the best S, as a multiple of the best on the problem"
+    told = "; ".join([told, *(mark for mark, there in marks.items() if there)])
+    return MapTable(told, [NAME, *(problems[name] for name in ratios.columns)], rows)
+
+
+def map_text(found: Sequence[Ranking], width: int | None) -> str:
+    """The map in lines of a width: the best estimators, as many problems as there is room for; '' where it is none."""
+    if (table := map_table(found)) is None:
+        return ""
+    columns, rows = table.columns, table.rows[:MOST_ROWS]
     kept = fitting(columns, rows, width, columns[:1:-1])
-    shown = [[row[place] for place in kept] for row in rows]
-    headings = [columns[place] for place in kept]
-    told = _told(found, bool(biased.to_numpy().any()), bool(ratios.isna().to_numpy().any()))
-    more = _left_out(len(ratios) - len(rows), len(columns) - len(kept))
-    return "\n".join([told, text_table(headings, shown, right=headings[1:], width=width), *more])
+    shown, headings = [[row[place] for place in kept] for row in rows], [columns[place] for place in kept]
+    more = _left_out(len(table.rows) - len(rows), len(columns) - len(kept))
+    caption = hanging("", f"{table.caption}:", "", width)
+    return "\n".join([caption, text_table(headings, shown, right=headings[1:], width=width), *more])
 
 
 def _text(ratio: float, biased: bool) -> str:
@@ -69,12 +91,6 @@ def _text(ratio: float, biased: bool) -> str:
         return NOT_MEASURED
     text = "0" if ratio == 0 else multiple(ratio)
     return f"({text})" if biased else text
-
-
-def _told(found: Sequence[Ranking], biased: bool, missing: bool) -> str:
-    by = "MSE" if any(ranking.quantity == "MSE" for ranking in found) else "variance"
-    marks = ["( ): biased"] * biased + [f"{NOT_MEASURED}: not measured"] * missing
-    return "; ".join([f"{by} × time at the best S, as a multiple of the best on the problem", *marks]) + ":"
 
 
 def _left_out(estimators: int, problems: int) -> list[str]:

@@ -15,12 +15,16 @@ from matplotlib.figure import Figure
 
 from experiments.machine.files import replacing
 from experiments.plots import plots_of
+from experiments.ranking.digest import biases, sentences
+from experiments.ranking.stored import rankings
+from experiments.ranking.work_map import map_table
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.pictures import figures
 from experiments.report.ranking import tables
 from experiments.report.training import trainings
 from experiments.store import Run
 from experiments.store.columns import COLUMNS, records
+from experiments.terminal.labels import labels
 from experiments.terminal.numbers import number
 
 __all__ = ["write_report"]
@@ -51,6 +55,10 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         counts=Counter(row["status"] for row in rows),
         rows=done,
         columns=[column for column in COLUMNS.values() if column.heading and any(map(column.show, done))],
+        map=map_table(rankings(run)),
+        sentences=sentences(run),
+        biases=biases(run.measured),
+        named=labels(run.done["estimator"]),
         rankings=tables(run),
         trainings=trainings(run),
         figures=figures(run.cells, drawings or plots_of(run)),

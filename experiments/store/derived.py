@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from pandas import DataFrame, Series, isna
+from pandas import DataFrame, Series, concat, isna
 
 from experiments.statistics import Interval
 
@@ -27,7 +27,8 @@ def derived(cells: DataFrame) -> DataFrame:
     ]
     measured_on = Series(named, cells.index, dtype=object)
     found = {"training": texts, "mini_batch": batches, "derivatives": derivatives, "measured_on": measured_on}
-    return _relative(_per_evaluation(cells)).assign(**found)
+    found |= _per_evaluation(cells) | _relative(cells)
+    return concat([cells.drop(columns=[name for name in found if name in cells]), DataFrame(found)], axis=1)
 
 
 def _mini_batch(optimizer: Any, batch: Any) -> str:
@@ -40,21 +41,20 @@ def _text(optimizer: Any, learning_rate: float, batch: Any) -> str:
     return f"{optimizer} {learning_rate:g}" + ("" if isna(batch) or batch == 0 else f", batch {batch}")
 
 
-def _per_evaluation(cells: DataFrame) -> DataFrame:
-    """The cells with `evaluation_normalized_variance`, total variance × evaluations, and its interval.
+def _per_evaluation(cells: DataFrame) -> dict[str, Series]:
+    """`evaluation_normalized_variance`, total variance × evaluations, and its interval.
 
     Its ratio for two estimators is that of their variances at equal evaluations, spent by averaging (Glynn & Whitt
     1992, with evaluations for time). `exact`, which has neither variance nor evaluations, gets 0.
     """
     work = cells["evaluations"].astype("float64")
     names = zip(Interval.columns("evaluation_normalized_variance"), Interval.columns("total_variance"), strict=True)
-    return cells.assign(**{name: cells[variance] * work for name, variance in names})
+    return {name: cells[variance] * work for name, variance in names}
 
 
-def _relative(cells: DataFrame) -> DataFrame:
-    """The cells with `relative_bias`, the root of the squared bias over the norm of the gradient, and its interval."""
+def _relative(cells: DataFrame) -> dict[str, Series]:
+    """`relative_bias`, the root of the squared bias over the norm of the gradient, and its interval."""
     norm = cells["gradient_norm"].astype("float64").where(lambda value: value > 0)
     names = zip(Interval.columns("relative_bias"), Interval.columns("squared_bias"), strict=True)
-    return cells.assign(
-        **{name: np.sqrt(cells[squared].astype("float64").clip(lower=0)) / norm for name, squared in names}
-    )
+    roots = {name: np.sqrt(cells[squared].astype("float64").clip(lower=0)) for name, squared in names}
+    return {name: root / norm for name, root in roots.items()}

@@ -50,8 +50,10 @@ def _choices(spec: str, parsed: Mapping[str, Parts]) -> list[str]:
     others = [parts[1] for other, parts in parsed.items() if parts[0] == name and other != spec]
     telling = {key: value for key, value in options.items() if any(other.get(key) != value for other in others)}
     chosen = telling or options if others else options
-    said, tail = ",".join(_values(chosen)), _tail(spec)
-    named = [said, f"{name}:{said}"] if name in UNSAID else [f"{name}:{said}"]
+    values, tail = _values(chosen), _tail(spec)
+    said = ",".join(values)
+    alone = said[1:-1] if len(values) == 1 and said.startswith("(") else said
+    named = [alone, f"{name}:{said}"] if name in UNSAID else [f"{name}:{said}"]
     found = [*(text for text in named if len(text) <= SHORT), *([] if others else [f"{name}:…"]), *named]
     return [*dict.fromkeys(text + tail for text in found), spec]
 

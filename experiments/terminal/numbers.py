@@ -2,7 +2,8 @@
 
 import math
 
-__all__ = ["duration", "interval", "megabytes", "multiple", "number", "percent", "plus_minus", "seconds", "tick"]
+__all__ = ["about", "duration", "interval", "megabytes", "multiple", "number", "percent", "plus_minus"]
+__all__ += ["seconds", "tick"]
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -21,6 +22,13 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     """`value [low, high]`, or the value alone where it has no bounds."""
     ends = number(low), number(high)
     return f"{number(value)} [{ends[0]}, {ends[1]}]" if number(value) and all(ends) else number(value)
+
+
+def about(value: float | None, low: float | None, high: float | None) -> str:
+    """`152 ± 2 %`: the value, and the longer arm of its interval as a part of it."""
+    if not value or low is None or high is None or not math.isfinite(high - low):
+        return interval(value, low, high) if value else number(value)
+    return f"{number(value)} ± {percent(max(value - low, high - value) / abs(value))}"
 
 
 def plus_minus(value: float, half: float) -> str:

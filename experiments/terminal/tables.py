@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 from rich.cells import cell_len
@@ -34,13 +34,17 @@ def terminal_width() -> int | None:
     return console.width if console.is_terminal else None
 
 
-def fitting(columns: Cells, rows: Sequence[Cells], width: int | None, drop: Cells) -> list[int]:
-    """The places of the columns that fit into a width with no cell folded, but headings.
+def fitting(
+    columns: Cells, rows: Sequence[Cells], width: int | None, drop: Cells, most: Mapping[str, int] | None = None
+) -> list[int]:
+    """The places of the columns that fit into a width with no cell folded but headings, and in `most` to so many
+    characters.
 
     `drop` names columns that may be left out, the least important first; of two that may, more than one is left out
     only where that makes room for none of the others.
     """
-    room = [_room(column) for column in zip(columns, *rows, strict=True)]
+    limits = most or {}
+    room = [min(_room(column), limits.get(column[0], width or 0)) for column in zip(columns, *rows, strict=True)]
     kept = list(range(len(columns)))
     if width is None:
         return kept
@@ -125,12 +129,12 @@ def folded_rows(columns: Cells, rows: Sequence[Cells], right: Cells, width: int 
 
 def folded(text: str, indent: str = "") -> str:
     """A paragraph, indented; on a terminal in lines of its width."""
-    return hanging(indent, text, indent)
+    return hanging(indent, text, indent, terminal_width())
 
 
-def hanging(head: str, text: str, indent: str) -> str:
-    """A paragraph that begins with `head`, and whose other lines are indented; on a terminal in lines of its width."""
-    if (width := terminal_width()) is None:
+def hanging(head: str, text: str, indent: str, width: int | None) -> str:
+    """A paragraph that begins with `head`, in lines of a width of which the others are indented; None: in one line."""
+    if width is None:
         return head + text
     # No line ends between a number and its unit.
     bound = re.sub(r"(?<=\d) (?=(?:%|×|[a-zµ]{1,2}\b)|\[)", "\N{NO-BREAK SPACE}", text)
@@ -178,10 +182,10 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Where a cell may be folded: between words, but not between a number and its unit, nor in an interval; a spec at
-    its separators."""
+    """Where a cell may be folded: between words, but not between a number and its unit or ±, nor in an interval; a spec
+    at its separators."""
     found = []
-    for word in re.split(r"(?<=\S )(?!(?<=\d )(?:%|[a-zµ]{1,2}\b)|[^\[\]]*\])", text):
+    for word in re.split(r"(?<=\S )(?<!± )(?!±|(?<=\d )(?:%|[a-zµ]{1,2}\b)|[^\[\]]*\])", text):
         found += re.split(r"(?<=[,:(=_-])(?=.)", word) if re.match(r"[A-Za-z]\S{11}", word) else [word]
     return found
 

@@ -19,17 +19,7 @@ from experiments.machine.provenance import cpu_name
 from experiments.statistics import Interval, log_median_standard_error, work_normalized
 from experiments.timing.kernels import kernel_seconds
 
-__all__ = [
-    "BLOCK_SECONDS",
-    "LATENCY",
-    "MOST_CALLS",
-    "ROUNDS",
-    "Timed",
-    "Timing",
-    "block_of",
-    "device_name",
-    "time_gradients",
-]
+__all__ = ["BLOCK_SECONDS", "LATENCY", "ROUNDS", "Timed", "Timing", "block_of", "device_name", "time_gradients"]
 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02

@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from experiments.plots.drawing.style import Look, looks
 from experiments.statistics import Interval
+from experiments.terminal.labels import labels
 
 __all__ = ["Curve", "Selection", "by_numbers", "in_order", "select"]
 
@@ -24,6 +25,7 @@ class Curve(NamedTuple):
     condition: str  # what sets it apart from the other curves of the name; '' where nothing does
     look: Look
     cells: DataFrame
+    label: str = ""  # the name in short, the same in all figures of a run
 
     def numbers(self, column: str) -> ndarray:
         return self.cells[column].to_numpy(float)
@@ -52,12 +54,12 @@ def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_sample
     done = cells.query("status == 'done'").sort_values(along, kind="stable")
     done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
     done = done.assign(condition=_conditions(done))
-    look = looks(cells["curve"], done["condition"])
+    look, short = looks(cells["curve"], done["condition"]), labels(cells["curve"])
     drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
     panels: dict[str, list[Curve]] = {}
     for key, rows in drawn.groupby(["panel", "curve", "condition"]):
         panel, name, condition = cast(tuple[str, str, str], key)
-        panels.setdefault(panel, []).append(Curve(name, condition, look[name, condition], rows))
+        panels.setdefault(panel, []).append(Curve(name, condition, look[name, condition], rows, short[name]))
     panels = {panel: panels[panel] for panel in sorted(panels, key=by_numbers)}
     if done.empty:
         return Selection(panels, "nothing to draw: no cell is done")

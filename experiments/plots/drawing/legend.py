@@ -24,7 +24,9 @@ def entries(curves: Iterable[Curve], marks: Iterable[Line2D]) -> list[Line2D]:
     curves = sorted(curves, key=lambda curve: (curve.name, curve.condition))
     names = {curve.name: curve.look._replace(condition=0) for curve in curves}
     conditions = {curve.condition: curve.look._replace(colour=INK, marker="o") for curve in curves}
-    rows = [*names.items(), *(sorted(conditions.items()) if len(conditions) > 1 else [])]
+    short = {curve.name: curve.label or curve.name for curve in curves}
+    rows = [(short[name], look) for name, look in names.items()]
+    rows += sorted(conditions.items()) if len(conditions) > 1 else []
     return [entry(name, **(look.line | look.marks)) for name, look in rows] + _distinct(marks)
 
 

@@ -12,6 +12,7 @@ from experiments.plots.drawing.style import INK, looks, paper_style, wrap
 from experiments.plots.kind import Kind, Request
 from experiments.statistics import Interval
 from experiments.store import Run
+from experiments.terminal.labels import labels
 
 __all__ = ["KIND"]
 
@@ -61,6 +62,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
     problems, numbers = list(dict.fromkeys(cells["problem"])), sorted(set(cells["num_samples"].astype(int)))
     blocks = [cells[cells["problem"] == problem] for problem in problems]
     rows = [len(set(block["estimator"])) for block in blocks]
+    short = labels(cells["estimator"])
     heights = [ROW * count + AROUND for count in rows]
     figure = Figure(layout="constrained", figsize=(PAGE, sum(heights) + AROUND))
     grid = figure.subplots(len(blocks), 3, squeeze=False, height_ratios=heights)
@@ -70,7 +72,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
         for ax, (label, draw) in zip(axes, PANELS.items(), strict=True):
             draw(ax)
             ax.set_xlabel(label)
-            ax.set_yticks(range(len(names)), [_label(name) for name in names], fontsize=5)
+            ax.set_yticks(range(len(names)), [wrap(short[name], 44) for name in names], fontsize=5)
             ax.tick_params(axis="y", length=0, labelleft=ax is axes[0])
             ax.set_ylim(len(names) - 0.5, -0.5)
             for place, number in enumerate(numbers):
@@ -93,10 +95,6 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
     engine.execute(figure)  # a second time: long names leave little room, which the first does not find at once
     settle(figure)
     return figure
-
-
-def _label(estimator: str) -> str:
-    return wrap(estimator.removeprefix(f"{POLICY}:").removeprefix("score-function:control_variate="), 44)
 
 
 def _interval(cells: DataFrame, name: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from experiments.plots.kind import Kind, Request
 from experiments.ranking.stored import Ranking, comparable, rankings
 from experiments.ranking.work_map import NOT_MEASURED, WorkMap, map_of
 from experiments.store import Run
+from experiments.terminal.labels import labels
 from experiments.terminal.numbers import multiple
 
 __all__ = ["KIND"]
@@ -67,8 +68,8 @@ def _ratios(found: list[Ranking]) -> WorkMap:
 
 
 def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
-    rows = [wrap(name, CHARACTERS) for name in ratios.index]
-    columns = [wrap(name, LONGEST, max_lines=1) for name in ratios.columns]
+    rows = [wrap(name, CHARACTERS) for name in labels(ratios.index).values()]
+    columns = [wrap(name, LONGEST, max_lines=1) for name in labels(ratios.columns).values()]
     heights = [ROW + LINE * name.count("\n") for name in rows]
     slanted = 0.04 * max(map(len, columns))
     width = max(PAGE, NAMES + COLUMN * len(columns))
