@@ -15,7 +15,7 @@ from experiments.report import write_report
 
 def test_every_table_has_headers(written: Path, show: Callable[..., Page]):
     page = show(written)
-    assert page.locator("table").count() == 5
+    assert page.locator("table").count() == 6
     assert page.locator("thead th:not([scope=col])").count() == 0
     assert page.locator("table:not(:has(thead th))").count() == 0
     assert page.locator("html").get_attribute("lang") == "en"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 from pandas import DataFrame
 
 from estimators.interface import specs
@@ -41,8 +42,8 @@ def varying(problems: Iterable[str]) -> list[str]:
 
 def within(cells: DataFrame, series: Series) -> DataFrame:
     """The cells of a series, with their value of its option as `level`."""
-    levels = [series.levels.get(problem) for problem in cells["problem"]]
-    return cells.assign(level=levels).dropna(subset="level").astype({"level": float})
+    levels = np.array([series.levels.get(problem, np.nan) for problem in cells["problem"]], float)
+    return cells.assign(level=levels).dropna(subset="level")
 
 
 def _by_name(problems: Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -28,7 +28,8 @@ def derived(cells: DataFrame) -> DataFrame:
     measured_on = Series(named, cells.index, dtype=object)
     found = {"training": texts, "mini_batch": batches, "derivatives": derivatives, "measured_on": measured_on}
     found |= _per_evaluation(cells) | _relative(cells)
-    return concat([cells.drop(columns=[name for name in found if name in cells]), DataFrame(found)], axis=1)
+    kept = cells.drop(columns=[name for name in found if name in cells])
+    return concat([kept, DataFrame(found)], axis=1).copy()  # pandas warns of very many blocks
 
 
 def _mini_batch(optimizer: Any, batch: Any) -> str:

@@ -52,7 +52,7 @@ def select(cells: DataFrame, quantities: Sequence[str], along: str = "num_sample
     numbers = [column for name in quantities for column in Interval.columns(name)]
     cells = cells.reindex(columns=list(dict.fromkeys([*OTHERS, *CONDITIONS, *numbers, along, *cells])))
     done = cells.query("status == 'done'").sort_values(along, kind="stable")
-    done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float))
+    done = done.astype(dict.fromkeys([*numbers, "gradient_norm"], float)).copy()  # pandas warns of very many blocks
     done = done.assign(condition=_conditions(done))
     look, short = looks(cells["curve"], done["condition"]), labels(cells["curve"])
     drawn = done.assign(finite=np.isfinite(done[list(quantities)]).all(axis=1)).query("finite")
