@@ -9,6 +9,7 @@ from pandas import DataFrame
 from estimators.interface import specs
 from estimators.registry import Kind, make_estimator, make_problem
 from experiments.store import Run
+from experiments.store.columns import Row, records
 from experiments.store.schema import RESULTS
 from experiments.terminal.labels import labels, separated
 
@@ -22,7 +23,7 @@ MOST = 20
 """Values that an error lists."""
 FORM = "--where takes KEY=VALUE,KEY=VALUE, as in estimator=pathwise,S=8"
 
-Values = Callable[[dict[str, Any]], list[str]]
+Values = Callable[[Row], list[str]]
 """What a key may be said to be in a row of the cells, the most usual first."""
 
 
@@ -39,13 +40,12 @@ def where(run: Run, conditions: Iterable[str]) -> Run:
     asked, cells = _asked(conditions), run.cells
     texts = {key: _values(key, cells) for key in asked}
     for key, values in asked.items():
-        rows = cells.to_dict("records")
-        known = [texts[key](row) for row in rows]
+        known = [texts[key](row) for row in records(cells)]
         exact = {value for value in values if any(value in found[:2] for found in known)}
         met = [any(value in (found[:2] if value in exact else found) for value in values) for found in known]
         if not any(met):
             raise ValueError(_nothing(key, values, known, narrowed=len(cells) < len(run.cells)))
-        cells = cells[met]
+        cells = cells.loc[met]
     return _of(run, cells)
 
 

@@ -49,7 +49,7 @@ def print_cells(cells: pd.DataFrame) -> None:
     table, width = summary(cells), terminal_width()
     right = [name for name in table if name not in ("problem", "estimator", *PLACES)]
     rows, headings = table.to_numpy().tolist(), list(table)
-    if len(fitting(headings, rows, width, headings)) == len(headings):
+    if width is None or len(fitting(headings, rows, width, headings)) == len(headings):
         print_table(headings, rows, right=right)
     else:
         _print_narrow(cells, width)
@@ -125,7 +125,7 @@ def _measured(cells: pd.DataFrame, briefly: bool) -> Columns:
         **_with_interval("total variance", "total_variance", briefly),
         **({"share of the mini-batch": _shown("batch_share")} if any(cells["mini_batch"]) else {}),
         "bias/‖g‖": _bias,
-        **{name: _value(name) for name in ("scale", "cosine") if cells[name].notna().any()},
+        **{name: _value(name) for name in ("scale", "cosine") if any(cells[name].notna())},
         "claim": _shown("claim"),
         "verdict": _verdict,
         "detectable": _shown("detectable_bias"),

@@ -42,7 +42,7 @@ def _text(optimizer: Any, learning_rate: float, batch: Any) -> str:
     return f"{optimizer} {learning_rate:g}" + ("" if isna(batch) or batch == 0 else f", batch {batch}")
 
 
-def _per_evaluation(cells: DataFrame) -> dict[str, Series]:
+def _per_evaluation(cells: DataFrame) -> dict[str, Any]:
     """`evaluation_normalized_variance`, total variance × evaluations, and its interval.
 
     Its ratio for two estimators is that of their variances at equal evaluations, spent by averaging (Glynn & Whitt
@@ -53,7 +53,7 @@ def _per_evaluation(cells: DataFrame) -> dict[str, Series]:
     return {name: cells[variance] * work for name, variance in names}
 
 
-def _relative(cells: DataFrame) -> dict[str, Series]:
+def _relative(cells: DataFrame) -> dict[str, Any]:
     """`relative_bias`, the root of the squared bias over the norm of the gradient, and its interval."""
     norm = cells["gradient_norm"].astype("float64").where(lambda value: value > 0)
     names = zip(Interval.columns("relative_bias"), Interval.columns("squared_bias"), strict=True)

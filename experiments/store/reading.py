@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 
 from experiments.store import schema
 from experiments.store.derived import derived
@@ -70,7 +71,7 @@ class Run:
         for table in RESULTS:
             frame = getattr(self, table)
             found.update(json.dumps(list(frame)).encode())
-            found.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+            found.update(hash_pandas_object(frame, index=False).to_numpy().tobytes())
         return found.hexdigest()
 
     @property

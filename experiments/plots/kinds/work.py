@@ -64,7 +64,7 @@ def _ratios(found: list[Ranking]) -> WorkMap:
     """The map, its problems in the order of the numbers in them."""
     ratios, biased = map_of(found)
     columns = sorted(ratios.columns, key=by_numbers)
-    return WorkMap(ratios[columns], biased[columns])
+    return WorkMap(ratios.loc[:, columns], biased.loc[:, columns])
 
 
 def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None) -> Figure:
