@@ -174,3 +174,18 @@ def test_timing_leaves_numbers_alone() -> None:
 
 def test_the_device_has_a_name() -> None:
     assert device_name(CPU).strip()
+
+
+def test_a_latency_that_is_known_has_no_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A steady one ends after a few rounds, one that scatters has them all, and so has either where nobody asks."""
+    steady, scattered = (Timed.latency(work(Pathwise()), 0.001) for _ in range(2))
+    seconds = iter([2.0, 1.0, 3.0, 1.5, 2.5] * 2)
+    monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 if step is steady.one else next(seconds))
+    found = time_warm([steady, scattered], 5, known=0.01)
+    assert [len(one.latency) for one in found] == [timing.FEW_ROUNDS, 5]
+    assert [len(one.latency) for one in time_warm([steady], 5)] == [5]
+
+
+def test_blocks_are_a_share_of_what_was_measured_within_bounds() -> None:
+    assert timing.block_of(0.01) == timing.SHORTEST and timing.block_of(0.01, timing.LATENCY) == timing.LATENCY
+    assert timing.block_of(1.4) == pytest.approx(0.01) and timing.block_of(1e3) == timing.BLOCK_SECONDS
