@@ -1,5 +1,7 @@
 """The table of cells on narrow terminals: a line a cell, whole numbers, and a word on what is left out."""
 
+from typing import Any
+
 import pytest
 from frames import cell, frame
 
@@ -12,7 +14,11 @@ SPECS = ("pathwise", "score-function:control_variate=leave-one-out", "finite-dif
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def shown(width: int | None) -> list[str]:
-        figures = {"scale": (1.01, 1.0, 1.02), "cosine": (0.5, 0.4, 0.6), "work_normalized_mse": (8e-4, 7.2e-4, 8.8e-4)}
+        figures: dict[str, Any] = {
+            "scale": (1.01, 1.0, 1.02),
+            "cosine": (0.5, 0.4, 0.6),
+            "work_normalized_mse": (8e-4, 7.2e-4, 8.8e-4),
+        }
         cells = [
             cell(name, problem, evaluations=40, **figures) for problem in ("gaussian-quadratic", LONG) for name in SPECS
         ]
@@ -44,4 +50,4 @@ def test_the_bias_relative_to_the_gradient_is_a_column():
     cells = frame(cell("pathwise", squared_bias=(0.04, 0.01, 0.09), gradient_norm=2.0))
     found = [cells[name].item() for name in ("relative_bias", "relative_bias_low", "relative_bias_high")]
     assert found == pytest.approx([0.1, 0.05, 0.15])
-    assert frame(cell("pathwise", gradient_norm=0.0))["relative_bias"].isna().all()
+    assert all(frame(cell("pathwise", gradient_norm=0.0))["relative_bias"].isna())
