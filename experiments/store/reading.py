@@ -71,7 +71,8 @@ class Run:
         for table in RESULTS:
             frame = getattr(self, table)
             found.update(json.dumps(list(frame)).encode())
-            found.update(hash_pandas_object(frame, index=False).to_numpy().tobytes())
+            rows = hash_pandas_object(frame, index=False)  # pyright: ignore[reportCallIssue]
+            found.update(rows.to_numpy().tobytes())
         return found.hexdigest()
 
     @property
