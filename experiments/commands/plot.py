@@ -1,6 +1,6 @@
 """`gradmark plot`: the figures of a run, drawn into its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -28,13 +28,51 @@ FIGURES = [file.name.replace("_", "-") for file in iter_modules([str(Path(__file
 @click.option(
     "--facet", default="problem", show_default=True, help="What makes the panels: estimator, device, dtype, …"
 )
-@click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), default="png")
-def command(run: str, where: Sequence[str], kinds: tuple[str, ...], x: str | None, facet: str, form: str) -> None:
+@click.option(
+    "--width",
+    type=click.FloatRange(1.5, 30),
+    metavar="INCHES",
+    help="For a paper: as wide as its column (3.3), in PDF, fonts embedded, one panel without a title.",
+)
+@click.option(
+    "--label", "given", multiple=True, metavar="SPEC=NAME", help="What to call an estimator or a problem; repeatable."
+)
+@click.option("--format", "form", type=click.Choice(["png", "svg", "pdf"]), help="Default: png, with --width pdf.")
+def command(
+    run: str,
+    where: Sequence[str],
+    kinds: tuple[str, ...],
+    x: str | None,
+    facet: str,
+    width: float | None,
+    given: tuple[str, ...],
+    form: str | None,
+) -> None:
     """Draw the figures of a RUN into its folder."""
     from experiments.plots import plots_of, save_plots
+    from experiments.plots.drawing.page import fitted
+    from experiments.terminal.labels import called
 
     folder, loaded = open_run(run, where)
+    names = _names(given, {*loaded.cells["estimator"], *loaded.cells["measured_on"]})
     asked = (f"-against-{x}" if x else "") + (f"-by-{facet}" if facet != "problem" else "") + file_name(where)
-    drawings = {f"{kind}{asked}": figure for kind, figure in plots_of(loaded, kinds, x, facet).items()}
-    for file in save_plots(drawings, folder / "plots", form):
+    asked += f"-{width:g}in" if width else ""
+    with fitted(width), called(names):
+        drawings = {f"{kind}{asked}": figure for kind, figure in plots_of(loaded, kinds, x, facet).items()}
+    for file in save_plots(drawings, folder / "plots", form or ("pdf" if width else "png")):
         click.echo(file)
+
+
+def _names(given: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """The names by spec: what stands before the last `=` is the spec, which has such signs itself."""
+    from estimators.interface.specs import nearest  # imports torch, which the command line starts without
+
+    names = {}
+    for text in given:
+        spec, equals, name = text.rpartition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--label {text!r} is not SPEC=NAME")
+        if spec not in known:
+            raise click.UsageError(f"no cell has {spec!r}; {nearest(spec, known)}")
+        names[spec] = name
+    return names

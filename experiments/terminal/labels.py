@@ -1,9 +1,11 @@
 """Short names of specs, in the terminal, the report and figures: what tells them apart from others that are shown."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-__all__ = ["labels", "separated"]
+__all__ = ["called", "labels", "separated"]
 
 UNSAID = ("score-function", "policy-gradient")
 """Estimators whose options are known by names of their own: leave-one-out is a way to take the score function."""
@@ -14,6 +16,18 @@ KEYLESS = ("advantage", "base", "control_variate", "form", "proposal", "scheme")
 WORD = re.compile(r"(?!(?:none|auto)$)[a-z][\w-]*$")
 
 Parts = tuple[str, dict[str, str]]
+
+_called: ContextVar[Mapping[str, str] | None] = ContextVar("called", default=None)
+
+
+@contextmanager
+def called(names: Mapping[str, str]) -> Iterator[None]:
+    """Specs have these names inside, as somebody wants to call them in a paper."""
+    token = _called.set(names)
+    try:
+        yield
+    finally:
+        _called.reset(token)
 
 
 def labels(specs: Iterable[str]) -> dict[str, str]:
@@ -37,7 +51,8 @@ def labels(specs: Iterable[str]) -> dict[str, str]:
         clashing = [spec for same in taken.values() if len(same) > 1 for spec in same]
         longer = [spec for spec in clashing if place[spec] + 1 < len(choices[spec])]
         if not longer:
-            return chosen
+            given = _called.get() or {}
+            return {spec: given.get(spec, name) for spec, name in chosen.items()}
         for spec in longer:
             place[spec] += 1
 

@@ -47,6 +47,7 @@ STYLE = {
     "lines.linewidth": 1.0,
     "lines.markeredgewidth": 0.8,
     "lines.markersize": 4.0,
+    "pdf.fonttype": 42,  # embedded as TrueType, as publishers ask for it
     "savefig.dpi": 200,
     "svg.hashsalt": "gradmark",
     "text.color": INK,

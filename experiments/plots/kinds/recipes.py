@@ -7,7 +7,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from pandas import DataFrame
 
-from experiments.plots.drawing.page import PAGE, notice, settle
+from experiments.plots.drawing.page import notice, page_width, settle
 from experiments.plots.drawing.style import INK, looks, paper_style, wrap
 from experiments.plots.kind import Kind, Request
 from experiments.statistics import Interval
@@ -64,7 +64,7 @@ def _drawn(cells: DataFrame, title: str | None) -> Figure:
     rows = [len(set(block["estimator"])) for block in blocks]
     short = labels(cells["estimator"])
     heights = [ROW * count + AROUND for count in rows]
-    figure = Figure(layout="constrained", figsize=(PAGE, sum(heights) + AROUND))
+    figure = Figure(layout="constrained", figsize=(page_width(), sum(heights) + AROUND))
     grid = figure.subplots(len(blocks), 3, squeeze=False, height_ratios=heights)
     look = {number: looks(map(str, numbers), [""])[str(number), ""] for number in numbers}
     for axes, block, problem in zip(grid, blocks, problems, strict=True):

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from experiments.plots.contents import along_samples, timed
 from experiments.plots.drawing.curves import by_numbers
-from experiments.plots.drawing.page import PAGE, notice, settle
+from experiments.plots.drawing.page import notice, page_width, settle
 from experiments.plots.drawing.style import paper_style, wrap
 from experiments.plots.kind import Kind, Request
 from experiments.ranking.stored import Ranking, comparable, rankings
@@ -72,7 +72,7 @@ def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None)
     columns = [wrap(name, LONGEST, max_lines=1) for name in labels(ratios.columns).values()]
     heights = [ROW + LINE * name.count("\n") for name in rows]
     slanted = 0.04 * max(map(len, columns))
-    width = max(PAGE, NAMES + COLUMN * len(columns))
+    width = max(page_width(), NAMES + COLUMN * len(columns))
     figure = Figure(figsize=(width, sum(heights) + slanted + 0.6 + (0.3 if title else 0)), layout="constrained")
     ax = figure.add_subplot()
     edges = np.concatenate([[0.0], np.cumsum(heights)])
