@@ -76,11 +76,13 @@ def registered_by(file: str, kind: "Kind") -> list[str]:
 
 
 def open_run(name: str, where: Sequence[str] = ()) -> tuple[Path, "Run"]:
-    """The folder and results of a run: a name under results/, a folder, or a store file; of these what --where asks.
+    """The results of a run, of these what --where asks, and the folder for what is made of them.
 
+    A run is a name under results/, a folder, a store file or a bundle, which has a folder of its own beside it.
     StoreError: there is none. ValueError: it has no such cells.
     """
     from experiments.store import load
+    from experiments.store.bundles import is_archive
 
     path = locate(name)
     run = load(path)
@@ -88,7 +90,9 @@ def open_run(name: str, where: Sequence[str] = ()) -> tuple[Path, "Run"]:
         from experiments.analysis import where as parts  # imports torch, which a run as a whole does without
 
         run = parts.where(run, where)
-    return (path.parent if path.is_file() else path), run
+    if not path.is_file():
+        return path, run
+    return (path.with_name(f"{path.stem}-bundle") if is_archive(path) else path.parent), run
 
 
 def file_name(where: Sequence[str]) -> str:
@@ -100,6 +104,6 @@ def file_name(where: Sequence[str]) -> str:
 
 
 def locate(name: str) -> Path:
-    """The folder or store file that a run of this name has, or would have."""
+    """The folder, store file or bundle that a run of this name has, or would have."""
     path = Path(name)
     return path if path.exists() or path.parent != Path() else Path("results") / name

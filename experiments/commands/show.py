@@ -48,7 +48,7 @@ NOTHING_FITTED = {
 @click.option("--target", type=float, help="Of milestones: the level; default: one that all cells of a problem reach.")
 @click.option("--least", type=click.IntRange(min=1), default=1, metavar="S", help="Fit from this number of samples on.")
 def command(run: str, where: Sequence[str], form: str, columns: str, sort: str, fit: str | None, **options: Any) -> int:
-    """The cells of a RUN: a name under results/, a folder, or a store file."""
+    """The cells of a RUN: a name under results/, a folder, a store file, or a bundle."""
     loaded = open_run(run, where)[1]
     found = loaded.cells
     cells = _sorted(_fitted(loaded, fit, **options) if fit else found, sort)

@@ -12,6 +12,7 @@ from pandas import DataFrame
 from experiments.engine.executor import Executor, Interrupts, Task
 from experiments.engine.experiment import Measured, Skipped
 from experiments.engine.serial import Serial
+from experiments.engine.sources import asked, sources
 from experiments.engine.work import Failure, measure_cell, time_cells
 from experiments.machine.provenance import provenance
 from experiments.statistics import Interval
@@ -72,7 +73,7 @@ def run(
     with Interrupts(progress.say) as interrupts, executor or Serial() as who:
         who.check(list(dict.fromkeys(cell.device for cell in cells)))
         with Store.open(folder) as store:
-            store.add_run(provenance(), [cell.key for cell in cells])
+            store.add_run(provenance(), [cell.key for cell in cells], asked(sweep), sources(sweep))
             run = _Run(sweep, cells, store, who, interrupts, progress)
             computed = run.measure(retry)
             computed |= run.time(retry) if sweep.timing.enabled else set()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-__all__ = ["SOURCE", "cpu_name", "provenance", "version"]
+__all__ = ["SOURCE", "cpu_name", "license_text", "provenance", "version"]
 
 SOURCE = Path(__file__).resolve().parents[2]
 PACKAGES = ("gradmark", "torch", "numpy", "pandas")
@@ -44,6 +44,18 @@ def version(package: str = "gradmark") -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def license_text() -> str:
+    """The licence of gradmark, as it is installed or in its checkout; its name where neither is at hand."""
+    try:
+        installed = importlib.metadata.distribution("gradmark").read_text("licenses/LICENSE")
+    except importlib.metadata.PackageNotFoundError:
+        installed = None
+    own = SOURCE / "LICENSE"
+    if installed is None and (SOURCE / "pyproject.toml").exists() and own.exists():
+        installed = own.read_text("utf-8")
+    return installed or "MIT License\n"
 
 
 def _commit() -> str:

@@ -1,14 +1,16 @@
 """Several files of results put into one, e.g. those of a sweep that was divided between machines."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from experiments.store.columns import records
-from experiments.store.reading import load
-from experiments.store.schema import FILE_NAME, RESULTS, TABLES, StoreError
+from experiments.store.opening import load
+from experiments.store.reading import Run
+from experiments.store.schema import FILE_NAME, RESULTS, TABLES, Source, StoreError
 from experiments.store.writing import Store
 
 __all__ = ["Merged", "merge"]
@@ -46,8 +48,17 @@ def merge(sources: Sequence[str | Path], folder: str | Path) -> Merged:
     provenance = {**runs[0].provenance, "merged_from": ", ".join(map(str, sources))}
     plan = dict.fromkeys(key for run in runs for key in run.plan)
     with Store.open(folder) as store:
-        store.put_all(provenance, plan, rows)
+        store.add_run(provenance, plan, runs[0].sweep, _sources(runs), rows)
     return Merged(len(best), sum(len(run.cells) for run in runs) - len(best), len(plan) - len(best))
+
+
+def _sources(runs: Sequence[Run]) -> Iterable[Source]:
+    """The files of all plug-ins; where runs had other versions of them, those of each run in a folder of its own."""
+    versions = [found for found in dict.fromkeys(run.sources for run in runs) if found]
+    if len(versions) < 2:
+        return itertools.chain(*versions)
+    numbered = enumerate(versions, start=1)
+    return (one._replace(path=f"{number}/{one.path}") for number, found in numbered for one in found)
 
 
 def _rows(frame: pd.DataFrame, table: str, chosen: dict[str, int], index: int) -> list[dict]:

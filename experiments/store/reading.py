@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,9 @@ from pandas.util import hash_pandas_object
 
 from experiments.store import schema
 from experiments.store.derived import derived
-from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, States, StoreError
+from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, Source, States, StoreError
 
-__all__ = ["Run", "load", "states"]
+__all__ = ["Run", "framed", "load_store", "states"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Run:
     """The keys of all cells of the latest run, those that are missing included."""
     leave_one_out: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["key", "quantity", "logs"]))
     """For paired comparisons: key, quantity, and the logarithms of the quantity without group k, as float64."""
+    sweep: str = "{}"
+    """What the latest run asks for, as JSON."""
+    sources: tuple[Source, ...] = ()
+    """The files of its plug-ins."""
 
     @property
     def done(self) -> pd.DataFrame:
@@ -81,26 +86,22 @@ class Run:
         return len(self.plan)
 
 
-def load(path: str | Path) -> Run:
-    """The results in a folder, or in its SQLite file. Cells that the latest run did not plan are left out.
-
-    Raises:
-        StoreError: there is no such file, or it is damaged, of another version, or something else than results.
-    """
-    file = Path(path) if os.path.isfile(path) else Path(path) / FILE_NAME
-    if not os.path.isfile(file):
-        raise StoreError(f"no results at {file}; `gradmark run` writes them")
+def load_store(file: Path) -> Run:
+    """The results in a SQLite file. Raises what `load` does."""
     with _opened(file) as connection:
         if schema.is_empty(connection):
             raise StoreError(f"no results in {file} yet; repeat the run that began it")
         schema.check(connection, file)
         connection.execute("BEGIN")  # one moment of a run that may still be going on
-        runs = connection.execute("SELECT provenance FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        runs = connection.execute("SELECT provenance, sweep FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        sources = connection.execute("SELECT path, is_plugin, content FROM sources ORDER BY rowid")
         return Run(
             **{table: _frame(connection, table) for table in RESULTS if table != "cells"},
             cells=derived(_frame(connection, "cells")),
             provenance=json.loads(runs[0]) if runs else {},
             plan=tuple(key for (key,) in connection.execute("SELECT key FROM plan ORDER BY position")),
+            sweep=runs[1] if runs else "{}",
+            sources=tuple(Source(path, bool(is_plugin), content) for path, is_plugin, content in sources),
         )
 
 
@@ -137,10 +138,15 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _frame(connection: sqlite3.Connection, table: str) -> pd.DataFrame:
     """The rows of a table that belong to planned cells. The types do not depend on the rows."""
-    columns = TABLES[table]
-    listed = ", ".join(f't."{column}"' for column in columns)
+    listed = ", ".join(f't."{column}"' for column in TABLES[table])
     query = f"SELECT {listed} FROM plan JOIN {table} t USING (key) ORDER BY position, t.rowid"
-    frame = pd.DataFrame(connection.execute(query).fetchall(), columns=list(columns), dtype=object)
+    return framed(table, connection.execute(query).fetchall())
+
+
+def framed(table: str, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """Rows of a table, whose values are in the order of its columns. The types do not depend on the rows."""
+    columns = TABLES[table]
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
     return frame.astype({column: _dtype(kind) for column, kind in columns.items()})
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments.statistics import Interval
 from experiments.store.columns import stored
@@ -12,7 +13,9 @@ __all__ = [
     "FAILURES",
     "FILE_NAME",
     "RESULTS",
+    "SCHEMA_VERSION",
     "TABLES",
+    "Source",
     "States",
     "StoreError",
     "check",
@@ -24,7 +27,7 @@ __all__ = [
 
 FILE_NAME = "results.sqlite"
 APPLICATION_ID = 0x67726D6B  # "grmk", in the header of the file
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 FAILURES = frozenset({"failed", "timeout", "out-of-memory"})
 """The statuses of cells, and of timings, that were tried and gave no figures."""
 
@@ -35,7 +38,8 @@ def _interval(name: str) -> dict[str, str]:
 
 CELL_COLUMNS = stored()
 TABLES = {
-    "runs": {"id": "INTEGER PRIMARY KEY", "provenance": "TEXT NOT NULL"},
+    "runs": {"id": "INTEGER PRIMARY KEY", "provenance": "TEXT NOT NULL", "sweep": "TEXT NOT NULL"},
+    "sources": {"path": "TEXT NOT NULL", "is_plugin": "BOOLEAN NOT NULL", "content": "BLOB NOT NULL"},
     "plan": {"position": "INTEGER PRIMARY KEY", "key": "TEXT NOT NULL"},
     "cells": CELL_COLUMNS,
     "parameters": {
@@ -78,6 +82,16 @@ def _definition(table: str) -> list[str]:
     listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
     index = f"CREATE INDEX {table}_key ON {table} (key)"
     return [f"CREATE TABLE {table} ({listed})", *([index] if "key" in columns and table != "cells" else [])]
+
+
+class Source(NamedTuple):
+    """A file of a plug-in, as it was when its cells were measured."""
+
+    path: str
+    """Relative, with `/`: plug-ins of one folder lie in one folder, which is named by a number."""
+    is_plugin: bool
+    """Whether it is loaded; otherwise it lies beside one that imports it."""
+    content: bytes
 
 
 States = dict[str, tuple[str, str]]

@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from experiments.statistics import Interval
@@ -17,6 +18,7 @@ from experiments.store.schema import (
     FILE_NAME,
     RESULTS,
     TABLES,
+    Source,
     States,
     StoreError,
 )
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from experiments.sweep import Cell
 
 __all__ = ["Store"]
+
+NONE: Mapping[str, list[dict[str, Any]]] = MappingProxyType({})
 
 
 class Store:
@@ -70,19 +74,28 @@ class Store:
         self._connection.close()
         self._lock.close()
 
-    def add_run(self, provenance: Mapping[str, str], planned_keys: Iterable[str]) -> None:
-        """Begin a run. From here on `load` shows the cells that it plans, in this order, and no others."""
-        with self._transaction() as connection:
-            _begin(connection, provenance, planned_keys)
-
-    def put_all(
-        self, provenance: Mapping[str, str], planned_keys: Iterable[str], rows: Mapping[str, list[dict[str, Any]]]
+    def add_run(
+        self,
+        provenance: Mapping[str, str],
+        planned_keys: Iterable[str],
+        sweep: str = "{}",
+        sources: Iterable[Source] = (),
+        rows: Mapping[str, list[dict[str, Any]]] = NONE,
     ) -> None:
-        """Begin a run whose results are known: the rows of each table, all of them or none."""
+        """Begin a run. From here on `load` shows the cells that it plans, in this order, and no others.
+
+        `sweep` is what it asks for, as JSON, `sources` are the files of its plug-ins, and `rows` results that are known
+        already, by table: all of them are put, or none.
+        """
         with self._transaction() as connection:
-            _begin(connection, provenance, planned_keys)
-            for table, found in rows.items():
-                _insert(connection, table, found)
+            found = json.dumps(dict(provenance))
+            connection.execute("INSERT INTO runs (provenance, sweep) VALUES (?, ?)", [found, sweep])
+            connection.execute("DELETE FROM sources")
+            _insert(connection, "sources", [source._asdict() for source in sources])
+            connection.execute("DELETE FROM plan")
+            connection.executemany("INSERT INTO plan (key) VALUES (?)", ([key] for key in dict.fromkeys(planned_keys)))
+            for table, known in rows.items():
+                _insert(connection, table, known)
 
     def states(self) -> States:
         """How far each cell is, those of earlier runs included."""
@@ -174,12 +187,6 @@ class Store:
                 yield self._connection
         except sqlite3.Error as error:
             raise _not_written(self.file, error) from None
-
-
-def _begin(connection: sqlite3.Connection, provenance: Mapping[str, str], planned_keys: Iterable[str]) -> None:
-    connection.execute("INSERT INTO runs (provenance) VALUES (?)", [json.dumps(dict(provenance))])
-    connection.execute("DELETE FROM plan")
-    connection.executemany("INSERT INTO plan (key) VALUES (?)", ([key] for key in dict.fromkeys(planned_keys)))
 
 
 def _take(lock: sqlite3.Connection, file: Path) -> None:

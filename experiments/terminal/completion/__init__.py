@@ -36,9 +36,9 @@ def complete_sweep(context: Context, parameter: Parameter, incomplete: str) -> l
 
 
 def complete_run(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completes the runs under results/."""
+    """Completes the runs under results/, and bundles."""
     names = sorted(store.parent.name for store in Path("results").glob("*/results.sqlite"))
-    return _items([name for name in names if name.startswith(incomplete)], incomplete, "")
+    return _items([name for name in names if name.startswith(incomplete)], incomplete, "*.zip")
 
 
 def complete_file(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
