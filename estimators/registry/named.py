@@ -2,10 +2,25 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-__all__ = ["attribute", "imported"]
+__all__ = ["attribute", "imported", "nothing_imported"]
+
+_refusal: ContextVar[str] = ContextVar("refusal", default="")
+
+
+@contextmanager
+def nothing_imported(why: str) -> Iterator[None]:
+    """While it lasts, asking for a module raises ValueError with the reason: specs of strangers are being read."""
+    token = _refusal.set(why)
+    try:
+        yield
+    finally:
+        _refusal.reset(token)
 
 
 def imported(module: str) -> Any:
@@ -13,6 +28,8 @@ def imported(module: str) -> Any:
 
     A file there goes before a module of its name from elsewhere, which stays what it is for everybody else.
     """
+    if why := _refusal.get():
+        raise ValueError(f"module '{module}' is not imported: {why}")
     file = Path(module).expanduser()
     folder, name = (file.parent, file.stem) if module.endswith(".py") else (Path(), module)
     own, known = (folder / f"{name}.py").resolve(), sys.modules.get(name)

@@ -1,6 +1,7 @@
 """The experiment that measures bias, variance and time of an estimator at one point."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
@@ -19,7 +20,7 @@ from experiments.sweep import Cell, Stop
 from experiments.terminal.telling import Tell
 from experiments.timing.rounds import LATENCY, Timed
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "measured"]
 
 LARGEST = 2**63 - 1
 PILOT_SECONDS = 5.0
@@ -43,27 +44,7 @@ class Measure(Experiment):
         return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]
 
     def statistics(self, tell: Tell) -> Measured | Skipped:
-        cell = self.cell
-        tell("preparing", math.inf)
-        try:
-            workload = self._workload
-            sampling = Sampling(workload, find_reference(workload, tell) if cell.reference else None)
-            measurement = with_batch_share(extend(sampling, cell.stop, tell), sampling.workload)
-        except Unsupported as unsupported:
-            return Skipped(str(unsupported))
-        if cell.rounding:
-            tell("comparing with float64", math.inf)
-            measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
-        row = {name: value for name, value in measurement.row().items() if name not in POINT}
-        for name, value in row.items():
-            if isinstance(value, int) and abs(value) > LARGEST:
-                raise ValueError(f"{name} is {value}, more than a file of results can hold")
-        tables = {
-            "parameters": measurement.parameters(),
-            "signals": measurement.signal_rows(),
-            "leave_one_out": measurement.leave_one_out_rows(),
-        }
-        return Measured(row, tables)
+        return measured(self.cell, lambda: self._workload, tell)
 
     def timed(self, measured: float) -> Timed:
         return Timed.of(self._workload, measured, LATENCY)
@@ -72,3 +53,27 @@ class Measure(Experiment):
     def _workload(self) -> Workload:
         cell = self.cell
         return prepare(*self.components, **self.place, compile=cell.compile, batch=cell.batch, order=cell.order)
+
+
+def measured(cell: Cell, prepared: Callable[[], Workload], tell: Tell) -> Measured | Skipped:
+    """The statistics of a cell, with the workload that a function prepares."""
+    tell("preparing", math.inf)
+    try:
+        workload = prepared()
+        sampling = Sampling(workload, find_reference(workload, tell) if cell.reference else None)
+        measurement = with_batch_share(extend(sampling, cell.stop, tell), sampling.workload)
+    except Unsupported as unsupported:
+        return Skipped(str(unsupported))
+    if cell.rounding:
+        tell("comparing with float64", math.inf)
+        measurement = replace(measurement, diagnostics=measurement.diagnostics | rounding(sampling.workload))
+    row = {name: value for name, value in measurement.row().items() if name not in POINT}
+    for name, value in row.items():
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError(f"{name} is {value}, more than a file of results can hold")
+    tables = {
+        "parameters": measurement.parameters(),
+        "signals": measurement.signal_rows(),
+        "leave_one_out": measurement.leave_one_out_rows(),
+    }
+    return Measured(row, tables)

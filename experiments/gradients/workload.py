@@ -137,6 +137,11 @@ class Workload:
         """P, the number of parameter entries."""
         return sum(value.numel() for value in self.point.values())
 
+    def on_noise_of(self, seed: int) -> "Workload":
+        """The same, with what it has learned, on the noise of another seed."""
+        whole = None if self.on_all_data is None else self.on_all_data.on_noise_of(seed)
+        return replace(self, seed=seed, on_all_data=whole)
+
     @cached_property
     def places(self) -> dict[str, slice]:
         """Where the entries of each parameter lie among the P."""

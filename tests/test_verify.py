@@ -1,0 +1,231 @@
+"""`gradmark verify`: what is honest verifies wherever it was measured, and what is not is named."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bundles import edited
+from processes import own_tables
+
+from experiments.engine import run
+from experiments.store import bundle, load
+from experiments.store.columns import records
+from experiments.sweep import read_sweep
+from experiments.terminal.progress import silent
+from experiments.verifying import verify
+from experiments.verifying.choice import cell_of
+
+MINE = """
+from dataclasses import dataclass
+from pathlib import Path
+from estimators import Estimator, register_estimator, sample
+
+Path("was-run").touch()
+
+@register_estimator("mine")
+@dataclass(frozen=True)
+class Mine(Estimator):
+    def surrogate(self, problem, params, noise):
+        while problem.name == "gaussian-cosine": pass
+        return 1.0 * problem.cost(sample(problem.distribution(params), noise), params).mean(0)
+"""
+SWEEP = """
+estimator = ["pathwise", "exact", "score-function"{more}]
+problem = ["gaussian-quadratic:dim=2"]
+num_samples = [4]
+stop = {{ replicates = 20_032 }}
+timing = {{ enabled = false }}
+seed = 3
+"""
+TRAINING = """
+experiment = "train"
+estimator = "pathwise"
+problem = "gaussian-quadratic:dim=2"
+train = { steps = 20, record = 5, seeds = 4 }
+timing = { enabled = false }
+"""
+
+
+def bundled(folder: Path, sweep: str) -> Path:
+    """A sweep in a folder, run and put into an archive there."""
+    (folder / "own.toml").write_text(sweep)
+    with own_tables():
+        run(read_sweep(folder / "own.toml"), folder / "run", silent())
+    bundle(load(folder / "run"), folder / "own.zip", "MIT License\n")
+    return folder / "own.zip"
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    return bundled(tmp_path_factory.mktemp("honest"), SWEEP.format(more=""))
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    """With a plug-in."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "mine.py").write_text(MINE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return bundled(folder, 'plugins = "mine.py"\n' + SWEEP.format(more=', "mine"'))
+
+
+@pytest.fixture
+def verified(gradmark) -> Callable[..., tuple[int, str, str]]:
+    return lambda file, *more: gradmark("verify", str(file), "--cells", "9", "--seed", "5", *more)
+
+
+def of(which: str, **changes: float | str) -> Callable[[bytes], bytes]:
+    """An edit of the row of an estimator: texts in place of what is there, and factors."""
+
+    def changed(old: float, change: float | str) -> float | str:
+        return change if isinstance(change, str) else type(old)(old * change)
+
+    def edit(text: bytes) -> bytes:
+        rows = [json.loads(line) for line in text.splitlines()]
+        for row in rows:
+            if row["estimator"] == which:
+                row |= {name: changed(row[name], change) for name, change in changes.items()}
+        return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+    return edit
+
+
+def test_an_honest_bundle_verifies(honest, verified, gradmark):
+    code, out, err = verified(honest)
+    assert code == 0 and out.splitlines()[-1].startswith(
+        "3 of 3 cells computed anew (--seed 5 does it again): 0 differ"
+    )
+    assert sum(line.startswith("agrees") for line in out.splitlines()) == 3, out + err
+    code, out, _ = gradmark("verify", str(honest))
+    assert code == 0 and "1 of 3 cells computed anew" in out, "a tenth, and one at least"
+
+
+FACTORS = {name: 1.25 for name in ("total_variance", "total_variance_low", "total_variance_high")}
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "told"),
+    [
+        ("cells.jsonl", of("pathwise", **FACTORS), r"differs .* pathwise .* total_variance "),
+        ("cells.jsonl", of("pathwise", verdict="biased"), r"differs .* pathwise .* verdict .* biased at p = "),
+        ("cells.jsonl", of("score-function", evaluations=0.5), r"differs .* score-function .* evaluations +2 +4 "),
+        ("cells.jsonl", of("exact", claim="biased"), r"differs .* exact .* claim +biased +unbiased"),
+        (
+            "cells.jsonl",
+            lambda text: (
+                text.replace(b'"pathwise"', b'"x"')
+                .replace(b'"score-function"', b'"pathwise"')
+                .replace(b'"x"', b'"score-function"')
+            ),
+            r"differs .* score-function .* total_variance ",
+        ),
+        ("cells.jsonl", of("pathwise", total_variance="Infinity"), r"differs .* total_variance "),
+        ("parameters.jsonl", lambda text: text.replace(b'"mean": 1.9', b'"mean": 1.2'), r"differs .* mean of loc\["),
+        ("parameters.jsonl", lambda text: text.split(b"\n", 1)[1], r"differs .* entries of the parameters "),
+    ],
+)
+def test_figures_that_do_not_come_out_again_are_named_although_the_hashes_fit(honest, verified, name, edit, told):
+    changed = edited(honest, name, edit, hashed=True)
+    code, out, _ = verified(changed)
+    assert code == 3 and re.search(told, out), out
+
+
+def test_the_same_edits_without_the_hashes_name_the_cell_and_compute_nothing(honest, verified):
+    code, out, err = verified(edited(honest, "cells.jsonl", of("pathwise", **FACTORS)))
+    assert code == 3 and not err
+    assert re.search(r"^edited\.zip: cell \w+ \(pathwise on gaussian-quadratic:dim=2, S=4\) was changed$", out, re.M)
+
+
+def test_a_bundle_of_another_kind_of_machine_verifies(tmp_path, verified):
+    """Other arithmetic, another device and other noise: what was computed in float64 is as if a GPU had rounded it."""
+    made = bundled(tmp_path, SWEEP.format(more="") + 'dtype = "float64"\n')
+    there = edited(
+        made,
+        "cells.jsonl",
+        lambda text: text.replace(b'"float64"', b'"float32"').replace(b'"device": "cpu"', b'"device": "cuda"'),
+        hashed=True,
+    )
+    code, out, err = verified(there)
+    assert code == 0 and "3 of 3 cells computed anew" in out, out + err
+
+
+def test_plug_ins_are_not_run_unless_they_are_trusted(foreign, verified, tmp_path):
+    code, out, err = verified(foreign)
+    assert code == 4 and "3 of 4 cells computed anew" in out and not (tmp_path / "was-run").exists()
+    why = "code of a bundle could do anything on this machine: read it, and repeat with --trust"
+    assert err.splitlines()[-1] == f"gradmark: 1 cells need what is not here: {why}"
+    with own_tables():
+        code, out, _ = verified(foreign, "--trust")
+    assert code == 0 and "4 of 4 cells computed anew" in out and (tmp_path / "was-run").exists()
+
+
+def test_a_changed_plug_in_is_refused_by_its_hash_or_by_its_figures(foreign, verified):
+    def scaled(text: bytes) -> bytes:
+        return text.replace(b"1.0 *", b"1.2 *")
+
+    code, out, _ = verified(edited(foreign, "plugins/1/mine.py", scaled), "--trust")
+    assert code == 3 and out == "edited.zip: plugins/1/mine.py was changed\n"
+    with own_tables():
+        code, out, _ = verified(edited(foreign, "plugins/1/mine.py", scaled, hashed=True), "--trust")
+    assert code == 3 and re.search(r"differs .* mine .* mean of ", out), out
+
+
+def test_what_never_ends_costs_itself_alone(foreign, verified):
+    stuck = edited(foreign, "cells.jsonl", of("mine", problem="gaussian-cosine:dim=2"), hashed=True)
+    with own_tables():
+        code, out, err = verified(stuck, "--trust", "--seconds", "0.2")
+    assert code == 1 and "3 of 4 cells computed anew" in out
+    assert "mine on gaussian-cosine:dim=2, S=4: it takes longer than 2 s" in err
+
+
+@pytest.mark.parametrize(
+    "spec", ["policy-gradient:advantage=(advantages:function=antigravity:fly)", "score-function:control_variate=(x"]
+)
+def test_a_spec_imports_nothing(honest, verified, spec, monkeypatch):
+    monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(name))
+    code, _, err = verified(edited(honest, "cells.jsonl", of("exact", estimator=spec), hashed=True))
+    assert code == 4 and "gradmark: 1 cells need what is not here: " in err
+
+
+@pytest.mark.parametrize(("changes", "told"), [({"num_samples": 0}, "num_samples"), ({"order": 7}, "order must be")])
+def test_what_cannot_be_measured_is_said(honest, verified, changes, told):
+    code, out, err = verified(edited(honest, "cells.jsonl", of("pathwise", **changes), hashed=True))
+    assert code == 1 and "2 of 3 cells" in out and told in err
+
+
+def test_training_verifies_and_an_edited_objective_does_not(tmp_path, verified):
+    made = bundled(tmp_path, TRAINING)
+    code, out, err = verified(made)
+    assert code == 0 and "1 of 1 cells computed anew" in out, out + err
+    changes = {name: 9.0 for name in ("objective", "objective_low", "objective_high")}
+    code, out, _ = verified(edited(made, "cells.jsonl", of("pathwise", **changes), hashed=True))
+    assert code == 3 and re.search(r"differs .* objective ", out), out
+
+
+def test_noise_is_never_that_of_the_bundle(honest):
+    """Whatever seed is asked for: the same noise would give the same figures, right or wrong."""
+    found = load(honest)
+    rows = records(found.done)
+    assert {row["seed"] for row in rows} == {3}
+    seeds = [cell_of(row, found, seed, 60.0).seed for row in rows for seed in range(200)]
+    assert 3 not in seeds and len(set(seeds)) == len(seeds)
+    answer = verify(found, 3, silent(), cells=9)
+    assert min(figure.p_value for _, figures in answer.found for figure in figures) < 1, "not one figure moved"
+
+
+@pytest.mark.parametrize("arguments", [("--cells", "0"), ("--significance", "0"), ("--seed", "-1")])
+def test_bad_usage_is_said_in_a_line(honest, gradmark, arguments):
+    code, out, err = gradmark("verify", str(honest), *arguments)
+    assert code == 2 and not out and err.count("\n") == 1 and arguments[0] in err
+
+
+def test_what_is_no_bundle_ends_with_2(gradmark, tmp_path):
+    (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04")
+    assert gradmark("verify", "cut.zip")[0::2] == (
+        2,
+        "gradmark: cut.zip is no bundle that can be read: it is cut off; ask for it again where it came from\n",
+    )
+    assert gradmark("verify", "nowhere.zip")[0] == 2
