@@ -50,7 +50,7 @@ def measured(folder: Path, **asked: object) -> Run:
     return load(folder)
 
 
-def test_what_was_learned_is_learned_again_and_met_by_other_noise():
+def test_what_was_learned_is_learned_again_and_met_by_other_noise(short_fits):
     """Figures are conditional on a fit: by another one they would be others."""
     workload = prepare(make_problem(BITS), make_estimator("relax"), 4, seed=1)
     other = workload.on_noise_of(2)
@@ -62,7 +62,7 @@ def test_what_was_learned_is_learned_again_and_met_by_other_noise():
     assert batches.on_all_data is not None and batches.on_all_data.seed == 2
 
 
-def test_an_estimator_that_learns_verifies(tmp_path):
+def test_an_estimator_that_learns_verifies(short_fits, tmp_path):
     found = measured(tmp_path, estimator=["relax"], problem=[BITS])
     ((row, of_it),) = verify(found, 1, silent()).found
     assert row["fitted"] and not Answer(1, 1, [(row, of_it)]).judged(1e-3)[0].different

@@ -13,6 +13,7 @@ from experiments.terminal.starting import starting
 
 if TYPE_CHECKING:
     from experiments.store import Run
+    from experiments.store.columns import Row
     from experiments.verifying import Answer, Judged
 
 COLUMNS = ["", "problem", "estimator", "S", "figures", "furthest apart", "in the bundle", "here", "p"]
@@ -80,13 +81,18 @@ def _told(run: "Run", found: "Answer", judged: "list[Judged]", significance: flo
         f"{len(judged)} of {found.cells} cells computed anew (--seed {found.seed} does it again): {different} differ, "
         f"in {figures} comparisons of which all together give a false alarm once in {1 / significance:,.0f} bundles"
     )
+    for row, told in found.misfits:
+        click.echo(f"contradicts itself: {_place(row)}: {told}")
     for row, why in found.failed[:LISTED]:
-        place = f"{row['estimator']} on {row['problem']}, S={row['num_samples']}"
-        click.echo(f"gradmark: not computed anew: {place}: {why}", err=True)
+        click.echo(f"gradmark: not computed anew: {_place(row)}: {why}", err=True)
     if found.impossible:
         why = " ".join(next(iter(found.impossible.values())).split())
         why = UNTRUSTED if run.sources and not trust else why
         click.echo(f"gradmark: {len(found.impossible)} cells need what is not here: {why}", err=True)
-    if different:
+    if different or found.misfits:
         return REFUTED
     return FAILED if found.failed else NOTHING if found.impossible or not judged else WELL
+
+
+def _place(row: "Row") -> str:
+    return f"{row['estimator']} on {row['problem']}, S={row['num_samples']}"

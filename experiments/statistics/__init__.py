@@ -17,7 +17,13 @@ from experiments.statistics.groups import GROUPS, Groups, jackknife_error
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.shares import shared_part
-from experiments.statistics.variance import kurtosis, leave_one_out_log_variance, parameter_variances, total_variance
+from experiments.statistics.variance import (
+    kurtosis,
+    leave_one_out_log_variance,
+    log_jackknife,
+    parameter_variances,
+    total_variance,
+)
 from experiments.statistics.verdict import (
     ALPHA,
     ROUNDING,
@@ -51,6 +57,7 @@ __all__ = [
     "kurtosis",
     "leave_one_out_error",
     "leave_one_out_log_variance",
+    "log_jackknife",
     "log_median_standard_error",
     "log_standard_error",
     "mean_squared_error",

@@ -32,6 +32,8 @@ class Answer:
     """Cells of which nothing came, and why."""
     impossible: dict[str, str] = field(default_factory=dict)
     """Why others cannot be computed here, by their keys."""
+    misfits: list[tuple[Row, str]] = field(default_factory=list)
+    """Cells, computed anew or not, whose figures contradict each other, and how."""
 
     def judged(self, level: float) -> list[Judged]:
         """Each cell with the figures that differ; `level` is the probability of a false alarm in all together."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from experiments.statistics import ALPHA, GROUPS, ROUNDING, TOLERANCE, Interval, log_standard_error
+from experiments.statistics import GROUPS, ROUNDING, TOLERANCE, Interval, log_standard_error
 from experiments.store.columns import Row
 
 __all__ = ["Figure", "Found", "figures"]
@@ -109,13 +109,10 @@ def _mean(where: str, one: Row, two: Row, replicates: tuple[int, int], floor: fl
 
 
 def _verdicts(kept: Row, here: Row) -> Iterator[Figure]:
-    """A verdict that cannot be: of its own p-value, or of a bias that is seen here."""
-    if kept["verdict"] != here["verdict"] and kept["p_value"] is not None:
-        if (kept["verdict"] == "biased") != (kept["p_value"] < ALPHA):
-            yield Figure("verdict", f"{kept['verdict']} at p = {kept['p_value']:.2g}", here["verdict"] or "none", 0.0)
-        elif (kept["verdict"], here["verdict"]) == ("unbiased", "biased") and here["gradient_norm"]:
-            bias = (here["squared_bias_low"] or 0.0) > (TOLERANCE * here["gradient_norm"]) ** 2
-            yield Figure("verdict", "unbiased", "biased", here["p_value"] if bias else 1.0)
+    """A bias that is denied, and is seen here."""
+    if (kept["verdict"], here["verdict"]) == ("unbiased", "biased") and here["gradient_norm"]:
+        bias = (here["squared_bias_low"] or 0.0) > (TOLERANCE * here["gradient_norm"]) ** 2
+        yield Figure("verdict", "unbiased", "biased", here["p_value"] if bias else 1.0)
 
 
 def _finite(kept: Row, here: Row) -> Iterator[Figure]:

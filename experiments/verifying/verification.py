@@ -26,6 +26,7 @@ from experiments.sweep import Cell
 from experiments.terminal.telling import Tell, about
 from experiments.verifying.answer import Answer
 from experiments.verifying.choice import UNTRUSTED, candidates, cell_of, chosen
+from experiments.verifying.consistency import misfits
 from experiments.verifying.figures import Found, figures
 
 __all__ = ["SECONDS", "verify"]
@@ -48,7 +49,7 @@ def verify(
     rows = records(run.done)
     with _trusted(run.sources) if trust else nothing_imported(UNTRUSTED):
         able = candidates(run, rows)
-        answer = Answer(seed, len(rows), impossible=able.impossible)
+        answer = Answer(seed, len(rows), impossible=able.impossible, misfits=misfits(run))
         again = chosen(able.possible, cells, seed)
         progress.start("computing anew", len(again))
         for row in again:
