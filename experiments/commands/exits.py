@@ -8,7 +8,7 @@ FAILED = 1
 USAGE = 2
 """Bad usage, or a sweep that says too little."""
 REFUTED = 3
-"""A claim was refuted, or something got worse."""
+"""A claim was refuted, something got worse, or a bundle is not what it was."""
 NOTHING = 4
-"""Nothing to measure or to compare."""
+"""Nothing to measure or to compare, or not all that was to be."""
 INTERRUPTED = 130

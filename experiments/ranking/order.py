@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
-__all__ = ["UNITS", "YARDSTICK", "By", "Ranked", "in_order", "named", "places", "undecided"]
+__all__ = ["UNITS", "YARDSTICK", "By", "Ranked", "groups", "in_order", "named", "places", "undecided"]
 
 By = Literal["seconds", "evaluations"]
 """What an error is multiplied by."""
@@ -114,6 +114,22 @@ def places(entries: Iterable[Ranked]) -> list[tuple[int, Ranked]]:
 def in_order(entries: Iterable[Ranked]) -> list[Ranked]:
     """The entries alone, in the order of `places`."""
     return [one for _, one in places(entries)]
+
+
+def groups(entries: Sequence[Ranked]) -> tuple[list[list[int]], list[int]]:
+    """The indices of entries: those tied for best, those tied for best of what is left, and so on; then the others.
+
+    The others are those that have no place.
+    """
+    found: list[list[int]] = []
+    left = list(range(len(entries)))
+    while True:
+        ordered = [(left[place], one) for place, one in places(entries[index] for index in left)]
+        usable = [index for index, one in ordered if one.usable]
+        if not usable:
+            return found, [index for index, _ in ordered]
+        found.append([index for index, one in ordered if one.tied] or usable[:1])
+        left = [index for index in left if index not in found[-1]]
 
 
 def undecided(entries: Iterable[Ranked], precise: float) -> list[str]:

@@ -61,14 +61,14 @@ def contents(run: Run, license_text: str) -> dict[str, bytes]:
 
 def run_of(files: Mapping[str, bytes]) -> Run:
     """The run in the files of a bundle. ValueError: a file is missing, or is not what it should be."""
-    for name in (BUNDLE, PROVENANCE, SWEEP, *FILES.values()):
-        if name not in files:
-            raise ValueError(f"{name} is missing")
+    _require(files, BUNDLE, PROVENANCE, SWEEP, FILES["cells"])
     about = _decoded(files, BUNDLE, _Bundle)
-    if about.format != FORMAT or about.schema != SCHEMA_VERSION:
+    if about.format != FORMAT or about.schema > SCHEMA_VERSION:
         version = f"schema {about.schema}, here {SCHEMA_VERSION}"
-        raise ValueError(f"another version of gradmark wrote it ({version}): use the version that {PROVENANCE} names")
-    frames = {name: table(files[file], name) for name, file in FILES.items()}
+        raise ValueError(f"a later version of gradmark wrote it ({version}): use the version that {PROVENANCE} names")
+    if about.schema == SCHEMA_VERSION:  # an earlier version had no more tables and columns than it wrote
+        _require(files, *FILES.values())
+    frames = {name: table(files.get(file, b""), name) for name, file in FILES.items()}
     if wrong := next(_misfits(frames, about, files), None):
         raise ValueError(wrong)
     return Run(
@@ -79,6 +79,12 @@ def run_of(files: Mapping[str, bytes]) -> Run:
         sweep=json.dumps(_decoded(files, SWEEP, dict[str, Any])),
         sources=tuple(_sources(files, about.plugins)),
     )
+
+
+def _require(files: Mapping[str, bytes], *names: str) -> None:
+    for name in names:
+        if name not in files:
+            raise ValueError(f"{name} is missing")
 
 
 def _misfits(frames: Mapping[str, pd.DataFrame], about: _Bundle, files: Mapping[str, bytes]) -> Iterator[str]:

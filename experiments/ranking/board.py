@@ -1,0 +1,140 @@
+"""A board of several runs: on each problem and number of samples, the estimators of all in groups of ties."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from estimators.interface import EXPECTED_COST
+from estimators.registry import make_estimator, make_problem
+from estimators.registry.named import nothing_imported
+from experiments.ranking.entries import Quantity, quantity
+from experiments.ranking.order import By, Ranked, groups
+from experiments.statistics import Interval, Work
+from experiments.store import Run
+from experiments.store.columns import Row, records
+from experiments.timing.rounds import ROUNDS
+
+__all__ = ["Board", "Entry", "boards"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell on a board."""
+
+    row: Row
+    source: str
+    """The name of its run."""
+    ranked: Ranked
+
+
+@dataclass(frozen=True)
+class Board:
+    """The estimators on a problem with a number of samples."""
+
+    problem: str
+    """With its mini-batch and order, where it has those."""
+    num_samples: int
+    dtype: str
+    by: By
+    machine: str
+    """The machine that they were timed on; '' where they are ranked by evaluations, which no machine decides."""
+    quantity: Quantity
+    """What is multiplied by seconds or evaluations."""
+    groups: list[list[Entry]]
+    """Those tied for best, then those tied for best of the others, and so on."""
+    aside: list[Entry]
+    """Those that have no place: `Ranked.aside` says why."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    row: Row
+    source: str
+    estimator: str
+    """Its spec, with the name of the run where it is a plug-in of that: another run's may be another."""
+    logs: Mapping[str, np.ndarray]
+    seconds: np.ndarray | None
+
+
+def boards(runs: Mapping[str, Run]) -> list[Board]:
+    """The boards of runs by their names: by variance × evaluations, and for each machine by MSE × seconds.
+
+    Where several runs have the same cell, the one with the most replicates counts.
+    """
+    places: dict[tuple[str, int, str], list[_Cell]] = {}
+    with nothing_imported("a board runs no code"):
+        for source, run in runs.items():
+            for cell in _cells(source, run):
+                problem = _told(make_problem, cell.row["problem"], cell.row["measured_on"], source)
+                places.setdefault((problem, cell.row["num_samples"], cell.row["dtype"]), []).append(cell)
+    found = []
+    for place, cells in sorted(places.items()):
+        found += _board(place, "evaluations", "", cells)
+        for machine in sorted({cell.row["device_name"] for cell in cells if cell.seconds is not None}):
+            found += _board(place, "seconds", machine, cells)
+    return found
+
+
+def _cells(source: str, run: Run) -> Iterator[_Cell]:
+    timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
+    rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
+    for row in records(run.measured):
+        estimator = _told(make_estimator, row["estimator"], row["estimator"], source)
+        logs = {
+            name: run.logs[row["key"], name] for name in ("total_variance", "mse") if (row["key"], name) in run.logs
+        }
+        yield _Cell(row, source, estimator, logs, rounds.get(row["key"]))
+
+
+def _told(make: Any, spec: str, text: str, source: str) -> str:
+    try:
+        make(spec)
+    except ValueError:
+        return f"{text} ({source})"
+    return text
+
+
+def _board(place: tuple[str, int, str], by: By, machine: str, cells: Sequence[_Cell]) -> list[Board]:
+    """The board of a place, or none where nothing is known of it."""
+    able = [
+        one for one in cells if by == "evaluations" or (one.seconds is not None and one.row["device_name"] == machine)
+    ]
+    known: dict[str, _Cell] = {}
+    for one in sorted(able, key=lambda one: (-(one.row["replicates"] or 0), one.source)):
+        known.setdefault(one.estimator, one)
+    what = "variance" if by == "evaluations" else quantity(one.row["mse"] is not None for one in known.values())
+    column = "mse" if what == "MSE" else "total_variance"
+    entries = [
+        Entry(one.row, one.source, _ranked(one, work, what))
+        for one in known.values()
+        if (work := _work(one, by, column)) is not None
+    ]
+    grouped, aside = groups([entry.ranked for entry in entries])
+    in_groups = [[entries[index] for index in group] for group in grouped]
+    found = Board(*place, by, machine, what, in_groups, [entries[index] for index in aside])
+    return [found] if entries else []
+
+
+def _work(cell: _Cell, by: By, column: str) -> Work | None:
+    error = Interval.of(cell.row, column)
+    if None in error or cell.row["evaluations"] is None:
+        return None
+    if by == "seconds":
+        assert cell.seconds is not None
+        return Work(error, cell.logs.get(column), cell.seconds)
+    return Work(error, cell.logs.get(column), np.full(ROUNDS, float(cell.row["evaluations"])), "evaluations")
+
+
+def _ranked(cell: _Cell, work: Work, what: Quantity) -> Ranked:
+    row = cell.row
+    return Ranked(
+        cell.estimator,
+        work.interval,
+        biased="biased" in (row["verdict"], row["claim"]),
+        target=row["target"] or EXPECTED_COST.name,
+        work=work,
+        seen=row["verdict"] == "biased",
+        still=row["total_variance"] == 0,
+    )
