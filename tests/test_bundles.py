@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 
 import pandas as pd
 import pytest
@@ -36,6 +37,15 @@ def test_the_same_run_gives_the_same_bytes_whenever_and_from_wherever(made, tmp_
     for source in (made.parent / "run", made):
         bundle(load(source), tmp_path / "again.zip", "MIT License\n")
         assert (tmp_path / "again.zip").read_bytes() == made.read_bytes()
+
+
+def test_nothing_in_an_archive_tells_when_or_by_whom_it_was_written(made):
+    with zipfile.ZipFile(made) as opened:
+        infos = opened.infolist()
+    assert {(info.date_time, info.external_attr >> 16, info.create_system) for info in infos} == {
+        ((1980, 1, 1, 0, 0, 0), 0o100644, 3)
+    }
+    assert [info.filename for info in infos] == sorted(info.filename for info in infos)
 
 
 def test_the_tables_are_read_without_gradmark(made, tmp_path):

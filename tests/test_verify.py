@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,13 @@ FACTORS = {name: 1.25 for name in ("total_variance", "total_variance_low", "tota
 def test_figures_that_do_not_come_out_again_are_named_although_the_hashes_fit(honest, verified, name, edit, told):
     changed = edited(honest, name, edit, hashed=True)
     code, out, _ = verified(changed)
-    assert code == 3 and re.search(told, out), out
+    assert code == 3 and re.search(told, out) and "was measured by gradmark" not in out, out
+
+
+def test_a_difference_from_another_version_says_so(honest, verified):
+    changed = edited(honest, "cells.jsonl", of("pathwise", claim="biased"), hashed=True)
+    other = edited(changed, "provenance.json", lambda text: b'{"gradmark": "9.9"}', hashed=True)
+    assert "the bundle was measured by gradmark 9.9, here is " in verified(other)[1]
 
 
 def test_the_same_edits_without_the_hashes_name_the_cell_and_compute_nothing(honest, verified):
@@ -175,6 +182,14 @@ def test_a_changed_plug_in_is_refused_by_its_hash_or_by_its_figures(foreign, ver
     with own_tables():
         code, out, _ = verified(edited(foreign, "plugins/1/mine.py", scaled, hashed=True), "--trust")
     assert code == 3 and re.search(r"differs .* mine .* mean of ", out), out
+
+
+def test_a_plug_in_is_not_written_outside_of_its_folder(foreign):
+    """A store file may say anything: only archives are refused for their paths."""
+    found = load(foreign)
+    escaping = replace(found, sources=(found.sources[0]._replace(path="../../evil.py"),))
+    with pytest.raises(ValueError, match=r"plug-in '\.\./\.\./evil\.py' is not written, since it leaves the folder"):
+        verify(escaping, 1, silent(), trust=True)
 
 
 def test_what_never_ends_costs_itself_alone(foreign, verified):

@@ -33,7 +33,7 @@ def test_cells_are_chosen_by_chance():
 def test_comparisons_are_corrected_for_their_number():
     """All together give a false alarm as often as is said, however many they are; and none is hidden by others."""
     source = np.random.default_rng(0)
-    alarms = sum(any(rejected(source.uniform(size=40), 0.05)) for _ in range(4_000))
+    alarms = sum(any(rejected(source.uniform(size=40).tolist(), 0.05)) for _ in range(4_000))
     assert abs(alarms - 200) < 4 * 200**0.5
     assert rejected([0.04, 0.01, 0.03], 0.05) == [False, True, False] and rejected([], 0.05) == []
     assert rejected([0.02, 0.01, 0.0], 0.05) == [True, True, True], "the smaller, the fewer are left"
@@ -82,6 +82,8 @@ UNKNOWN = {
     for end in ("", "_low", "_high")
 }
 
+NO_ARMS = {"variance_low": None, "variance_high": None}
+
 
 def cell(variance: tuple[float, float, float], **changes: object) -> Found:
     known = dict(zip(("total_variance", "total_variance_low", "total_variance_high"), variance, strict=True))
@@ -101,6 +103,20 @@ def test_variances_are_compared_by_their_ratio():
     assert p_value(cell((np.inf, 1.0, np.inf)), one) == 0.0, "what is infinite is no interval around what came out"
     assert p_value(cell((0.0, 0.0, 0.0)), one) == 0.0 == p_value(one, cell((0.0, 0.0, 0.0)))
     assert p_value(replace(one, row=one.row | {"total_variance": None}), one) == 0.0
+
+
+def test_of_many_entries_one_may_be_far_off_by_chance():
+    """One of 100 that is 3.5 standard errors away is nothing; 7 are something."""
+
+    def entries(first: float) -> list[dict]:
+        means = [first] + 99 * [0.0]
+        return [
+            {"parameter": "loc", "index": i, "mean": mean, "variance": 64.0} | NO_ARMS for i, mean in enumerate(means)
+        ]
+
+    one, *others = (replace(cell((1.0, 0.9, 1.1)), parameters=entries(x * 0.1 * 2**0.5)) for x in (0.0, 3.5, 7.0))
+    usual, far = (p_value(one, other, "mean of loc[0]") for other in others)
+    assert 0.03 < usual < 0.2 and far < 1e-6
 
 
 def test_heavy_tails_are_not_judged_by_their_intervals():

@@ -73,6 +73,7 @@ def _tell(judged: "list[Judged]") -> None:
 
 def _told(run: "Run", found: "Answer", judged: "list[Judged]", significance: float, trust: bool) -> int:
     """A line on all together, and on what was not computed; the exit code."""
+    from experiments.machine.provenance import version
     from experiments.verifying import UNTRUSTED
 
     different = sum(bool(one.different) for one in judged)
@@ -81,6 +82,9 @@ def _told(run: "Run", found: "Answer", judged: "list[Judged]", significance: flo
         f"{len(judged)} of {found.cells} cells computed anew (--seed {found.seed} does it again): {different} differ, "
         f"in {figures} comparisons of which all together give a false alarm once in {1 / significance:,.0f} bundles"
     )
+    there = run.provenance.get("gradmark", "")
+    if different and there != version():
+        click.echo(f"the bundle was measured by gradmark {there or 'of no version'}, here is {version() or 'none'}")
     for row, told in found.misfits:
         click.echo(f"contradicts itself: {_place(row)}: {told}")
     for row, why in found.failed[:LISTED]:

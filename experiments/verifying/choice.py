@@ -36,7 +36,8 @@ def candidates(run: Run, rows: Sequence[Row]) -> Candidates:
     possible, impossible = [], {}
     for row in rows:
         try:
-            make_problem(row["problem"]), make_estimator(row["estimator"])
+            make_problem(row["problem"])
+            make_estimator(row["estimator"])
         except ValueError as error:
             impossible[row["key"]] = str(error)
         else:

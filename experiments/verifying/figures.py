@@ -123,8 +123,9 @@ def _finite(kept: Row, here: Row) -> Iterator[Figure]:
 def _shares(name: str, kept: Row, here: Row) -> Figure:
     """How many replicates, or seeds, met something (Fisher's exact test)."""
     sides = [(row[name] or 0, max(row["replicates"] or 0, row[name] or 0)) for row in (kept, here)]
-    p_value = float(stats.fisher_exact([[some, of - some] for some, of in sides]).pvalue)
-    return Figure(name, *(f"{some} of {of}" for some, of in sides), p_value)
+    found: Any = stats.fisher_exact([[some, of - some] for some, of in sides])
+    kept_as, here_as = (f"{some} of {of}" for some, of in sides)
+    return Figure(name, kept_as, here_as, float(found.pvalue))
 
 
 def _positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:

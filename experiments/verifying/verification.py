@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ from experiments.gradients.workload import Workload
 from experiments.machine.deadline import TimeUp, deadline
 from experiments.machine.errors import reason
 from experiments.store import Run, Source
+from experiments.store.bundles.archive import unsafe
 from experiments.store.columns import Row, records, stored
 from experiments.store.reading import framed
 from experiments.store.schema import TABLES
@@ -68,6 +70,8 @@ def _trusted(sources: Sequence[Source]) -> Iterator[None]:
     """The plug-ins of a bundle, loaded while this lasts."""
     with tempfile.TemporaryDirectory(prefix="gradmark-") as folder:
         for source in sources:
+            if found := unsafe(source.path):
+                raise ValueError(f"plug-in {source.path!r} is not written, since it {found}")
             file = Path(folder, source.path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(source.content)
@@ -103,9 +107,8 @@ def _statistics(cell: Cell, fit_seed: int, tell: Tell) -> Measured | Skipped:
         return experiment.statistics(tell)
 
     def prepared() -> Workload:
-        learned = prepare(
-            *experiment.components, **experiment.place | {"seed": fit_seed}, batch=cell.batch, order=cell.order
-        )
+        place: dict[str, Any] = experiment.place | {"seed": fit_seed}
+        learned = prepare(*experiment.components, **place, batch=cell.batch, order=cell.order)
         return learned.on_noise_of(cell.seed)
 
     return measured(cell, prepared, tell)
