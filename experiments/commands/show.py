@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from experiments.store import Run
 
+FORMATS = ["table", "csv", "json", "markdown", "latex", "parquet"]
 NOTHING_FITTED = {
     "rates": "no rates: they need three numbers of samples or more, as in -n 1,10,100",
     "costs": "no costs to fit: they need times at three numbers of samples or more, or levels of a problem's option",
@@ -26,7 +27,7 @@ NOTHING_FITTED = {
 @click.command("show")
 @run_argument
 @where_option
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "markdown", "parquet"]), default="table")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table")
 @click.option("--columns", default="", metavar="C,C…", help="Columns of the cells; default: the main ones, or all.")
 @click.option("--sort", default="", metavar="C", help="The column to sort by; -C sorts downwards.")
 @click.option(
@@ -88,6 +89,7 @@ def _print_map(run: "Run") -> None:
 
 def _print(cells: "pd.DataFrame", chosen: list[str], form: str) -> None:
     from experiments.commands.summary import print_cells, summary
+    from experiments.terminal.latex import latex_table
     from experiments.terminal.tables import markdown_table, print_table
 
     frame: Any = cells[chosen] if chosen else cells
@@ -99,9 +101,10 @@ def _print(cells: "pd.DataFrame", chosen: list[str], form: str) -> None:
         frame.to_csv(sys.stdout, index=False)
     elif form == "json":
         click.echo(frame.to_json(orient="records", indent=2))
-    elif form == "markdown":
+    elif form in ("markdown", "latex"):
         shown = frame if chosen else summary(cells)
-        click.echo(markdown_table(list(map(str, shown.columns)), _texts(shown)))
+        table = markdown_table if form == "markdown" else latex_table
+        click.echo(table(list(map(str, shown.columns)), _texts(shown)))
     else:
         _write_parquet(frame)
 
