@@ -10,7 +10,10 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
-from experiments.statistics import Groups, Interval, Work, relative_distance
+from experiments.statistics import Groups, Interval, Work, relative_bias, relative_distance
+from experiments.terminal.html import html_table
+from experiments.terminal.numbers import interval, number, seconds
+from experiments.terminal.words import bias
 from experiments.timing.rounds import ROUNDS, Timing
 
 __all__ = ["Measurement", "Signal", "StopReason"]
@@ -149,6 +152,21 @@ class Measurement:
     def work_normalized_mse(self) -> Interval | None:
         """MSE × seconds."""
         return None if self.timing is None or self.mse is None else self.timing.times(self.mse)
+
+    def _repr_html_(self) -> str:
+        """The main figures, for a notebook."""
+        rows = {
+            "estimator": f"{self.estimator}, {number(self.num_samples)} samples",
+            "problem": self.problem,
+            "total variance": interval(*self.total_variance),
+            "bias relative to the gradient": bias(relative_bias(self.squared_bias, self.gradient_norm)),
+            "claim, verdict": f"{self.claim}, {self.verdict or 'no reference'}",
+            "MSE": interval(*self.mse) if self.mse else "",
+            "evaluations": number(self.evaluations),
+            "time": seconds(self.seconds_per_gradient.value) if self.seconds_per_gradient else "",
+            "replicates": number(self.replicates),
+        }
+        return html_table([row for row in rows.items() if row[1]], note="; ".join(self.warnings))
 
     def row(self) -> dict[str, Any]:
         """The columns of the statistics in the store's `cells` table: every field that is a figure or a text."""

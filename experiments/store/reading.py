@@ -16,10 +16,18 @@ import pandas as pd
 from pandas.util import hash_pandas_object
 
 from experiments.store import schema
+from experiments.store.columns import COLUMNS, records
 from experiments.store.derived import derived
 from experiments.store.schema import DAMAGED, FILE_NAME, RESULTS, TABLES, Source, States, StoreError
+from experiments.terminal.html import html_table
 
 __all__ = ["Run", "framed", "load_store", "states"]
+
+POINT = ("problem", "estimator", "num_samples")
+MAIN = (*POINT, "total_variance", "verdict", "seconds_per_gradient", "work_normalized_mse")
+"""The columns that a notebook shows."""
+SHOWN = 20
+"""Its most rows."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,15 @@ class Run:
     def trained(self) -> pd.DataFrame:
         """Those of them whose estimator has trained."""
         return self.done.query("steps.notna()")
+
+    def _repr_html_(self) -> str:
+        """The main figures of the first cells, for a notebook."""
+        done = records(self.done.head(SHOWN))
+        rows = [[COLUMNS[name].show(row) for name in MAIN] for row in done]
+        more = len(self.done) - len(done)
+        found = f"{len(self.done):,} of {self.planned:,} cells are done"
+        left = f"; {more:,} more are in `cells`" if more else ""
+        return html_table(rows, [COLUMNS[name].title for name in MAIN], found + left)
 
     @cached_property
     def logs(self) -> dict[tuple[str, str], np.ndarray]:
