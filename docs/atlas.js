@@ -68,8 +68,9 @@
     const claim = data.cells[problem][estimator][0][1];
     const all = data.cells[problem][estimator].map((row) => row[0]).join(",");
     const heads = ["S", "verdict", "total variance", "MSE", "scale of the mean", "cosine of the mean", "evaluations", "time"];
+    const times = data.machine ? `; times are of ${escaped(data.machine)}` : "";
     dialog.innerHTML = `<h3><code>${escaped(estimator)}</code> on <code>${escaped(problem)}</code></h3>` +
-      `<p>It claims to be ${claim}. Brackets are 95 % intervals; times are of ${escaped(data.machine)}.</p>` +
+      `<p>It claims to be ${claim}. Brackets are 95 % intervals${times}.</p>` +
       `<div class="atlas-scroll"><table><thead><tr>${heads.map((text) => `<th>${text}</th>`).join("")}</tr></thead>` +
       `<tbody>${rows.join("")}</tbody></table></div>` +
       `<p>To measure it again:</p><pre><code>gradmark run atlas -e '${escaped(estimator)}' -p '${escaped(problem)}' -n ${all} ` +
@@ -77,6 +78,9 @@
     dialog.showModal();
   }
 
+  const units = { evaluations: "evaluations of the cost", seconds: `seconds, on ${data.machine}` };
+  const known = Object.entries(units).filter(([by]) => data.places[by]);
+  form.elements.by.innerHTML = known.map(([by, text]) => `<option value="${by}">${escaped(text)}</option>`).join("");
   form.addEventListener("input", draw);
   form.addEventListener("submit", (event) => event.preventDefault());
   table.addEventListener("click", (event) => {

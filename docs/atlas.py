@@ -34,8 +34,7 @@ not fit.
 CONTROLS = """<div id="atlas-matrix" class="atlas">
 <form>
 <label>Find <input type="search" name="find" placeholder="estimator or problem"></label>
-<label>At equal <select name="by"><option value="evaluations">evaluations of the cost</option>
-<option value="seconds">seconds, on one machine</option></select></label>
+<label>At equal <select name="by"></select></label>
 </form>
 <div class="atlas-scroll"><table></table></div>
 <dialog></dialog>
