@@ -2,7 +2,7 @@
 
 `nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
 `nox -s oldest` the tests with the oldest versions that are supported, `nox -s chaos` kills runs, workers and clusters
-at random instants, and `nox -s pyro` tries models of Pyro.
+at random instants, `nox -s pyro` tries models of Pyro, and `nox -s reproduce` measures again what papers have published.
 `nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
 judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
 `nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
@@ -87,6 +87,13 @@ def pyro(session: nox.Session) -> None:
         "tests/test_pyro_command.py",
         *session.posargs,
     )
+
+
+@nox.session(default=False)
+def reproduce(session: nox.Session) -> None:
+    """The published figures of the shipped sweeps, or of `-- NAME`, measured again; ends with 3 where one differs."""
+    session.install(*PIP, "-e", ".")
+    session.run("gradmark", "reproduce", *session.posargs)
 
 
 @nox.session(default=False)

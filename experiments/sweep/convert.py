@@ -51,6 +51,7 @@ def one_line(error: Exception) -> str:
     message, _, key = str(error).rpartition(" - at `$.")
     if message:
         message = message.replace("Expected", "expected").replace("Invalid enum value", "unknown value")
+        message = message.replace("Object missing required field", "there is no")
         message = f"{key[:-1]}: {re.sub('`([^`]*)`', _in_words, message)}"
     return " ".join((message or str(error)).split())
 

@@ -15,7 +15,7 @@ from experiments.sweep.keys import Sweep
 
 __all__ = ["read_sweep", "shipped_sweeps", "sweep_from_flags"]
 
-LISTS = ("estimator", "problem", "exclude")
+LISTS = ("estimator", "problem", "exclude", "published")
 """The keys that are lists of tables."""
 
 

@@ -42,6 +42,7 @@ import msgspec
 from estimators.interface.specs import check_known
 from experiments.measuring.stop import Stop
 from experiments.sweep.convert import convert
+from experiments.sweep.published import Published
 from experiments.training.settings import Optimizer, Train
 
 __all__ = ["Exclude", "Sweep", "Timing", "Training", "check_name"]
@@ -133,6 +134,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Compare the first gradients of each cell with float64 on the same noise; see `experiments.measuring.rounding`."""
     timing: Timing = Timing()
     train: Training | None = None
+    published: tuple[Published, ...] = ()
+    """Figures of papers, which `gradmark reproduce` measures again."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -187,7 +190,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.experiment == "measure" and self.train is not None:
             raise ValueError('[train] needs experiment = "train"')
         if self.experiment == "train":
-            for key in ("stop", "compile", "rounding", "reference", "batch", "order"):
+            for key in ("stop", "compile", "rounding", "reference", "batch", "order", "published"):
                 if getattr(self, key) != self.__struct_defaults__[self.__struct_fields__.index(key)]:
                     raise ValueError(f'{key} has no place in experiment = "train", whose settings are in [train]')
 
