@@ -2,7 +2,7 @@
 
 `nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
 `nox -s oldest` the tests with the oldest versions that are supported, `nox -s chaos` kills runs, workers and clusters
-at random instants, `nox -s pyro` tries models of Pyro, and `nox -s reproduce` measures again what papers have published.
+at random instants, `nox -s pyro` tries models of Pyro, and `nox -s reproduce` measures again what is published.
 `nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
 judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
 `nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
