@@ -15,6 +15,7 @@ from experiments.reproduction.found import PART, half_width, target
 from experiments.reproduction.quantities import MEASURED_AS
 from experiments.statistics import Interval
 from experiments.sweep import Published, Sweep, read_sweep
+from experiments.sweep.convert import convert
 from experiments.sweep.published import QUANTITIES
 from experiments.theory import exact_variances
 
@@ -22,7 +23,7 @@ NOWHERE = {"estimator": "pathwise", "problem": "gaussian-quadratic:dim=2", "sour
 
 
 def figure(**keys) -> Figure:
-    row = Published(**(NOWHERE | {"quantity": "variance", "value": 1.0, "reading": 0.1} | keys))
+    row = convert(NOWHERE | {"quantity": "variance", "value": 1.0, "reading": 0.1} | keys, Published, "a test")
     samples = row.num_samples or (4,)
     return figures_of(Sweep(estimator=("pathwise",), problem=(row.problem,), num_samples=samples, published=(row,)))[0]
 
@@ -72,10 +73,11 @@ KNOWN = {
     "variance of one": ({"parameter": "loc"}, 4 / 4),
     "standard-deviation": ({"parameter": "loc"}, math.sqrt(2 * 4 / 4)),
     "standard-deviation scaled": ({"parameter": "loc", "gradient_scale": -0.5}, 0.5 * math.sqrt(2 * 4 / 4)),
-    "gradient": ({"parameter": "loc", "entry": 1}, 2.0),
-    "gradient of the other": ({"parameter": "log_scale", "gradient_scale": -2.0}, -4.0),
-    "snr-rate": ({"num_samples": (1, 4, 16)}, 0.5),
-    "snr-rate of one": ({"num_samples": (1, 4, 16), "parameter": "log_scale"}, 0.5),
+    "gradient": ({"problem": "gaussian-quadratic:dim=2,loc=3", "parameter": "loc", "entry": 1}, 6.0),
+    "gradient of the other": ({"problem": "gaussian-quadratic:dim=2,loc=3", "parameter": "log_scale"}, 2.0),
+    "gradient scaled": ({"parameter": "log_scale", "gradient_scale": -2.0}, -4.0),
+    "snr-rate": ({"num_samples": [1, 4, 16]}, 0.5),
+    "snr-rate of one": ({"num_samples": [1, 4, 16], "parameter": "log_scale"}, 0.5),
 }
 
 
@@ -101,9 +103,21 @@ def test_a_variance_that_is_zero_and_one_that_is_not():
     assert [one.verdict for one in reproduce(figures_of(sweep))] == ["agrees", "differs"]
 
 
+def test_a_gradient_is_of_the_entry_that_is_named():
+    toy = "categorical-toy"
+    problem = make_problem(toy)
+    exact = problem.exact_gradient(replicated(problem.initial_params(), 1))
+    assert exact is not None
+    wanted = exact["logits"].flatten().tolist()
+    keys = {"estimator": "exact", "problem": toy, "quantity": "gradient", "reading": 1e-4, "source": "a test"}
+    rows = tuple(Published(**keys, entry=entry, value=value) for entry, value in enumerate(wanted))
+    found = reproduce(figures_of(Sweep(estimator=("exact",), problem=(toy,), num_samples=(1,), published=rows)))
+    assert {one.verdict for one in found} == {"agrees"} and len({round(value, 3) for value in wanted}) > 8
+
+
 def test_figures_of_the_same_cells_are_measured_together():
     one, other = figure(quantity="total-variance", value=8.0), figure(quantity="gradient", parameter="loc", value=2.0)
-    apart = figure(num_samples=(9,))
+    apart = figure(num_samples=9)
     together = list(reproduce([one, apart, other]))
     assert [found.figure for found in together] == [one, other, apart]
     assert together[0].replicates == together[1].replicates
