@@ -43,10 +43,13 @@ def command(sweep: str | None, seed: int | None, seconds: float, as_json: bool) 
     could not be measured or stays undecided.
     """
     with starting():
+        import torch
+
         from experiments.reproduction import reproduce
         from experiments.terminal.progress import narrator
 
         figures = _figures(sweep, seed)
+    torch.set_num_threads(1)  # threads wait for each other longer than these toys compute
     began, interrupted = time.monotonic(), False
     found: list[Found] = []
     with narrator() as progress:
