@@ -8,6 +8,8 @@ from estimators.interface import Unsupported
 from estimators.registry import make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.machine.errors import reason
+from experiments.measuring.clock import Clock
+from experiments.measuring.doubling import reach
 from experiments.measuring.find_reference import known_at_once
 from experiments.measuring.loop import extend
 from experiments.measuring.measurement import Measurement
@@ -60,20 +62,27 @@ def _measured(cells: tuple[Cell, ...], rows: list[Published], seconds: float, te
     samplings = [_sampling(cell, tell) for cell in cells]
     goal = FIRST_REPLICATES
     while True:
-        found = [extend(one, _stop(one, goal, ends), _of(one, tell)) for one in samplings]
+        found = [_extended(one, goal, ends, tell) for one in samplings]
         factor = max(_factor(row, quantity(found, row)) for row in rows)
-        over = any(one.stop_reason == "max_seconds" or one.nonfinite for one in found)
-        if factor <= 1 or over or time.monotonic() >= ends:
+        short = any(one.replicates < goal or one.nonfinite for one in found)
+        if factor <= 1 or short or goal == MAX_REPLICATES:
             return found
-        goal = min(math.ceil(max(one.replicates for one in found) * factor), MAX_REPLICATES)
+        goal = min(math.ceil(goal * factor), MAX_REPLICATES)
 
 
-def _stop(sampling: Sampling, goal: int, ends: float) -> Stop:
-    """At first what the pace of the estimator allows, and then what is wanted."""
-    left = None if math.isinf(ends) else max(ends - time.monotonic(), 1e-3)
-    if sampling.replicates:
-        return Stop(replicates=goal, max_seconds=left)
-    return Stop(rtol=1.0, max_replicates=goal, max_seconds=left)
+def _extended(sampling: Sampling, goal: int, ends: float, tell: Tell) -> Measurement:
+    """A measurement of so many replicates, or of those that there is time for.
+
+    Chunks grow with what there is, so that neither a slow cost is met by a large one, nor does a clock decide the
+    numbers.
+    """
+    tell = about(_label(sampling.workload.estimator.spec, sampling.workload.problem.spec), tell)
+    began = time.monotonic()
+    clock = Clock(began, None if math.isinf(ends) else max(ends - began, 0.0), tell)
+    while sampling.replicates < goal and not clock.is_over(sampling.replicates):
+        reach(sampling, sampling.replicates + 1)
+        clock.told(sampling.replicates, goal)
+    return extend(sampling, Stop(replicates=sampling.replicates), tell)
 
 
 def _factor(row: Published, measured: Interval) -> float:
@@ -97,10 +106,6 @@ def _sampling(cell: Cell, tell: Tell) -> Sampling:
         order=cell.order,
     )
     return Sampling(workload, known_at_once(workload) if cell.reference else None)
-
-
-def _of(sampling: Sampling, tell: Tell) -> Tell:
-    return about(_label(sampling.workload.estimator.spec, sampling.workload.problem.spec), tell)
 
 
 def _label(estimator: str, problem: str) -> str:
