@@ -22,7 +22,8 @@ def test_a_figure_is_as_wide_as_it_is_asked_to_be(width: float) -> None:
 
 
 def test_a_single_panel_leaves_its_title_to_the_caption() -> None:
-    cells = CELLS[CELLS["problem"] == CELLS["problem"].iloc[0]]
+    first = CELLS["problem"].iloc[0]
+    cells = CELLS.query("problem == @first")
     with fitted(3.3):
         (figure,) = plots_of(a_run(cells), ["variance"]).values()
     titles = [ax.get_title() for part in figure.subfigs for ax in part.axes]
