@@ -8,7 +8,7 @@ import torch
 from moving_costs import MovingTarget
 from torch import Tensor
 
-from estimators.interface import Estimator, Params, PathControl, PathSamples, Problem, replicated
+from estimators.interface import Estimator, LatentVariableProblem, Params, PathControl, PathSamples, Problem, replicated
 from estimators.learning.state import learned_state, with_learned_state
 from estimators.noise import IID
 from estimators.path_controls.linearized import Linearized
@@ -157,6 +157,24 @@ def test_a_loop_learns_what_a_fit_finds(spec: str) -> None:
     assert spread(problem, found[-1], 2, params) - model < 0.01 * (plain - model)
     saved = with_learned_state(make_estimator(spec), learned_state(found[-1]))
     assert spread(problem, saved, 2, params) == spread(problem, found[-1], 2, params)
+
+
+@pytest.mark.parametrize("spec", [DIAGONAL, FULL])
+def test_what_was_fitted_on_all_data_serves_batches_of_any_size(spec: str) -> None:
+    """One curvature, one slope: no noise is left in the gradients of q but for what the learning shrinks them by."""
+    problem = make_problem("linear-gaussian:dim=2,perturbation=1,points=6")
+    assert isinstance(problem, LatentVariableProblem)
+    problem = problem.conditioned(problem.observation[:1].repeat(6, 1), 1.0)
+    params = problem.initial_params()
+    fitted = prepare(problem, make_estimator(spec), 4, dtype="float64").estimator
+    for chosen in ([4, 1, 3], [2]):
+        part = problem.batch(torch.tensor([chosen]))
+        _, learning = fitted.step(part, params, 4, IID(2, dtype=torch.float64))
+        for name in ("weight", "bias"):
+            plain, before, after = (
+                gradients(part, one, params, 4, 100)[name].std(0).max() for one in (Pathwise(), fitted, learning)
+            )
+            assert before < ROUNDING and after < 0.01 * plain
 
 
 def test_replicates_learn_apart() -> None:

@@ -49,7 +49,8 @@ class Quadratic(PathControl):
     whose slopes cost another evaluation a sample there. (Its authors follow the gradient of the variance in the
     parameters, whatever these are.) `curvature=full` learns all of B, of a latent-variable problem for each data point,
     of up to 64 coordinates; `diagonal` fits any number.
-    In training, the last ten steps count; on mini-batches, the data points at one place share what is learned there.
+    In training, the last ten steps count; on mini-batches, the data points at one place share what is learned there,
+    and all of them the mean of what was learned of another number of points.
     Geffner & Domke 2020.
     """
 
@@ -79,7 +80,8 @@ class Quadratic(PathControl):
             return samples.x.new_zeros(samples.x.shape[:2])
         path = self._blocks(samples.problem, samples.x, 2)
         mean = self._blocks(samples.problem, samples.q.mean, 1)
-        return quadratic_term(samples, path, mean, self.slope, self.matrix)
+        slope, matrix = (_for_points(value, mean.shape[1]) for value in (self.slope, self.matrix))
+        return quadratic_term(samples, path, mean, slope, matrix)
 
     def fit(self, problem: Problem, params: Params, num_samples: int, source: NoiseSource) -> "Quadratic":
         q = problem.distribution(params)
@@ -92,9 +94,18 @@ class Quadratic(PathControl):
 
     def update(self, samples: PathSamples) -> "Quadratic":
         new = self._moments(samples)
-        moments = torch.lerp(new, torch.zeros_like(new) if self.moments is None else self.moments, DECAY)
+        moments = torch.lerp(new, self._known(new), DECAY)
         seen = float(moments[..., 0, 0].mean()) / (1 - DECAY) * len(samples.x)
         return self._taught(moments, 1 / seen, samples.x.dtype)
+
+    def _known(self, new: Tensor) -> Tensor:
+        """The moments of earlier steps, for the data points of this one: the last column alone changes with the cost."""
+        if self.moments is None:
+            return torch.zeros_like(new)
+        if self.moments.shape == new.shape:
+            return self.moments
+        squares = self.moments[..., :-1].mean(1, keepdim=True)
+        return torch.cat([squares, _for_points(self.moments[..., -1:], new.shape[1])], -1).expand_as(new)
 
     def _moments(self, samples: PathSamples) -> Tensor:
         problem = samples.problem
@@ -113,3 +124,9 @@ class Quadratic(PathControl):
     @property
     def _blocks(self) -> Callable[[Problem, Tensor, int], Tensor]:
         return in_blocks if self.curvature == "full" else one_by_one
+
+
+def _for_points(learned: Tensor, points: int) -> Tensor:
+    """What is proportional to the cost of each of N data points `[R, N, …]`, for a batch: each counts N / points there."""
+    known = learned.shape[1]
+    return learned if known == points else learned.mean(1, keepdim=True) * (known / points)
