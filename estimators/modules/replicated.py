@@ -61,8 +61,8 @@ class ReplicatedModule(Part):
         return self._mapped(params, data, None, method)
 
     def of_batches(self, params: Params, data: Shaped[Tensor, "R N *X"], method: str = "forward") -> Any:
-        """The outputs `[R, N, *Y]` for data that each replicate has of its own."""
-        return self._mapped(params, data, 0, method)
+        """The outputs `[R, N, *Y]` for data that each replicate has of its own; `[1, N, *X]` is shared by all."""
+        return self.of_data(params, data[0], method) if len(data) == 1 else self._mapped(params, data, 0, method)
 
     def _mapped(self, params: Params, inputs: Tensor, axis: int | None, method: str) -> Any:
         """The outputs for inputs with a leading batch axis, over the replicates: those of a moment ago, or computed."""

@@ -58,10 +58,12 @@ def runs(
     """What is collected of the runs, each tensor `[S, R, *shape]`; with data points `[S, R, N, *shape]`.
 
     `own` has tensors `[S, R, *]` or `[S, R, N, *]` for each choice; a program with more variables ends at the one
-    without a choice. The data are `[N, X]`, or `[R, N, X]` where each replicate has its own.
+    without a choice. The data are `[N, X]`, or `[R, N, X]` where each replicate has its own; those of one, `[1, N, X]`,
+    are also those of moved copies of it.
     ProgramError: the program cannot be run like this, and what to write instead.
     """
     some = next(iter(params.values()))
+    data = data.squeeze(0) if data is not None and data.ndim > 2 else data
     points = () if data is None else (data.shape[-2],)
 
     def one(at: Params, own: Any, point: Any) -> Any:  # what dynamo reads here has to be plain
