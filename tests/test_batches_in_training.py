@@ -1,4 +1,4 @@
-"""Mini-batches in a training loop of one's own: of one replicate, for moved copies of it, and of one size or another."""
+"""Mini-batches in a training loop of one's own: those of one replicate, for moved copies of it, and of any size."""
 
 from dataclasses import dataclass, replace
 from typing import Any

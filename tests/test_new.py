@@ -10,6 +10,8 @@ import pytest
 from experiments.commands import new
 
 KINDS = ["estimator", "problem", "program", "control-variate"]
+"""Each is a component of its own; what --kind makes of a problem is called by its kind."""
+OF_PROBLEMS = ["autoencoder", "policy", "simulator"]
 TRIED = {
     "estimator": ["check", "my_idea.py", "-p", "gaussian-quadratic:dim=2", "-p", "bernoulli-toy:dim=2,t=0.1"],
     "problem": ["check", "pathwise", "-p", "my-idea", "--plugin", "my_idea.py"],
@@ -19,6 +21,10 @@ TRIED = {
         *("-p", "gaussian-quadratic:dim=2"),
     ],
 }
+
+
+def made(kind: str, name: str, gradmark) -> tuple[int, str, str]:
+    return gradmark("new", *(("problem", name, "--kind", kind) if kind in OF_PROBLEMS else (kind, name)))
 
 
 def tool(*command: str, folder: Path) -> subprocess.CompletedProcess:
@@ -44,10 +50,43 @@ def test_it_works_at_once(kind, gradmark, tmp_path):
     assert code == 0 and "passed" in out, err
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["policy", "simulator", pytest.param("autoencoder", marks=pytest.mark.slow)])
+def test_a_problem_of_a_kind_is_checked_at_once(kind, gradmark, tmp_path):
+    code, out, err = made(kind, "my-idea", gradmark)
+    assert code == 0 and out.split() == ["my_idea.py", "test_my_idea.py"]
+    assert err == "next: gradmark rank my_idea.py, pytest test_my_idea.py\n"
+    code, out, err = gradmark("check", "score-function", "-p", "my_idea.py", "-n", "8", "--seconds", "1")
+    assert code == 0 and "my-idea  score-function  unbiased" in out, err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", OF_PROBLEMS)
+def test_a_problem_of_a_kind_is_ranked_at_once(kind, gradmark, tmp_path):
+    made(kind, "my-idea", gradmark)
+    code, out, err = gradmark("rank", "my_idea.py", "--seconds", "30")
+    assert code == 0 and "Use " in out and "biased" not in out.partition("Use ")[0], err
+    assert "Errors are against" in out
+
+
+def test_a_program_is_a_problem_too(gradmark, tmp_path):
+    assert gradmark("new", "problem", "my-idea", "--kind", "program")[0] == 0
+    written = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert gradmark("new", "program", "my-idea")[0] == 0
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == written
+
+
+def test_kinds_are_those_of_problems(gradmark, tmp_path):
+    code, _, err = gradmark("new", "estimator", "my-idea", "--kind", "policy")
+    assert code == 2 and err == "gradmark: --kind is for problems: gradmark new problem my-idea --kind policy\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *OF_PROBLEMS])
 def test_it_is_clean(kind, gradmark, tmp_path):
     """By ruff's own defaults (88 columns), and by this repository's rules (120)."""
-    gradmark("new", kind, "my-idea")
+    made(kind, "my-idea", gradmark)
     assert "my_idea" in (tmp_path / "test_my_idea.py").read_text()
     assert f"my-{kind}" not in "".join(file.read_text() for file in tmp_path.glob("*.py"))
     rules = ["--select", "E,F,I,B,UP,SIM,RUF", "--ignore", "RUF001,RUF002,RUF003", "--line-length", "120"]
@@ -66,21 +105,26 @@ MISTAKES = {
     "problem": ("variance = (2 *", "variance = (1.9 *"),
     "program": ("probs * (1 - probs)", "probs * (1.1 - probs)"),
     "control-variate": ("/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
+    "autoencoder": ("self.decoder(params, z)", "self.decoder(params, z.detach())"),
+    "policy": ("yield position**2", "yield 0 * position\n        yield position**2"),
+    "simulator": ('(params["loc"] - 1.0)', '(params["loc"] - 2.0)'),
 }
 
 
-def test_its_test_passes_and_sees_a_mistake(gradmark, tmp_path):
+@pytest.mark.parametrize("kinds", [KINDS, pytest.param(OF_PROBLEMS, marks=pytest.mark.slow)], ids=["default", "kinds"])
+def test_its_test_passes_and_sees_a_mistake(kinds, gradmark, tmp_path):
     """All in one process, which takes seconds to start."""
-    for kind, (right, wrong) in MISTAKES.items():
+    for kind in kinds:
+        right, wrong = MISTAKES[kind]
         for name in (f"right-{kind}", f"wrong-{kind}"):
-            assert gradmark("new", kind, name)[0] == 0
+            assert made(kind, name, gradmark)[0] == 0
         file = tmp_path / f"wrong_{kind.replace('-', '_')}.py"
         text = file.read_text()
         assert text.count(right) == 1
         file.write_text(text.replace(right, wrong).replace('log_scale": torch.zeros', 'log_scale": 0.5 + torch.zeros'))
     said = pytest_in(tmp_path).stdout
     outcomes = set(re.findall(r"^(PASSED|FAILED|ERROR) \S*?test_(\w+)\.py", said, re.MULTILINE))
-    files = [kind.replace("-", "_") for kind in KINDS]
+    files = [kind.replace("-", "_") for kind in kinds]
     assert {file for found, file in outcomes if found == "FAILED"} == {f"wrong_{file}" for file in files}, said
     assert {f"right_{file}" for file in files} <= {file for found, file in outcomes if found == "PASSED"}
     assert not [file for found, file in outcomes if found == "ERROR"], said

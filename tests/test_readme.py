@@ -16,6 +16,8 @@ from estimators.registry import Kind, components
 from experiments.cli import cli
 
 PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md"))]
+RUN = [page for page in PAGES if page != "docs/modelling.md"]
+"""The blocks of the other, whose rankings take minutes, are run by `test_modelling.py`."""
 # Installing, and what needs other machines.
 NOT_RUN = re.compile(r"python3 -m venv|\.venv/bin/pip|dask |.* --scheduler ")
 CHEAP = {
@@ -55,7 +57,7 @@ def command(line: str, gradmark, folder: Path) -> None:
     assert code == 0, f"{line}: {err}"
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", RUN)
 def test_the_blocks_of_a_page_run_in_turn(page, gradmark, tmp_path):
     for language, title, text in blocks(page):
         if title:

@@ -99,7 +99,7 @@ class Quadratic(PathControl):
         return self._taught(moments, 1 / seen, samples.x.dtype)
 
     def _known(self, new: Tensor) -> Tensor:
-        """The moments of earlier steps, for the data points of this one: the last column alone changes with the cost."""
+        """The moments of earlier steps, for the data points of this one: the last column alone grows with the cost."""
         if self.moments is None:
             return torch.zeros_like(new)
         if self.moments.shape == new.shape:
@@ -127,6 +127,6 @@ class Quadratic(PathControl):
 
 
 def _for_points(learned: Tensor, points: int) -> Tensor:
-    """What is proportional to the cost of each of N data points `[R, N, …]`, for a batch: each counts N / points there."""
+    """What is proportional to the cost of each of N data points, for a batch, where each counts N / points."""
     known = learned.shape[1]
     return learned if known == points else learned.mean(1, keepdim=True) * (known / points)

@@ -17,16 +17,33 @@ NEXT = {
     "program": "gradmark rank {file}",
     "control-variate": "gradmark check score-function:control_variate={name} --plugin {file}",
 }
+PROBLEMS = {
+    "autoencoder": "networks, data, and a latent variable for each data point",
+    "policy": "a network that acts in an environment, with costs-to-go",
+    "simulator": "a cost that NumPy computes, or anything else that is not torch",
+    "program": "one sample of any other model, as `gradmark new program`",
+}
+"""What --kind makes of a problem; each has a template of its name."""
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(list(NEXT)))
+@click.argument("component", type=click.Choice(list(NEXT)))
 @click.argument("name")
-def command(kind: str, name: str) -> None:
-    """Write a file to fill in, and its test, for a KIND of component called NAME, e.g. my-idea: my_idea.py.
+@click.option(
+    "--kind",
+    type=click.Choice(list(PROBLEMS)),
+    help="Of a problem, what to start from. "
+    + "; ".join(f"{kind}: {what}" for kind, what in PROBLEMS.items())
+    + ". Without it: a distribution and a cost, for all samples at once.",
+)
+def command(component: str, name: str, kind: str | None) -> None:
+    """Write a file to fill in, and its test, for a component called NAME, e.g. my-idea: my_idea.py.
 
     It works as it is; nothing that exists is overwritten.
     """
+    if kind is not None and component != "problem":
+        raise ValueError(f"--kind is for problems: gradmark new problem {name} --kind {kind}")
+    kind = kind or component
     file = Path(f"{_checked(kind, name).replace('-', '_')}.py")
     test = Path(f"test_{file}")
     for path in (file, test):
@@ -37,7 +54,7 @@ def command(kind: str, name: str) -> None:
     stem = kind.replace("-", "_")
     _write({path: _filled(f"{prefix}{stem}.py", kind, name) for prefix, path in (("", file), ("test_", test))})
     click.echo(f"{file}\n{test}")
-    click.echo(f"next: {NEXT[kind].format(file=file, name=name)}, pytest {test}", err=True)
+    click.echo(f"next: {NEXT[component].format(file=file, name=name)}, pytest {test}", err=True)
 
 
 def _checked(kind: str, name: str) -> str:
@@ -47,7 +64,7 @@ def _checked(kind: str, name: str) -> str:
 
     if not NAME.fullmatch(name) or name[0].isdigit() or keyword.iskeyword(name) or name.startswith("test-"):
         raise ValueError(f"'{name}' cannot be the name; write lower-case words with hyphens, like 'my-{kind}'")
-    registered: Kind = "problem" if kind == "program" else kind.replace("-", " ")  # type: ignore[assignment]
+    registered: Kind = "problem" if kind in PROBLEMS else kind.replace("-", " ")  # type: ignore[assignment]
     if name in components(registered):
         raise ValueError(f"the {registered} '{name}' exists already; choose another name")
     return name
