@@ -40,7 +40,8 @@ class LatentVariableProblem(Observed):
     r"""The negative ELBO $-\sum_n E_{z \sim q(z|x_n)}[\log p(x_n, z) - \log q(z|x_n)]$ of N data points, in nats.
 
     A sample is a z for each data point, `[S, R, N, *D]`. Any estimator works on the cost; bounds alone use the
-    log-weights $\log p(x, z) - \log q(z|x)$, of K samples.
+    log-weights $\log p(x, z) - \log q(z|x)$, of K samples. The attribute `observation` is x, `[N, X]`; on mini-batches
+    it is `[R, N, X]`, which a module runs by `of_batches`, and `data_weight` is what each point counts in the cost.
     """
 
     cost_depends_on_params: ClassVar[bool] = True

@@ -23,8 +23,6 @@ __all__ = ["Problem", "changed", "constant_cost", "mean_cost", "start"]
 P = TypeVar("P", bound="Problem")
 ENUMERATED = 2**14
 """States whose probabilities are differentiated at a time."""
-
-
 EVALUATION_SAMPLES = 1_000
 EVALUATED = 2**20
 """Element-samples that are evaluated at a time."""
@@ -40,6 +38,7 @@ class Problem(Component, ABC):
     differentiable: ClassVar[bool] = True
     """The cost is differentiable in x, with no jumps."""
     cost_depends_on_params: ClassVar[bool] = False
+    """The cost reaches parameters by another way than the samples, as a decoder's; programs find that out."""
     sampled_only: ClassVar[bool] = False
     """The cost can be evaluated at what q draws at the current parameters and nowhere else: an environment, a user.
 

@@ -31,7 +31,9 @@ class ReplicatedModule(Part):
     """
 
     module: nn.Module
+    """It may be shared with other code: it is neither changed nor copied."""
     prefix: str = ""
+    """What the names of its parameters begin with in the problem, like "encoder."; one for each module."""
     _calling: dict[str, nn.Module] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def initial_params(self) -> Params:

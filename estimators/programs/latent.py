@@ -43,6 +43,7 @@ class LatentProgram(LatentVariableProblem, Program):
 
     cost_depends_on_params: ClassVar[bool] = True  # pyright: ignore
     observation: Tensor = torch.zeros(1, 0, dtype=torch.float64)
+    """The data, `[N, X]`, a row for each point."""
 
     @abstractmethod
     def run(self, params: Any, sample: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

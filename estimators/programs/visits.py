@@ -48,7 +48,9 @@ class Penalty:
     """
 
     beta: float
+    """The price of a nat."""
     log_ratio: Tensor
+    """log π(a) − log π₀(a) of what was drawn, with its derivative."""
 
 
 @final

@@ -49,6 +49,7 @@ class Measurement:
     target: str
     """What the gradient is of, by the name of the objective: errors in one target are compared."""
     claim: Literal["unbiased", "biased"]
+    """What the estimator says of its bias on this problem."""
     evaluations: int
     """Evaluations of the cost for one gradient."""
     fitted: bool
@@ -56,13 +57,16 @@ class Measurement:
     fit_seconds: float
     """Seconds of that fit, which are in no other figure; NaN where nothing was learned."""
     replicates: int
+    """How many gradient estimates the figures are from."""
     stop_reason: StopReason
+    """Why there are no more of them."""
     nonfinite: int
     """Replicates with a NaN or an infinity; any makes the moments NaN."""
 
     mean: dict[str, np.ndarray]
     """Mean estimate of each parameter."""
     variance: dict[str, np.ndarray]
+    """Variance of each entry of one estimate, between `variance_low` and `variance_high`."""
     variance_low: dict[str, np.ndarray]
     variance_high: dict[str, np.ndarray]
     total_variance: Interval
@@ -72,14 +76,18 @@ class Measurement:
     order: int
     """1: of gradients; 2: of the Hessian times a direction, which stands wherever the gradient is named here."""
     kurtosis: float
+    """Where it is large, tails are heavy, and variances may be larger than their intervals say."""
     snr: Interval | None
     """‖E ĝ‖ / √total_variance; None where the signal is not seen to be positive or nothing varies."""
     signals: dict[str, Signal]
     """The total variance and the SNR of each named parameter alone."""
 
     reference: Literal["exact", "measured", "none"]
+    """What the estimates are compared with: the exact gradient, one from a long run, or nothing."""
     reference_gradient: dict[str, np.ndarray] | None
+    """g, by parameter."""
     gradient_norm: float | None
+    """‖g‖."""
     squared_bias: Interval | None
     """Unbiased estimate of ‖E ĝ − g‖²; it may be negative."""
     mse: Interval | None
@@ -91,12 +99,15 @@ class Measurement:
     mean_cosine: Interval | None
     """The cosine between E ĝ and g: 1 of a rescaled gradient, however noisy; None where g = 0 or has one entry."""
     verdict: Literal["unbiased", "biased", "undetermined"] | None
+    """What the estimates show: `unbiased` only where a bias of 1 % would have been seen."""
     p_value: float | None
+    """The chance of estimates that are as far off, were there no bias."""
     detectable_bias: float | None
     """The smallest bias along the gradient, relative to it, that would have been seen 99 times in 100."""
 
     diagnostics: dict[str, float]
     warnings: tuple[str, ...]
+    """What to know before the figures are believed, in sentences."""
     statistics_seconds: float
     compile_seconds: float
     """Seconds of the first call of a compiled gradient, beside `statistics_seconds`; NaN where none was compiled."""
@@ -105,6 +116,7 @@ class Measurement:
     leave_one_out: dict[str, np.ndarray] = dataclasses.field(repr=False, compare=False)
     """Logarithms of `total_variance` and `mse` without group k, [G], for paired comparisons; where all are finite."""
     timing: Timing | None = None
+    """How long one gradient takes."""
     batch_share: Interval | None = None
     """The part of the total variance that is the choice of the mini-batch: None of all data, where nothing varies, and
     where nobody asked (`experiments.measuring.batch_share`)."""
