@@ -14,6 +14,7 @@ from estimators.control_variates.moving_average import MovingAverage
 from estimators.interface import Estimator
 from estimators.noise import IID
 from estimators.score_function import ScoreFunction
+from experiments.ranking.rank import rank
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,10 @@ def test_a_moving_average_of_all_data_serves_batches_of_any_size() -> None:
             torch.testing.assert_close(gradient(found, part)[name], value)
         params = {name: value.requires_grad_() for name, value in made.initial_params().items()}
         assert found.step(part, params, 2)[1] is not found
+
+
+def test_what_has_learned_from_all_data_alone_is_left_out_of_a_ranking_on_batches(short_fits: None) -> None:
+    lax = "score-function:control_variate=lax"
+    found = rank(Whole(), 2, estimators=["pathwise", lax], seconds=20, batch=2, progress=False)
+    assert found.left_out == {lax: "it has learned from samples of 6 numbers, and a sample has 4 here"}
+    assert not found.failed and [one.estimator for one in found.ranking] == ["pathwise"]

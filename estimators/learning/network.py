@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from estimators.interface import Unsupported
 from estimators.learning.coefficients import Coefficients, for_each_cost
 from estimators.noise import NoiseSource
 from estimators.sampling.events import as_vectors
@@ -42,8 +43,13 @@ def initial_network(
 
 
 def network_value(network: Coefficients, x: Float[Tensor, "S C *E"]) -> Float[Tensor, "S C"]:
-    """The network of its replicate at each x; of each cost's replicate, where several costs share one."""
-    x = as_vectors(x, 2)
+    """The network of its replicate at each x; of each cost's replicate, where several costs share one.
+
+    `Unsupported`: x has more or fewer entries than those that it was learned from, as on a batch of another size.
+    """
+    x, known = as_vectors(x, 2), network["centre"].shape[-1]
+    if x.shape[2] != known:
+        raise Unsupported(f"it has learned from samples of {known:,} numbers, and a sample has {x.shape[2]:,} here")
     if len(network["inner"]) > 1:
         return _of_each(for_each_cost(network, x.shape[1]), x)
     shared = {name: value[0] for name, value in network.items()}

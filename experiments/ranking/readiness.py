@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from estimators.interface import Problem
+from estimators.interface import Problem, Unsupported
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.machine.errors import reason
@@ -75,6 +75,8 @@ class Readiness:
                 with bounded(self.problem, Purse(BEYOND * own.seconds_left)):
                     found[entry] = _price(workloads[entry], own)
                 own.pay(found[entry].spent)
+            except Unsupported as why:
+                self.left_out[entry] = str(why)
             except OutOfBudget:
                 limit = amount(own.seconds, math.inf)
                 self.left_out[entry] = f"one gradient takes more than {limit}, its share of the budget"
@@ -90,6 +92,8 @@ class Readiness:
                 found[entry] = prepare(self.problem, entry.estimator, entry.num_samples, **self.place)
         except OutOfBudget:
             return False
+        except Unsupported as why:  # on mini-batches: on all data it is known to support the problem
+            self.left_out[entry] = str(why)
         except Exception as error:
             self.failed[entry] = reason(error)
         return True
