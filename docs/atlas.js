@@ -29,7 +29,7 @@
   function wins(estimator, problems, by) {
     return problems.filter((problem) => {
       const found = place(problem, estimator, by);
-      return found && !found[4] && found[2] !== null && found[2] <= 1;
+      return found && !found[4] && found[2] !== null && found[2] <= 1;  // 0: no noise
     }).length;
   }
 

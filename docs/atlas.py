@@ -28,8 +28,8 @@ hide: [navigation, toc]
 
 Every estimator on every problem, each at the number of samples that suits it best: how many times more error than the
 best is left at equal cost. Frames mark what is not told apart from the best; *b* marks a bias, which has no place in
-the order. A cell opens what was measured, and the command that measures it again. An empty cell: the estimator does
-not fit.
+the order, and 0 that there is no noise at all. A cell opens what was measured, and the command that measures it again.
+An empty cell: the estimator does not fit.
 [Which estimator?](which_estimator.md) begins with the questions."""
 CONTROLS = """<div id="atlas-matrix" class="atlas">
 <form>
@@ -109,7 +109,6 @@ def _line(row: dict[str, Any]) -> str:
     width = 100 * min(math.log10(max(row["ratio"], 1)) / 3, 1)
     tied = " (tied)" if row["low"] <= 1 < row["ratio"] else ""
     bar = f'<span class="bar" style="--width: {width:.1f}%"></span>'
-    spec = html.escape(row["estimator"])
-    return (
-        f"<tr><td><code>{spec}</code></td><td>{row['num_samples']}</td><td>{bar}{number(row['ratio'])}{tied}</td></tr>"
-    )
+    told = f"{bar}{number(row['ratio'])}{tied}" if row["ratio"] else "no noise at all"
+    parts = [f"<code>{html.escape(row['estimator'])}</code>", str(row["num_samples"]), told]
+    return f"<tr>{''.join(f'<td>{part}</td>' for part in parts)}</tr>"

@@ -22,8 +22,7 @@ def test_a_figure_is_as_wide_as_it_is_asked_to_be(width: float) -> None:
 
 
 def test_a_single_panel_leaves_its_title_to_the_caption() -> None:
-    first = CELLS["problem"].iloc[0]
-    cells = CELLS.query("problem == @first")
+    cells = CELLS.query(f"problem == {CELLS['problem'].iloc[0]!r}")
     with fitted(3.3):
         (figure,) = plots_of(a_run(cells), ["variance"]).values()
     titles = [ax.get_title() for part in figure.subfigs for ax in part.axes]

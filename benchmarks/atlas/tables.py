@@ -23,6 +23,8 @@ STATISTICS = [
 ]
 TIMES = [*POINT, *Interval.columns("seconds_per_gradient"), *Interval.columns("seconds_per_gradient_batched")]
 DIGITS = "%.4g"
+STILL = 1e-8
+"""The total variance, relative to the squared gradient, below which float32 has made all the noise that there is."""
 BYS: tuple[By, ...] = ("evaluations", "seconds")
 
 
@@ -43,22 +45,30 @@ def _sorted(cells: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def ranking(run: Run) -> pd.DataFrame:
     """The estimators of each problem, each at its best number of samples: error × evaluations, and error × seconds.
 
-    `ratio` is that to the best, where `aside` names no reason to have no place; a `low` of at most 1 is a tie.
+    `ratio` is that to the best with any noise, where `aside` names no reason to have no place, and 0 of one without; a
+    `low` of at most 1 is a tie.
     """
     return pd.DataFrame([row for by in BYS for found in rankings(run, by) for row in _placed(found.placed, by)])
 
 
 def _placed(placed: list[Placed], by: By) -> Iterator[dict[str, Any]]:
-    best = next((one.ranked for one in placed if one.ranked.usable), None)
-    for row, one in placed:
-        ratio = _ratio(one, best)
-        yield {name: row[name] for name in POINT} | {
+    noisy = (one.ranked for one in placed if one.ranked.usable and not _still(one))
+    best = next(noisy, None)
+    for one in placed:
+        ratio = Interval(0.0, 0.0, 0.0) if _still(one) and one.ranked.comparable else _ratio(one.ranked, best)
+        yield {name: one.row[name] for name in POINT} | {
             "by": by,
             "ratio": ratio.value,
             "low": ratio.low,
             "high": ratio.high,
-            "aside": one.aside,
+            "aside": one.ranked.aside,
         }
+
+
+def _still(one: Placed) -> bool:
+    """Whether its error is that of rounding."""
+    norm = one.row["gradient_norm"]
+    return one.row["total_variance"] <= (STILL * norm**2 if norm else 0.0) and one.row["verdict"] != "biased"
 
 
 def _ratio(one: Ranked, best: Ranked | None) -> Interval:

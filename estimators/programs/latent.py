@@ -42,6 +42,8 @@ class LatentProgram(LatentVariableProblem, Program):
     """
 
     cost_depends_on_params: ClassVar[bool] = True  # pyright: ignore
+    encoder: ClassVar[Any] = None
+    """The names of the parameters of q, a tuple; anything else, such as a module of that name, says nothing of them."""
     observation: Tensor = torch.zeros(1, 0, dtype=torch.float64)
     """The data, `[N, X]`, a row for each point."""
 
@@ -94,9 +96,8 @@ class LatentProgram(LatentVariableProblem, Program):
 
     def _of_q(self) -> tuple[str, ...]:
         """The parameters that log q depends on at fixed values. ProgramError: another cost depends on them, too."""
-        said: Any = getattr(self, "encoder", None)
-        if isinstance(said, tuple):
-            return said
+        if isinstance(self.encoder, tuple):
+            return self.encoder
         params = start(self)
         try:
             trace, leaves = fixed_run(self.run, params, self.first_point)
