@@ -78,10 +78,10 @@ def of_the_bakery(log_loaves: float, step: float = 1e-4) -> np.ndarray:
     """The derivative of the mean cost, by quadrature over loaves and a sum over customers."""
     simulated = importlib.import_module("bakery").simulated
     loaves, customers = np.linspace(1e-6, 40, 40_001)[:, None], np.arange(60)
-    costs = simulated(loaves, customers) @ stats.poisson(4).pmf(customers)
+    costs = simulated(loaves, customers) @ stats.poisson.pmf(customers, 4)
 
     def mean(at: float) -> float:
-        density = stats.gamma(5 * math.exp(at), scale=1 / 5).pdf(loaves[:, 0])
+        density = stats.gamma.pdf(loaves[:, 0], 5 * math.exp(at), scale=1 / 5)
         return float(np.trapezoid(costs * density, loaves[:, 0]))
 
     return np.array([(mean(log_loaves + step) - mean(log_loaves - step)) / (2 * step)])
