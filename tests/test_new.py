@@ -1,5 +1,6 @@
 """`gradmark new`: what it writes is a good start, and it writes all of it or nothing."""
 
+import json
 import re
 import subprocess
 import sys
@@ -63,9 +64,11 @@ def test_a_problem_of_a_kind_is_checked_at_once(kind, gradmark, tmp_path):
 @pytest.mark.parametrize("kind", OF_PROBLEMS)
 def test_a_problem_of_a_kind_is_ranked_at_once(kind, gradmark, tmp_path):
     made(kind, "my-idea", gradmark)
-    code, out, err = gradmark("rank", "my_idea.py", "--seconds", "30")
-    assert code == 0 and "Use " in out and "biased" not in out.partition("Use ")[0], err
-    assert "Errors are against" in out
+    code, out, err = gradmark("rank", "my_idea.py", "--seconds", "30", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["advice"].startswith("Use ") and found["reference"] != "none"
+    assert not [row for row in found["ranking"] if row["claim"] == "unbiased" and row["verdict"] == "biased"]
 
 
 def test_a_program_is_a_problem_too(gradmark, tmp_path):
@@ -105,7 +108,7 @@ MISTAKES = {
     "problem": ("variance = (2 *", "variance = (1.9 *"),
     "program": ("probs * (1 - probs)", "probs * (1.1 - probs)"),
     "control-variate": ("/ (len(cost) - 1)", "/ len(cost) + cost / len(cost)"),
-    "autoencoder": ("self.decoder(params, z)", "self.decoder(params, z.detach())"),
+    "autoencoder": ("self.decode(params, z)", "self.decode(params, z.detach())"),
     "policy": ("yield position**2", "yield 0 * position\n        yield position**2"),
     "simulator": ('(params["loc"] - 1.0)', '(params["loc"] - 2.0)'),
 }

@@ -23,8 +23,8 @@ images = (torch.rand(16, PIXELS) < 0.3).float()
 class MyAutoencoder(LatentProgram):
     """The negative ELBO of all images, in nats."""
 
-    encoder = ReplicatedModule(encoder, "encoder.")
-    decoder = ReplicatedModule(decoder, "decoder.")
+    encode = ReplicatedModule(encoder, "encoder.")
+    decode = ReplicatedModule(decoder, "decoder.")
     observation = images
 
     def run(self, params, sample, x):
@@ -33,6 +33,6 @@ class MyAutoencoder(LatentProgram):
         log q(z | x) and -log p(z) are paid by themselves; what is returned is the rest
         of the cost. For bits, draw z from Bernoulli(logits=…) with a prior like it.
         """
-        loc, log_scale = self.encoder(params, x).chunk(2)
+        loc, log_scale = self.encode(params, x).chunk(2)
         z = sample("z", Normal(loc, log_scale.exp()), prior=Normal(0.0, 1.0))
-        return -Bernoulli(logits=self.decoder(params, z)).log_prob(x).sum()
+        return -Bernoulli(logits=self.decode(params, z)).log_prob(x).sum()
