@@ -177,7 +177,7 @@ def test_a_run_on_batches_says_what_is_the_batch_alone(gradmark):
     )
     code, out, _ = gradmark("run", "batches.toml")
     assert code == 0
-    head, *rows = [line for line in out.splitlines() if "mini-batch" in line or "pathwise" in line]
+    head, *rows = [line for line in out.splitlines() if "share of the mini-batch" in line or "  pathwise" in line]
     assert "share of the mini-batch" in head and len(rows) == 2
     assert Path("results/batches/plots/mini-batches.png").exists()
 

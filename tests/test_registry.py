@@ -1,5 +1,6 @@
 """Building from specs, tables and plug-ins."""
 
+import dataclasses
 import sys
 import types
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from estimators import registry
 from estimators.interface import Control, Estimator, Problem
+from estimators.pathwise import Pathwise
 from estimators.registry import (
     components,
     expand,
@@ -200,3 +202,9 @@ def test_only_a_frozen_dataclass_of_the_right_kind_is_registered() -> None:
         register_problem("wrong")(Estimator)
     with pytest.raises(TypeError, match="frozen"):
         register_estimator("thawed")(type("Thawed", (Estimator,), {}))
+
+
+def test_an_option_does_not_hide_a_method() -> None:
+    made = dataclasses.make_dataclass("Hides", [("step", float, 0.1)], bases=(Pathwise,), frozen=True)
+    with pytest.raises(TypeError, match="an option step hides the method step of every estimator"):
+        register_estimator("hides-its-step")(made)

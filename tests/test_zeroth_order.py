@@ -13,7 +13,7 @@ from torch import Tensor
 
 from estimators.interface import Params, Problem, Unsupported
 from estimators.noise import IID
-from estimators.registry import make_estimator
+from estimators.registry import make_estimator, make_problem
 from estimators.zeroth_order import finite_differences
 from estimators.zeroth_order.perturbations import flatten, outside_the_domain
 
@@ -117,8 +117,8 @@ def test_blocks_change_nothing(elements: int, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("step", [0.0, -0.1, math.nan, math.inf])
 def test_step_must_be_positive_and_finite(name: str, step: float) -> None:
-    with pytest.raises(ValueError, match="step must be positive and finite"):
-        type(make_estimator(name))(step=step)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="step_size must be positive and finite"):
+        type(make_estimator(name))(step_size=step)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="step"):
         make_estimator(f"{name}:step={step}")
 
@@ -160,3 +160,14 @@ def test_a_step_out_of_the_domain_is_refused(name: str) -> None:
         work(NarrowScale(), name, 2)
     work(NarrowScale(), f"{name}:step=0.05", 2)
     assert outside_the_domain(NarrowScale(), torch.tensor([[5.0, 0.0]], dtype=torch.float64), 0.2) is None
+
+
+@pytest.mark.parametrize("name", ["finite-differences", "spsa", "evolution-strategies"])
+def test_the_step_of_a_training_is_no_option(name: str) -> None:
+    """An option called `step` once stood in the way of the method."""
+    problem, estimator = make_problem("gaussian-quadratic:dim=2"), make_estimator(f"{name}:step=0.02")
+    assert estimator.spec == f"{name}:step_size=0.02"
+    params = {key: value.requires_grad_() for key, value in problem.initial_params().items()}
+    loss, after = estimator.step(problem, params, num_samples=4)
+    loss.backward()
+    assert after == estimator and all(value.grad is not None and value.grad.any() for value in params.values())

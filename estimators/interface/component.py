@@ -1,6 +1,6 @@
 """What a spec builds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import Any, ClassVar, final
@@ -19,6 +19,8 @@ class Component:
     """What a spec builds: a frozen dataclass whose fields, all with defaults, are its options."""
 
     name: ClassVar[str] = ""  # set by registration
+    former: ClassVar[Mapping[str, str]] = {}
+    """Earlier names of options, which specs may still have, and what they are called now."""
 
     @classmethod
     def variants(cls) -> list[str]:

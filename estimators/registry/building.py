@@ -34,6 +34,7 @@ def _make(kind: Kind, spec: str) -> Component:
     known = components(kind)
     specs.check_known(kind, name, known)
     cls = known[name]
+    texts = {cls.former.get(key, key): text for key, text in texts.items()}
     for key in texts:
         specs.check_known(f"option of {kind} '{name}':", key, specs.options(cls))
     types = specs.option_types(cls)

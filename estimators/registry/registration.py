@@ -64,6 +64,8 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
             raise TypeError(f"{cls.__name__} lacks {missing}, which every {kind} defines")
         if required := [field.name for field in dataclasses.fields(cls) if field.init and not _has_default(field)]:
             raise TypeError(f"{cls.__name__}: the option {required[0]} needs a default")
+        if hidden := [field.name for field in dataclasses.fields(cls) if _is_method(BASES[kind], field.name)]:
+            raise TypeError(f"{cls.__name__}: an option {hidden[0]} hides the method {hidden[0]} of every {kind}")
         if name in tables[kind] and _origin(tables[kind][name]) != _origin(cls):
             raise ValueError(f"the {kind} '{name}' exists already; choose another name for {cls.__name__}")
         cls.name = name  # type: ignore[attr-defined]
@@ -71,6 +73,10 @@ def _register(kind: Kind, name: str) -> Callable[[C], C]:
         return cls
 
     return decorate
+
+
+def _is_method(base: type, name: str) -> bool:
+    return inspect.isfunction(getattr(base, name, None))
 
 
 def _has_default(field: dataclasses.Field) -> bool:

@@ -1,8 +1,9 @@
 """Finite differences in the parameters."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -35,7 +36,7 @@ MAX_PARAMETERS_WITH_NOISE = 256
 @register_estimator("finite-differences")
 @dataclass(frozen=True)
 class FiniteDifferences(Estimator):
-    r"""Central differences of the mean cost in every entry of the parameters, h = `step`,
+    r"""Central differences of the mean cost in every entry of the parameters, h = `step_size`,
 
     $$\hat g_j = \frac1S \sum_s \frac{f(x_s^{+j}, \theta + h e_j) - f(x_s^{-j}, \theta - h e_j)}{2h}, \qquad
       x^{\pm j} \sim q(\theta \pm h e_j).$$
@@ -47,11 +48,12 @@ class FiniteDifferences(Estimator):
     The value of the surrogate is the mean cost over all points. Glasserman 2004, sec. 7.1; L'Ecuyer & Perron 1994.
     """
 
-    step: float = STEP
+    former: ClassVar[Mapping[str, str]] = {"step": "step_size"}
+    step_size: float = STEP
     common_noise: bool = True
 
     def __post_init__(self) -> None:
-        check_step(self.step)
+        check_step(self.step_size)
 
     @property
     def traits(self) -> Traits:
@@ -70,7 +72,7 @@ class FiniteDifferences(Estimator):
         if entries > limit:
             return f"{self.spec} goes over at most {limit} parameter entries, not {entries}"
         basis = torch.eye(entries, dtype=torch.float64)
-        return outside_the_domain(problem, torch.cat([basis, -basis]), self.step)
+        return outside_the_domain(problem, torch.cat([basis, -basis]), self.step_size)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
@@ -98,12 +100,12 @@ class FiniteDifferences(Estimator):
                 own = _repeated(noise, len(shifts)) if self.common_noise else noise[block]
                 x = families.values(seen.distribution(moved), own.flatten(1, 2) if own.ndim > 1 else own)
                 costs[:, entries] = constant_cost(seen, x, moved).mean(0).unflatten(0, (2, len(entries), -1))
-        return costs.mean((0, 1)) + attach(params, (costs[0] - costs[1]).T / (2 * self.step))
+        return costs.mean((0, 1)) + attach(params, (costs[0] - costs[1]).T / (2 * self.step_size))
 
     def _shifts(self, params: Params, blocks: int) -> list[tuple[Tensor, Tensor]]:
         """Blocks of b entries, each with the steps forward and back in them, `[2 b, 1, P]`."""
         theta = flatten(params)
-        rows = self.step * torch.eye(theta.shape[1], dtype=theta.dtype, device=theta.device)
+        rows = self.step_size * torch.eye(theta.shape[1], dtype=theta.dtype, device=theta.device)
         entries = torch.arange(len(rows), device=theta.device).tensor_split(blocks)
         return [(part, torch.cat([rows[part], -rows[part]]).unsqueeze(1)) for part in entries]
 

@@ -22,7 +22,7 @@ STEP = 0.2
 def check_step(step: float) -> None:
     """ValueError: the step is not positive and finite."""
     if not (math.isfinite(step) and step > 0):
-        raise ValueError(f"step must be positive and finite, not {step}")
+        raise ValueError(f"step_size must be positive and finite, not {step}")
 
 
 def flatten(params: Params) -> Float[Tensor, "R P"]:

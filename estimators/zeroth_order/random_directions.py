@@ -1,8 +1,9 @@
 """Zeroth-order estimators along random directions in the parameters: SPSA and evolution strategies."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import torch
 from jaxtyping import Float
@@ -27,7 +28,7 @@ __all__ = ["SPSA", "EvolutionStrategies", "RandomDirections"]
 
 @dataclass(frozen=True)
 class RandomDirections(Estimator, ABC):
-    r"""The cost at parameters moved along random directions $\Delta$ of identity covariance, h = `step`.
+    r"""The cost at parameters moved along random directions $\Delta$ of identity covariance, h = `step_size`.
 
     `antithetic` takes both sides of each of S/2 directions, two of the S draws from q: S must be even,
 
@@ -39,11 +40,12 @@ class RandomDirections(Estimator, ABC):
     The value of the surrogate is the mean cost over all points.
     """
 
-    step: float = STEP
+    former: ClassVar[Mapping[str, str]] = {"step": "step_size"}
+    step_size: float = STEP
     antithetic: bool = True
 
     def __post_init__(self) -> None:
-        check_step(self.step)
+        check_step(self.step_size)
 
     @property
     def traits(self) -> Traits:
@@ -62,7 +64,7 @@ class RandomDirections(Estimator, ABC):
             return f"{self.name} draws pairs and needs an even num_samples, not {num_samples}; or antithetic=false"
         entries = sum(value.numel() for value in problem.initial_params().values())
         corner = torch.ones(1, entries, dtype=torch.float64)
-        return outside_the_domain(problem, torch.cat([corner, -corner]), self.step)
+        return outside_the_domain(problem, torch.cat([corner, -corner]), self.step_size)
 
     def claim(self, problem: Problem, num_samples: int) -> Claim:
         return "biased"
@@ -91,11 +93,11 @@ class RandomDirections(Estimator, ABC):
             x = families.values(seen.distribution(moved), x.flatten(0, 1).unsqueeze(0) if x.ndim > 1 else x)
             cost = constant_cost(seen, x, moved).reshape(-1, directions.shape[1])
             rise = (cost[: len(directions)] - cost[len(directions) :]) / 2 if self.antithetic else cost
-            slopes = (rise.unsqueeze(-1) * directions).mean(0) / self.step
+            slopes = (rise.unsqueeze(-1) * directions).mean(0) / self.step_size
         return cost.mean(0) + attach(params, slopes)
 
     def _shifts(self, directions: Float[Tensor, "N R P"]) -> Float[Tensor, "S R P"]:
-        return self.step * (torch.cat([directions, -directions]) if self.antithetic else directions)
+        return self.step_size * (torch.cat([directions, -directions]) if self.antithetic else directions)
 
 
 @final
