@@ -42,7 +42,6 @@ class Stratified(Wrapper):
             *on_pathwise,
             *on_score,
             "stratified:base=path-derivative",
-            "stratified:base=reinmax,scheme=systematic",
             "stratified:base=(score-function:control_variate=leave-one-out),scheme=antithetic",
             "stratified:base=(importance-weighted:proposal=defensive),scheme=sobol",
         ]
