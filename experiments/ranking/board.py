@@ -4,17 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from estimators.interface import EXPECTED_COST
 from estimators.registry import make_estimator, make_problem
 from estimators.registry.named import nothing_imported
 from experiments.ranking.entries import Quantity, quantity
 from experiments.ranking.order import By, Ranked, groups
-from experiments.statistics import Interval, Work
+from experiments.ranking.stored import Logs, Rounds, latencies, ranked, work_of
 from experiments.store import Run
 from experiments.store.columns import Row, records
-from experiments.timing.rounds import ROUNDS
 
 __all__ = ["Board", "Entry", "boards"]
 
@@ -54,8 +50,12 @@ class _Cell:
     source: str
     estimator: str
     """Its spec, with the name of the run where it is a plug-in of that: another run's may be another."""
-    logs: Mapping[str, np.ndarray]
-    seconds: np.ndarray | None
+    logs: Logs
+    rounds: Rounds
+
+    @property
+    def timed(self) -> bool:
+        return self.row["key"] in self.rounds
 
 
 def boards(runs: Mapping[str, Run]) -> list[Board]:
@@ -72,20 +72,16 @@ def boards(runs: Mapping[str, Run]) -> list[Board]:
     found = []
     for place, cells in sorted(places.items()):
         found += _board(place, "evaluations", "", cells)
-        for machine in sorted({cell.row["device_name"] for cell in cells if cell.seconds is not None}):
+        for machine in sorted({cell.row["device_name"] for cell in cells if cell.timed}):
             found += _board(place, "seconds", machine, cells)
     return found
 
 
 def _cells(source: str, run: Run) -> Iterator[_Cell]:
-    timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
-    rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
+    rounds = latencies(run)
     for row in records(run.measured):
         estimator = _told(make_estimator, row["estimator"], row["estimator"], source)
-        logs = {
-            name: run.logs[row["key"], name] for name in ("total_variance", "mse") if (row["key"], name) in run.logs
-        }
-        yield _Cell(row, source, estimator, logs, rounds.get(row["key"]))
+        yield _Cell(row, source, estimator, run.logs, rounds)
 
 
 def _told(make: Any, spec: str, text: str, source: str) -> str:
@@ -98,43 +94,18 @@ def _told(make: Any, spec: str, text: str, source: str) -> str:
 
 def _board(place: tuple[str, int, str], by: By, machine: str, cells: Sequence[_Cell]) -> list[Board]:
     """The board of a place, or none where nothing is known of it."""
-    able = [
-        one for one in cells if by == "evaluations" or (one.seconds is not None and one.row["device_name"] == machine)
-    ]
+    able = [one for one in cells if by == "evaluations" or (one.timed and one.row["device_name"] == machine)]
     known: dict[str, _Cell] = {}
     for one in sorted(able, key=lambda one: (-(one.row["replicates"] or 0), one.source)):
         known.setdefault(one.estimator, one)
-    what = "variance" if by == "evaluations" else quantity(one.row["mse"] is not None for one in known.values())
-    column = "mse" if what == "MSE" else "total_variance"
+    mse_known = (one.row["mse"] is not None for one in known.values())
+    what: Quantity = "variance" if by == "evaluations" else quantity(mse_known)
     entries = [
-        Entry(one.row, one.source, _ranked(one, work, what))
+        Entry(one.row, one.source, ranked(one.row, one.estimator, work.interval, work))
         for one in known.values()
-        if (work := _work(one, by, column)) is not None
+        if one.row["evaluations"] is not None and (work := work_of(one.row, what, by, one.logs, one.rounds)) is not None
     ]
     grouped, aside = groups([entry.ranked for entry in entries])
     in_groups = [[entries[index] for index in group] for group in grouped]
     found = Board(*place, by, machine, what, in_groups, [entries[index] for index in aside])
     return [found] if entries else []
-
-
-def _work(cell: _Cell, by: By, column: str) -> Work | None:
-    error = Interval.of(cell.row, column)
-    if None in error or cell.row["evaluations"] is None:
-        return None
-    if by == "seconds":
-        assert cell.seconds is not None
-        return Work(error, cell.logs.get(column), cell.seconds)
-    return Work(error, cell.logs.get(column), np.full(ROUNDS, float(cell.row["evaluations"])), "evaluations")
-
-
-def _ranked(cell: _Cell, work: Work, what: Quantity) -> Ranked:
-    row = cell.row
-    return Ranked(
-        cell.estimator,
-        work.interval,
-        biased="biased" in (row["verdict"], row["claim"]),
-        target=row["target"] or EXPECTED_COST.name,
-        work=work,
-        seen=row["verdict"] == "biased",
-        still=row["total_variance"] == 0,
-    )

@@ -12,8 +12,9 @@ from experiments.ranking.order import YARDSTICK, By, Ranked, places
 from experiments.statistics import Interval, Work
 from experiments.store import Run
 from experiments.store.columns import Row, records
+from experiments.timing.rounds import ROUNDS
 
-__all__ = ["Placed", "Ranking", "comparable", "rankings"]
+__all__ = ["Placed", "Ranking", "comparable", "latencies", "ranked", "rankings", "work_of"]
 
 TIMING = {
     "pending": "its timing is pending",
@@ -23,8 +24,6 @@ TIMING = {
 }
 
 COLUMN: dict[Quantity, str] = {"MSE": "mse", "variance": "total_variance"}
-TURNS = 7
-"""Of evaluations, which are the same in each."""
 
 Logs = Mapping[tuple[str, str], np.ndarray]
 """Logarithms of a quantity without group k, by key and quantity."""
@@ -63,9 +62,14 @@ def rankings(run: Run, by: By = "seconds") -> list[Ranking]:
     problems: dict[str, list[Row]] = {}
     for row in records(run.measured):
         problems.setdefault(row["measured_on"], []).append(row)
-    timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
-    rounds = {str(key): seconds.to_numpy(float) for key, seconds in timings}
+    rounds = latencies(run)
     return [_ranking(problem, rows, by, run.logs, rounds) for problem, rows in problems.items()]
+
+
+def latencies(run: Run) -> Rounds:
+    """The rounds of each cell that was timed."""
+    timings = run.timings.query("kind == 'latency'").groupby("key")["seconds"] if len(run.timings) else []
+    return {str(key): seconds.to_numpy(float) for key, seconds in timings}
 
 
 def _ranking(problem: str, rows: Sequence[Row], by: By, logs: Logs, rounds: Rounds) -> Ranking:
@@ -92,14 +96,24 @@ def _figure(row: Row, of: Quantity, by: By) -> Interval | None:
 
 
 def _entry(row: Row, of: Quantity, by: By, figure: Interval, logs: Logs, rounds: Rounds) -> Ranked:
-    price = rounds.get(row["key"]) if by == "seconds" else np.full(TURNS, float(row["evaluations"]))
-    work = None
-    if price is not None and None not in Interval.of(row, COLUMN[of]):
-        work = Work(Interval.of(row, COLUMN[of]), logs.get((row["key"], COLUMN[of])), price)
+    return ranked(row, row["estimator"], figure, work_of(row, of, by, logs, rounds))
+
+
+def work_of(row: Row, of: Quantity, by: By, logs: Logs, rounds: Rounds) -> Work | None:
+    """The quantity of a cell times what a gradient costs, with its groups; None: one of them is not known."""
+    error, seconds, count = Interval.of(row, COLUMN[of]), rounds.get(row["key"]), row["evaluations"]
+    price = seconds if by == "seconds" else None if count is None else np.full(ROUNDS, float(count))
+    if price is None or None in error:
+        return None
+    return Work(error, logs.get((row["key"], COLUMN[of])), price, "evaluations" if by == "evaluations" else None)
+
+
+def ranked(row: Row, estimator: str, figure: Interval, work: Work | None) -> Ranked:
+    """A cell under a name, as others are compared with it."""
     biased = "biased" in (row["verdict"], row["claim"])
     target = row["target"] or EXPECTED_COST.name
     seen, still = row["verdict"] == "biased", row["total_variance"] == 0
-    return Ranked(row["estimator"], figure, biased, target, work, seen=seen, still=still)
+    return Ranked(estimator, figure, biased, target, work, seen=seen, still=still)
 
 
 def _reason(row: Row, by: Quantity) -> str:
