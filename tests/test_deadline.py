@@ -86,14 +86,16 @@ class Dying:
         keep_busy()
 
 
-@pytest.mark.parametrize("finalised", [False, True])
-def test_what_is_raised_while_an_object_dies_nobody_would_hear(finalised: bool) -> None:
+@pytest.mark.parametrize("watched_by", [None, "finalizer", "reference"])
+def test_what_is_raised_while_an_object_dies_nobody_would_hear(watched_by: str | None) -> None:
     """It would be printed as a traceback, and the time would not be up."""
     began = time.monotonic()
     with pytest.raises(TimeUp), deadline(SHORT):
-        dying = torch.zeros(1) if finalised else Dying()
-        if finalised:
+        dying = torch.zeros(1) if watched_by else Dying()
+        if watched_by == "finalizer":
             weakref.finalize(dying, keep_busy)
+        if watched_by == "reference":
+            _watch = weakref.ref(dying, lambda _: keep_busy())
         del dying
         for_ever()
     assert time.monotonic() - began >= 3 * SHORT
@@ -123,6 +125,14 @@ def test_gradients_are_on_after_an_interruption() -> None:
                 with torch.no_grad():
                     torch.zeros(1).add(1)
         assert torch.is_grad_enabled()
+
+
+def test_gradients_are_on_after_an_interruption_outside_of_any_context() -> None:
+    """`torch.set_grad_enabled(False)` sets when it is made, before `with` enters it."""
+    with pytest.raises(TimeUp), deadline(SHORT):
+        torch.set_grad_enabled(False)
+        for_ever()
+    assert torch.is_grad_enabled()
 
 
 def test_evaluations_are_counted_those_of_copies_too() -> None:
