@@ -115,7 +115,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="bench-compare", default=False)
 def bench_compare(session: nox.Session) -> None:
-    """`-- BASE HEAD [--bench REGEX]`: is HEAD worse? Ends with 3 if so, with 4 if nothing could be compared."""
+    """`-- BASE HEAD [--all | --bench REGEX]`: is HEAD worse? Ends with 3 if so, with 4 if nothing could be compared."""
     session.install(*PIP, "asv", "scipy")
     command = [shutil.which("python", path=session.bin) or "python", "-m", "benchmarks.gate", *session.posargs]
     if code := subprocess.call(command, env={**os.environ, **BENCHMARKING}):

@@ -1,4 +1,7 @@
-"""Does a commit make anything worse? `python -m benchmarks.gate BASE HEAD [--bench REGEX]`, as `nox -s bench-compare`.
+"""Does a commit make anything worse? `python -m benchmarks.gate BASE HEAD [--all | --bench REGEX]`.
+
+Without an option, every mechanism is measured once, in a quarter of an hour (`selection.py`). `nox -s bench-compare`
+calls it.
 
 asv measures both commits in turn. A row is worse where it fails now, or exceeds both a factor and an absolute change
 (times also beyond chance); what is worse is measured once more, and counts if it is worse again. asv's own exit codes
@@ -27,11 +30,13 @@ from asv.util import UserError, human_value
 from scipy.stats import mannwhitneyu
 
 from benchmarks.instructions import SELECTION
+from benchmarks.selection import DEFAULT
 
 __all__ = ["THRESHOLDS", "Row", "Side", "Threshold", "gate", "report"]
 
 REGRESSION, NOTHING = 3, 4
 SIGNIFICANCE = 0.002
+FEW_ROUNDS = 2
 
 
 class Threshold(NamedTuple):
@@ -117,7 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("base", help="the commit to compare with")
     parser.add_argument("head", help="the commit to judge")
-    parser.add_argument("--bench", action="append", default=[], metavar="REGEX", help="only benchmarks like this one")
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--bench", action="append", default=[], metavar="REGEX", help="only benchmarks like this one")
+    scope.add_argument("--all", action="store_true", help="every benchmark: hours")
     given = parser.parse_args(arguments)
     try:
         base, head = _commit(given.base), _commit(given.head)
@@ -125,13 +132,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             re.compile(regex)
     except (ValueError, re.error) as error:
         parser.error(str(error))
-    return gate(base, head, given.bench)
+    quick = not (given.all or given.bench)
+    return gate(base, head, DEFAULT if quick else given.bench, FEW_ROUNDS if quick else None)
 
 
-def gate(base: str, head: str, bench: Sequence[str]) -> int:
-    """Measure two commits, once more where one is worse, and print what came of it; the exit code."""
+def gate(base: str, head: str, bench: Sequence[str], rounds: int | None = None) -> int:
+    """Measure two commits, once more where one is worse, and print what came of it; the exit code.
+
+    `rounds` of processes take the place of those that a benchmark asks for, the first time.
+    """
     try:
-        rows = measured(base, head, bench)
+        rows = measured(base, head, bench, rounds)
     except UserError as error:  # asv has said more on stderr
         print(f"nothing was measured: {error}")
         return NOTHING
@@ -151,11 +162,12 @@ def confirmed(rows: Sequence[Row], again: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.worse and row.name in twice]
 
 
-def measured(base: str, head: str, bench: Sequence[str]) -> list[Row]:
+def measured(base: str, head: str, bench: Sequence[str], rounds: int | None = None) -> list[Row]:
     """Both commits measured in turn by asv, whose progress goes to stderr."""
     began = time.time()
     command = [sys.executable, "-m", "asv", "continuous", "--interleave-rounds", "--show-stderr", base, head]
     command += [part for regex in bench for part in ("--bench", regex)]
+    command += ["--attribute", f"rounds={rounds}"] if rounds else []
     subprocess.run([sys.executable, "-m", "asv", "machine", "--yes"], stdout=sys.stderr, check=True)
     subprocess.run(command, stdout=sys.stderr, env={**os.environ, SELECTION: "\n".join(bench)})
     config = Config.load()

@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, Route
 from test_benchmarks import ASV, ROOT
 
 from benchmarks import gate
+from benchmarks.cases import CASES
 from benchmarks.gate import THRESHOLDS, Row, Side
+from estimators.registry import make_estimator
 
 
 def row(base: float | None, head: float | None, unit: str = "seconds", spread: float = 0.01, runs: int = 8) -> Row:
@@ -70,7 +72,9 @@ def test_what_fails_now_is_worse_and_what_is_new_is_not_comparable():
 def test_the_exit_code(first, second, code, monkeypatch, capsys):
     runs = iter([first, second])
     asked = []
-    monkeypatch.setattr(gate, "measured", lambda base, head, bench: (asked.append(list(bench)), next(runs))[1])
+    monkeypatch.setattr(
+        gate, "measured", lambda base, head, bench, rounds=None: (asked.append(list(bench)), next(runs))[1]
+    )
     assert gate.gate("a" * 40, "b" * 40, ["it"]) == code
     assert asked == [["it"], *([[r"^suite\.time_it\('pathwise'\)$"]] if second else [])]
     out = capsys.readouterr().out
@@ -95,6 +99,22 @@ def test_where_asv_measured_nothing_the_gate_says_so(monkeypatch, capsys):
 
     monkeypatch.setattr(gate, "measured", measured)
     assert gate.gate("a", "b", []) == 4 and capsys.readouterr().out == "nothing was measured: no benchmarks\n"
+
+
+def test_by_default_every_room_of_estimators_is_timed_and_every_number_that_is_seeded_compared(monkeypatch):
+    asked = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(gate, "gate", lambda base, head, bench, rounds: asked.append((bench, rounds)) or 0)
+    for arguments in ([], ["--all"], ["--bench", "x"]):
+        gate.main(["HEAD", "HEAD", *arguments])
+    (default, _), *others = asked
+    assert others == [([], None), (["x"], None)]
+    named = [f"gradients.Gradients.time_gradient({spec!r}, 'cpu')" for spec in CASES]
+    chosen = [spec for spec, name in zip(CASES, named, strict=True) if any(re.search(one, name) for one in default)]
+    rooms = {spec: type(make_estimator(spec)).__module__.split(".")[1] for spec in CASES}
+    assert {rooms[spec] for spec in chosen} == set(rooms.values()) and len(chosen) < 20
+    seeded = "seeded.Seeded.track_total_variance('arm', 'bernoulli-toy:dim=20,t=0.1')"
+    assert any(re.search(one, seeded) for one in default)
 
 
 def test_what_is_not_measured_here_is_named():
