@@ -21,7 +21,9 @@ import nox
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
 
-# Byte-compiling all that is installed takes a minute an environment; what is imported is compiled then.
+# Byte-compiling all that is installed takes a minute an environment; what is imported is compiled then, and kept: to
+# compile torch anew takes every process two seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 PIP = ("--no-compile", "-c", "constraints.txt")
 PACKAGE = ("-e", ".[cluster,parquet,test]")
 BENCHMARKING = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PIP_CONSTRAINT": str(Path("constraints.txt").resolve())}

@@ -33,12 +33,14 @@ def _limited(made: Any, *, typechecker: Callable) -> Any:
     code = made.__code__
     if calls[code] >= FIRST:
         return made
-    checked = checked_always(made, typechecker=typechecker)
+    checked: Callable | None = None
 
     def limited(*args: Any, **kwargs: Any) -> Any:
+        nonlocal checked
         if calls[code] >= FIRST:
             return made(*args, **kwargs)
         calls[code] += 1
+        checked = checked or checked_always(made, typechecker=typechecker)  # which takes longer than most tests
         return checked(*args, **kwargs)
 
     # The place of an error is the innermost line in a file of the user's own, and these are not the user's.
