@@ -66,7 +66,7 @@ def test_a_run_whose_workers_are_killed_accounts_for_every_cell(undisturbed, tmp
     process = driver(sweep, tmp_path)
     killed = 0
     while process.poll() is None:
-        time.sleep(generator.uniform(1.0, 4.0))
+        time.sleep(generator.uniform(0.3, 1.5))
         for pid in generator.sample(found, 1) if (found := children(process.pid)) else []:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

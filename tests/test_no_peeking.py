@@ -1,6 +1,7 @@
 """When to stop is decided by the noise alone: a bias changes neither how long is sampled nor what is planned."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,13 +32,13 @@ class Off(Estimator):
 
 
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("detect", [False, True])
-def test_a_bias_changes_nothing_of_how_long_is_sampled(detect: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [{}, {"detect": True}, {"settle_elements": 8_000_000}], ids=str)
+def test_a_bias_changes_nothing_of_how_long_is_sampled(more: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor what is thought to be still wanted, which decides whether to compile."""
     planned: list[float] = []
     monkeypatch.setattr(loop, "pays", lambda elements: bool(planned.append(elements)))
     monkeypatch.setattr(pace, "FIRST_REPLICATES", 4_096)
-    stop = Stop(rtol=0.02, detect=detect, max_replicates=400_000)
+    stop = Stop(rtol=0.02, max_replicates=400_000, **more)
     seen = []
     for by in (0.0, 0.01, 1.0):
         work = prepare(make_problem("gaussian-quadratic:dim=2"), Off(by), 10, dtype="float64", compile="auto")
@@ -63,3 +64,21 @@ def test_whether_it_is_decided_does_not_depend_on_the_deviation() -> None:
         assert len(set(answers)) == 1 and verdicts[-1] == "biased" != verdicts[0]
         decided.append(not answers[0])
     assert decided[0] and not decided[-1]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_verdict_is_settled_where_that_is_affordable_and_nothing_is_spent_where_it_is_not() -> None:
+    """About 280,000 replicates of 20 elements settle it."""
+    work = prepare(make_problem("gaussian-quadratic:dim=2"), LEAVE_ONE_OUT, 10)
+    reference = find_reference(work)
+    found = {
+        allowed: estimate(work, reference, Stop(rtol=0.1, max_replicates=6_400, settle_elements=allowed))
+        for allowed in (None, 200_000, 10_000_000)
+    }
+    assert [one.replicates for one in found.values()][:2] == [6_400, 6_400]
+    assert found[None].verdict == "undetermined" and found[None].detectable_bias > 0.01
+    settled = found[10_000_000]
+    assert settled.verdict == "unbiased" and settled.detectable_bias <= 0.01 and settled.stop_reason == "precision"
+    assert 20 * settled.replicates <= 10_000_000
+    fixed = estimate(work, reference, Stop(replicates=6_400, settle_elements=10_000_000))
+    assert fixed.replicates == 6_400

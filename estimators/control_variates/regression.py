@@ -1,6 +1,7 @@
 """Control variates with coefficients learned by regression."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from operator import itemgetter
 from typing import final
 
@@ -53,7 +54,7 @@ class Regression(ControlVariate):
     def variants(cls) -> list[str]:
         return ["regression", "regression:control=muprop"]
 
-    @property
+    @cached_property
     def traits(self) -> Traits:
         return replace(self.control.traits, own_parameters=True, costs_alone=False)
 

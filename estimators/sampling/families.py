@@ -13,7 +13,7 @@ from torch import Tensor
 
 from estimators.noise import NoiseSource
 from estimators.sampling.events import event_sum
-from estimators.sampling.family import family_of, known_kind
+from estimators.sampling.family import family_of, is_registered
 from estimators.sampling.own_sampler import path
 from estimators.sampling.transforms import Forms, Transform, unwrap
 
@@ -38,7 +38,7 @@ def forms(q: td.Distribution) -> Forms:
     base = unwrap(q)
     given = family_of(base).forms
     found = given if isinstance(given, dict) else given(base)
-    return found if known_kind(base) is type(base) else found | path(base)
+    return found if is_registered(type(base)) else found | path(base)
 
 
 def path_form(q: td.Distribution) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "is_circular",
     "is_known",
     "is_one_hot",
+    "is_registered",
     "known_kind",
     "register_family",
     "registered_families",
@@ -134,6 +135,11 @@ def _keeps(kind: type, base: type, names: Iterable[str]) -> bool:
     """Whether a subclass and all classes between it and its base leave the attributes of these names as they are."""
     between = kind.__mro__[: kind.__mro__.index(base)]
     return not any(name in vars(step) for step in between for name in names)
+
+
+def is_registered(kind: type[td.Distribution]) -> bool:
+    """Whether a class has a family of its own."""
+    return kind in _families
 
 
 def is_known(q: td.Distribution) -> bool:

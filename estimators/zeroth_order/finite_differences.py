@@ -84,15 +84,16 @@ class FiniteDifferences(Estimator):
         if self.common_noise:
             return families.noise(problem.distribution(params), num_samples, source)
         noise = []
-        for _, shifts in self._shifts(params, _blocks(problem, params, num_samples)):
+        elements = num_samples * problem.distribution(params).event_shape.numel()
+        for _, shifts in self._shifts(params, _blocks(params, elements)):
             q = repeated(problem, len(shifts)).distribution(perturbed(params, shifts))
             own = families.noise(q, num_samples, source)
             noise.append(own if families.find(q).seeded else own.unflatten(1, (len(shifts), -1)))
         return noise
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
-        blocks = _blocks(problem, params, len(noise)) if self.common_noise else len(noise)
         theta = flatten(params).detach()
+        blocks = _blocks(params, _elements(problem, params, noise)) if self.common_noise else len(noise)
         costs = theta.new_empty(2, *theta.T.shape)  # allocated ahead: small tensors kept on the way fragment the heap
         with torch.no_grad():
             for block, (entries, shifts) in enumerate(self._shifts(params, blocks)):
@@ -118,7 +119,15 @@ def _entries(problem: Problem) -> int:
     return sum(value.numel() for value in problem.initial_params().values())
 
 
-def _blocks(problem: Problem, params: Params, num_samples: int) -> int:
+def _elements(problem: Problem, params: Params, noise: Tensor) -> int:
+    """Of the samples of one replicate: as many as its noise has, but of a sampler that takes seeds."""
+    if noise.ndim == 1:
+        return len(noise) * problem.distribution(params).event_shape.numel()
+    return noise.numel() // noise.shape[1]
+
+
+def _blocks(params: Params, elements: int) -> int:
+    """In how many parts the entries are moved, so that each keeps to `BLOCK_ELEMENTS`."""
     replicates, entries = flatten(params).shape
-    width = max(num_samples * problem.distribution(params).event_shape.numel(), entries)
+    width = max(elements, entries)
     return min(math.ceil(2 * entries * replicates * width / BLOCK_ELEMENTS), entries)

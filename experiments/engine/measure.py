@@ -15,8 +15,9 @@ from experiments.measuring.loop import extend
 from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import FIRST_REPLICATES
 from experiments.measuring.rounding import rounding
-from experiments.statistics import Interval, relative_half_width
-from experiments.sweep import Cell, Stop
+from experiments.measuring.stop import SPARE, Stop
+from experiments.statistics import TOLERANCE, Interval, relative_half_width
+from experiments.sweep import Cell
 from experiments.terminal.telling import Tell
 from experiments.timing.rounds import LATENCY, Timed
 
@@ -40,6 +41,9 @@ class Measure(Experiment):
         row, stop = pilot.row, self.cell.stop
         width = relative_half_width(Interval.of(row, "total_variance"))
         wanted = min(max(1.0, width / stop.rtol) ** 2 * row["replicates"], stop.max_replicates)
+        settled = SPARE * ((row["detectable_bias"] or 0.0) / TOLERANCE) ** 2 * row["replicates"]
+        if settled * self._elements <= (stop.settle_elements or 0):
+            wanted = max(wanted, settled)
         seconds = row["statistics_seconds"] * (stop.replicates or wanted) / row["replicates"]
         return min(seconds, stop.max_seconds or float("inf")) - row["statistics_seconds"]
 
@@ -48,6 +52,11 @@ class Measure(Experiment):
 
     def timed(self, measured: float) -> Timed:
         return Timed.of(self._workload, measured, LATENCY)
+
+    @property
+    def _elements(self) -> int:
+        problem, _, num_samples = self.components
+        return num_samples * problem.initial_distribution.event_shape.numel()
 
     @property
     def _workload(self) -> Workload:

@@ -24,7 +24,7 @@ from experiments.measuring.moments import Sampling
 from experiments.measuring.pace import begin
 from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NoReference, Reference
-from experiments.measuring.stop import Stop
+from experiments.measuring.stop import SPARE, Stop
 from experiments.measuring.summary import diagnostics_of, summarised
 from experiments.statistics import GROUPS
 from experiments.terminal.telling import Tell, untold
@@ -106,7 +106,7 @@ def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | N
     began, compiled_before = time.monotonic(), not math.isnan(sampling.compile_seconds)
     tell("the first replicates", math.inf)
     with collected_warnings() as caught:
-        stop_reason = sampling.within_memory(partial(_sample, sampling, stop, Clock(began, stop.max_seconds, tell)))
+        stop_reason = sampling.within_memory(partial(_sampled, sampling, stop, Clock(began, stop.max_seconds, tell)))
         assert sampling.groups is not None
         diagnostics = diagnostics_of(sampling.workload) | evidence_bias(sampling.workload, sampling.groups)
     tell("summing up", math.inf)
@@ -114,6 +114,27 @@ def extend(sampling: Sampling, stop: Stop, tell: Tell = untold, purse: Purse | N
         purse = Purse(stop.max_seconds)
     compiling = 0.0 if compiled_before or math.isnan(sampling.compile_seconds) else sampling.compile_seconds
     return summarised(sampling, stop_reason, diagnostics, caught, time.monotonic() - began - compiling, purse)
+
+
+def _sampled(sampling: Sampling, stop: Stop, clock: Clock) -> StopReason:
+    reason = _sample(sampling, stop, clock)
+    if stop.settle_elements is None or reason in ("nonfinite", "max_seconds", "replicates"):
+        return reason
+    failure = _settle(sampling, stop.settle_elements // sampling.workload.elements, clock)
+    return failure or ("precision" if _precise(sampling, stop) else reason)
+
+
+def _settle(sampling: Sampling, most: int, clock: Clock) -> StopReason | None:
+    """Go on until a bias of 1 % would have been seen, if at most so many replicates are forecast to be enough."""
+    while 1 < (shortage := _shortage(sampling)) <= most / sampling.replicates / SPARE:
+        goal = _round_up(math.ceil(SPARE * shortage * sampling.replicates), GROUPS)
+        _compile(sampling, goal)
+        while sampling.replicates < goal:
+            if clock.is_over(sampling.replicates):
+                return "max_seconds"
+            sampling.grow(goal - sampling.replicates)
+            clock.told(sampling.replicates, goal)
+    return "nonfinite" if sampling.nonfinite else None
 
 
 def _sample(sampling: Sampling, stop: Stop, clock: Clock) -> StopReason:
@@ -175,9 +196,12 @@ def _relative_half_width(sampling: Sampling) -> float:
 
 
 def _precise(sampling: Sampling, stop: Stop) -> bool:
-    groups, reference = sampling.moments.groups, sampling.reference
-    if _relative_half_width(sampling) > stop.rtol:
-        return False
-    if not stop.detect or reference is None:
-        return True
-    return not statistics.undecided(groups, reference.groups, sampling.rounding_floor, sampling.parts)
+    return _relative_half_width(sampling) <= stop.rtol and not (stop.detect and _shortage(sampling) > 1)
+
+
+def _shortage(sampling: Sampling) -> float:
+    """The factor of replicates with which a bias of 1 % would have been seen; 0 where there is no reference."""
+    if sampling.reference is None:
+        return 0.0
+    of = sampling.moments.groups, sampling.reference.groups, sampling.rounding_floor, sampling.parts
+    return statistics.shortage(*of)

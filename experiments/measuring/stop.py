@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
-__all__ = ["MAX_REPLICATES", "Stop"]
+__all__ = ["MAX_REPLICATES", "SPARE", "Stop"]
 
 MAX_REPLICATES = 10**12
+SPARE = 1.1
+"""The factor of replicates beyond a forecast: it is only as good as the noise is known."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,12 @@ class Stop:
     max_elements: int | None = None
     """A budget of replicates × samples × event size: bounds the time as seconds do, and gives the same numbers
     again."""
+    settle_elements: int | None = None
+    """Of these, what may be spent on a verdict, beyond all budgets but that of seconds: a measurement that has all else
+    goes on until a relative bias of 1 % would have been seen, where so many in all are forecast to be enough for it."""
 
     def __post_init__(self) -> None:
-        for key in ("replicates", "max_replicates", "max_elements"):
+        for key in ("replicates", "max_replicates", "max_elements", "settle_elements"):
             value = getattr(self, key)
             if value is not None and not 1 <= value <= MAX_REPLICATES:
                 raise ValueError(f"{key} must lie between 1 and {MAX_REPLICATES:,}, not {value}")

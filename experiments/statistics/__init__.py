@@ -32,6 +32,7 @@ from experiments.statistics.verdict import (
     Verdict,
     bias_test,
     rounding_floor,
+    shortage,
     undecided,
 )
 from experiments.statistics.work import Work
@@ -72,6 +73,7 @@ __all__ = [
     "rounding_floor",
     "sample_mean",
     "shared_part",
+    "shortage",
     "signal_to_noise",
     "squared_bias",
     "total_variance",

@@ -12,7 +12,17 @@ from experiments.statistics.deviation import Deviation
 from experiments.statistics.groups import Groups
 from experiments.statistics.standardised import Standardised, gradient, squared_norm
 
-__all__ = ["ALPHA", "ROUNDING", "TOLERANCE", "BiasTest", "Verdict", "bias_test", "rounding_floor", "undecided"]
+__all__ = [
+    "ALPHA",
+    "ROUNDING",
+    "TOLERANCE",
+    "BiasTest",
+    "Verdict",
+    "bias_test",
+    "rounding_floor",
+    "shortage",
+    "undecided",
+]
 
 ALPHA = 0.001  # false alarms of the combined test
 TOLERANCE = 0.01  # relative bias that must have been detectable, and excluded, before a claim counts as confirmed
@@ -86,20 +96,32 @@ def undecided(
     parts: Sequence[slice] = (slice(None),),
     scale: float = 0.0,
 ) -> bool:
-    """Whether an unbiased estimator would need more replicates to be confirmed.
+    """Whether an unbiased estimator would need more replicates to be confirmed: see `shortage`."""
+    return shortage(groups, reference, floor, parts, scale) > 1
 
-    Looks at the noise alone and never at the deviation itself, so that sampling until it is False does not spoil the
-    test. False where groups or reference are not finite: more replicates cannot help.
+
+@np.errstate(divide="ignore", invalid="ignore")
+def shortage(
+    groups: Groups,
+    reference: np.ndarray,
+    floor: np.ndarray | float,
+    parts: Sequence[slice] = (slice(None),),
+    scale: float = 0.0,
+) -> float:
+    """The factor of replicates that would confirm an unbiased estimator; at most 1 where there are enough.
+
+    Looks at the noise alone and never at the deviation itself, so that sampling until it is 1 does not spoil the test.
+    0 where groups or reference are not finite: more replicates cannot help.
     """
     if not _finite(groups, reference):
-        return False
+        return 0.0
     standardised = Standardised.of(groups, reference, floor, parts, scale)
-    if standardised.detectable(ALPHA) > TOLERANCE:
-        return True
     deviation = standardised.deviation
     # The squared bias of an unbiased estimator is below this 99 times in 100.
     unlucky = stats.norm.ppf(0.99) * np.sqrt(2 * deviation.traces.second)
-    return _upper_bound(deviation, float(unlucky), along=0.0) > TOLERANCE**2 * squared_norm(reference)
+    excluded = _upper_bound(deviation, float(unlucky), along=0.0)
+    factors = (standardised.detectable(ALPHA) / TOLERANCE) ** 2, excluded / (TOLERANCE**2 * squared_norm(reference))
+    return float(np.fmax(*factors))
 
 
 def _upper_bound(deviation: Deviation, estimate: float, along: float) -> float:
