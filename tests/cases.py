@@ -166,7 +166,7 @@ def kind(estimator: str, name: str) -> tuple[str, bool]:
     return family, isinstance(made, LatentVariableProblem)
 
 
-KINDS_OF_A_VARIANT = 4
+KINDS_OF_A_VARIANT = 3
 """The first variant of an estimator is tried on every kind of problem, the others on so many, each on other ones."""
 
 
