@@ -9,11 +9,13 @@ from typing import Any
 
 from api import api
 from atlas import matrix, with_rows
+from board import board
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 from pages import INTRODUCTIONS, REFERENCE, catalogue, reference_results, schemes_and_sweeps
 
 ATLAS = REFERENCE / "atlas"
+COMMUNITY = REFERENCE.parent / "community"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 LOGARITHM = re.compile(r"\\log(?! *(?:\(|\\[bB]ig))")  # which MathML would set tight
 
@@ -25,6 +27,7 @@ def on_files(files: Files, config: Any) -> Files:
     files.append(File.generated(config, "catalogue/sweeps.md", content=schemes_and_sweeps()))
     files.append(File.generated(config, "api.md", content=api()))
     files.append(File.generated(config, "atlas.md", content=matrix(ATLAS)))
+    files.append(File.generated(config, "board.md", content=board(COMMUNITY)))
     return files
 
 

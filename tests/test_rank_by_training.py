@@ -46,7 +46,7 @@ def test_the_best_few_train_and_the_curves_are_drawn(few, tmp_path):
     ("options", "said"),
     [
         (("--evaluations", "100"), "--by training takes --seconds"),
-        (("--figure", "curves.gif"), "--figure must end in .png, .svg or .pdf"),
+        (("--figure", "curves.gif"), "must end in .png, .svg or .pdf, not curves.gif"),
         (("--figure", "curves.png", "--by", "seconds"), "--figure draws the curves of --by training"),
         (("--after", "3", "--state", "mine.pt"), "two places to begin at"),
         (("--state", "absent.pt"), "state file absent.pt does not exist"),

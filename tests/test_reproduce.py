@@ -35,8 +35,9 @@ MEAN = {
 
 
 def test_a_shipped_sweep_agrees(gradmark):
-    code, out, err = gradmark("reproduce", "dimitriev2021")
+    code, out, err = gradmark("reproduce", "dimitriev2021", "--figure", "found.png")
     assert code == 0 and out.count("  agrees\n") == 3 and "differs" not in out + err
+    assert "wrote found.png" in err and Path("found.png").read_bytes().startswith(b"\x89PNG")
     assert "Dimitriev & Zhou 2021" in out and "3 of 3 published figures agree" in err
 
 
@@ -94,7 +95,7 @@ def test_ctrl_c_prints_what_is_known(gradmark, monkeypatch):
 
     reproduce = reproduction.reproduce
     monkeypatch.setattr(reproduction, "reproduce", interrupted)
-    code, out, err = gradmark("reproduce", "dimitriev2021")
+    code, out, err = gradmark("reproduce", "dimitriev2021", "--figure", "found.png")
     assert code == 130 and out.count("  agrees\n") == 1 and "1 of 3 published figures agree" in err
 
 

@@ -207,9 +207,8 @@ class Problem(Component, ABC):
         object.__setattr__(moved, "measured_in", dtype)
         of_classes = [found for cls in reversed(type(self).__mro__) for found in vars(cls).items()]
         for name, value in (dict(of_classes) | vars(self)).items():
-            if not isinstance(value, MOVED) or name.startswith("__"):
-                continue
-            if (placed := moved_to(value, place, dtype)) is not value:
+            may_move = isinstance(value, MOVED) and not name.startswith("__")
+            if may_move and (placed := moved_to(value, place, dtype)) is not value:
                 object.__setattr__(moved, name, placed)
         return moved
 

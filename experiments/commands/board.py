@@ -51,20 +51,34 @@ def _named(runs: tuple[str, ...]) -> dict[str, str]:
     return {short[i] if short.count(short[i]) == 1 else name: found[i] for i, name in enumerate(names)}
 
 
+def as_markdown(board: "Board") -> str:
+    """A section with its table."""
+    from experiments.terminal.tables import markdown_table
+
+    title, columns, rows = _table(board)
+    return f"### {title}\n\n{markdown_table(columns, rows)}\n"
+
+
 def _tell(board: "Board", form: str) -> None:
+    from experiments.terminal.tables import print_table
+
+    if form == "markdown":
+        click.echo(as_markdown(board))
+        return
+    title, columns, rows = _table(board)
+    print_table(columns, rows, title=title, right=columns[2:3])
+    click.echo()
+
+
+def _table(board: "Board") -> tuple[str, list[str], list[list[str]]]:
+    """The title, the columns and the rows."""
     from experiments.ranking.order import UNITS
-    from experiments.terminal.tables import markdown_table, print_table
 
     where = f", {board.machine}" if board.machine else ""
     title = f"{board.problem}, S={board.num_samples}, {board.dtype}{where}"
     columns = ["group", "estimator", f"{board.quantity} × {UNITS[board.by]} [95 %]", "verdict", "bundle"]
     numbered = [(str(number), entry) for number, group in enumerate(board.groups, start=1) for entry in group]
-    rows = [_row(place, entry) for place, entry in [*numbered, *((one.ranked.aside, one) for one in board.aside)]]
-    if form == "markdown":
-        click.echo(f"### {title}\n\n{markdown_table(columns, rows)}\n")
-    else:
-        print_table(columns, rows, title=title, right=columns[2:3])
-        click.echo()
+    return title, columns, [_row(*each) for each in [*numbered, *((one.ranked.aside, one) for one in board.aside)]]
 
 
 def _row(place: str, entry: "Entry") -> list[str]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from experiments.terminal.completion import complete_component, complete_file, c
 
 __all__ = [
     "SEED",
+    "FigureFile",
     "Numbers",
     "Seconds",
     "components_option",
@@ -25,6 +27,7 @@ __all__ = [
     "where_option",
 ]
 
+FIGURES = (".png", ".svg", ".pdf")
 SEED = click.IntRange(0, 2**63 - 1)
 
 
@@ -37,6 +40,18 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = super().convert(value, param, ctx)
         return self.fail(f"{value} is no number", param, ctx) if math.isnan(found) else found
+
+
+class FigureFile(click.Path):
+    """A file for a figure, in a format that its name says."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).endswith(FIGURES):
+            self.fail(f"must end in .png, .svg or .pdf, not {value}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Numbers(click.ParamType):

@@ -11,6 +11,7 @@ from experiments.commands.arguments import begun, given, load_plugins, registere
 from experiments.commands.exits import FAILED, INTERRUPTED, NOTHING, WELL
 from experiments.commands.named import pyro_problem
 from experiments.commands.options import (
+    FigureFile,
     Numbers,
     Seconds,
     device_option,
@@ -60,9 +61,7 @@ if TYPE_CHECKING:
     help="What an error is multiplied by (evaluations, where the cost takes longer than the estimator around it); "
     "training: the objective that the best few reach, biased ones too, when they train the problem itself.",
 )
-@click.option(
-    "--figure", type=click.Path(dir_okay=False), metavar="FILE", help="Curves of --by training: .png, .svg or .pdf."
-)
+@click.option("--figure", type=FigureFile(), metavar="FILE", help="Curves of --by training: .png, .svg or .pdf.")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -85,7 +84,7 @@ def command(
     seconds: float | None,
     evaluations: int | None,
     by: str,
-    figure: str | None,
+    figure: Path | None,
     batch: int | None,
     after: int | None,
     state: str | None,
@@ -143,18 +142,14 @@ def command(
     return FAILED if answer.failed or answer.useless else WELL
 
 
-def _check_race(by: str, evaluations: int | None, figure: str | None, batch: int | None) -> None:
+def _check_race(by: str, evaluations: int | None, figure: Path | None, batch: int | None) -> None:
     """ValueError: an option that does not go with a race, or that goes with nothing else."""
     if by == "training" and evaluations is not None:
         raise ValueError("--by training takes --seconds: a race has no budget of --evaluations")
     if by == "training" and batch is not None:
         raise ValueError("--batch is for errors: --by training has mini-batches of 64 where there are more data")
-    if figure is None:
-        return
-    if by != "training":
+    if figure is not None and by != "training":
         raise ValueError("--figure draws the curves of --by training")
-    if not figure.endswith((".png", ".svg", ".pdf")):
-        raise ValueError(f"--figure must end in .png, .svg or .pdf, not {figure}")
 
 
 def _asked(
@@ -176,14 +171,14 @@ def _asked(
     return answer, answer
 
 
-def _draw(answer: "Answer | RaceAnswer", file: str) -> None:
+def _draw(answer: "Answer | RaceAnswer", file: Path) -> None:
     """Write the curves of a race, if there was one."""
     from experiments.plots.drawing.files import save
     from experiments.plots.drawing.training_curves import training_page
     from experiments.ranking.race_answer import RaceAnswer
 
     if isinstance(answer, RaceAnswer) and answer.race.raced:
-        save(training_page(*answer.frames(), "seconds", "seconds of training one model", None), Path(file))
+        save(training_page(*answer.frames(), "seconds", "seconds of training one model", None), file)
         click.echo(f"wrote {file}", err=True)
 
 

@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from experiments.commands.exits import FAILED, INTERRUPTED, REFUTED, WELL
-from experiments.commands.options import SEED, Seconds
+from experiments.commands.options import SEED, FigureFile, Seconds
 from experiments.terminal.completion import complete_sweep
 from experiments.terminal.numbers import duration, interval, number
 from experiments.terminal.starting import starting
@@ -31,12 +32,13 @@ ORIGINS = {"text": "", "plot": " (read off a plot)", "exact": " (exact: the pape
     show_default=True,
     help="Budget of the figures of one estimator on one problem, after which they stay undecided.",
 )
+@click.option("--figure", type=FigureFile(), metavar="FILE", help="What agrees, drawn: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
-def command(sweep: str | None, seed: int | None, seconds: float, as_json: bool) -> int:
+def command(sweep: str | None, seed: int | None, seconds: float, figure: Path | None, as_json: bool) -> int:
     """Measure again what has been published, and say whether it agrees.
 
     The figures are the [[published]] rows of a sweep: a shipped one by NAME, or a FILE of yours. Without either, those
-    of all shipped sweeps that have some are measured, which takes a few minutes. Nothing is written.
+    of all shipped sweeps that have some are measured, which takes a few minutes. Nothing is written but the --figure.
 
     A figure is measured to a third of the error with which it could be read, or of its distance from what is measured,
     and agrees where the 95 % interval meets what may have been read. Exit code 3 where one differs, else 1 where one
@@ -66,8 +68,18 @@ def command(sweep: str | None, seed: int | None, seconds: float, as_json: bool) 
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(found)
+    if figure is not None and found:
+        _draw(found, figure)
     _tell(found, len(figures), time.monotonic() - began)
     return INTERRUPTED if interrupted else _verdict(found)
+
+
+def _draw(found: "Sequence[Found]", file: Path) -> None:
+    from experiments.plots.drawing.files import save
+    from experiments.plots.drawing.published import published_page
+
+    save(published_page(found), file)
+    click.echo(f"wrote {file}", err=True)
 
 
 def _figures(name: str | None, seed: int | None) -> "list[Figure]":
