@@ -47,6 +47,12 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
 @pytest.mark.parametrize("place", ["server", "file"])
+def test_the_board_has_the_bundles_that_are_here(site: Path) -> None:
+    page = (site / "board.html").read_text()
+    for bundle in (ROOT / "results" / "community").glob("*.zip"):
+        assert f"<td>{bundle.stem}</td>" in page
+
+
 def test_pages_ask_nobody_and_fit(site: Path, served: str, browser: Browser, scheme, width, place):
     base = served if place == "server" else f"{site.as_uri()}/"
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
