@@ -3,8 +3,9 @@
 `nox` runs lint, types and tests; `nox -s slow` runs every estimator on every problem and the studies that take minutes,
 `nox -s oldest` the tests with the oldest versions that are supported, `nox -s chaos` kills runs, workers and clusters
 at random instants, `nox -s pyro` tries models of Pyro, and `nox -s reproduce` measures again what is published.
-`nox -s docs` builds the documentation. `nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD`
-judges a commit against another, and `nox -s bench-publish` writes the history that has been measured as a site.
+`nox -s release` builds and tries the wheel, and `nox -s docs` builds the documentation.
+`nox -s bench` runs every benchmark once, `nox -s bench-compare -- BASE HEAD` judges a commit against another, and
+`nox -s bench-publish` writes the history that has been measured as a site.
 `nox -s peers` measures other libraries beside gradmark, and `nox -s gpu` gradmark on a GPU.
 `nox -s atlas` measures every estimator on every problem, and writes the tables of the atlas anew.
 Arguments after `--` go to the tool: `nox -s tests -- tests/test_registry.py -k plugin`.
@@ -96,6 +97,24 @@ def reproduce(session: nox.Session) -> None:
     """The published figures of the shipped sweeps, or of `-- NAME`, measured again; ends with 3 where one differs."""
     session.install(*PIP, "-e", ".")
     session.run("gradmark", "reproduce", *session.posargs)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """The wheel, as a user gets it: built, installed into an environment of its own, and tried in an empty folder."""
+    session.install(*PIP, "build")
+    built, folder = Path(session.create_tmp(), "dist").resolve(), Path(session.create_tmp(), "empty").resolve()
+    for one in (built, folder):
+        shutil.rmtree(one, ignore_errors=True)
+        one.mkdir()
+    session.run("python", "-m", "build", "--outdir", str(built))
+    (wheel,) = built.glob("*.whl")
+    session.install(*PIP, str(wheel))
+    with session.chdir(folder):
+        session.run("gradmark", "doctor")
+        session.run("gradmark", "run", "quickstart")
+        session.run("gradmark", "new", "program", "my-model")
+        session.run("gradmark", "rank", "my_model.py", "--seconds", "10")
 
 
 @nox.session(default=False)
