@@ -10,7 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
-__all__ = ["CASES", "DEVICES", "FILE", "NUM_SAMPLES", "PROBLEMS", "home", "registered"]
+__all__ = ["CASES", "DEVICES", "FILE", "NUM_SAMPLES", "PROBLEMS", "home", "pair_of", "registered"]
 
 NUM_SAMPLES = 10
 COMMON = [
@@ -32,6 +32,11 @@ DEVICES = ["cpu", *(["cuda"] if shutil.which("nvidia-smi") else [])]
 def home(estimator: str) -> str:
     """The problem on which a variant is timed."""
     return CASES[estimator][0]
+
+
+def pair_of(estimator: str, problem: str) -> str:
+    """The name of the rows of both."""
+    return f"{estimator} on {problem}"
 
 
 def registered() -> dict[str, list[str]]:

@@ -2,6 +2,8 @@
 
 import re
 
+from benchmarks.cases import CASES, home, pair_of
+
 __all__ = ["DEFAULT", "TIMED"]
 
 TIMED = [
@@ -25,13 +27,15 @@ MEASURED = ["pathwise", "score-function:control_variate=leave-one-out", "iwae"]
 """Those whose measurement's peak memory is looked at."""
 
 
-def _of(benchmark: str, estimators: list[str]) -> str:
-    names = "|".join(re.escape(repr(name)) for name in estimators)
+def _of(benchmark: str, values: list[str]) -> str:
+    names = "|".join(re.escape(repr(value)) for value in values)
     return rf"^{re.escape(benchmark)}\((?:{names})[,)]"
 
 
+AT_HOME = [pair_of(estimator, home(estimator)) for estimator in CASES]
 DEFAULT = [
-    r"^seeded\.",  # variance and evaluations of every estimator
+    _of("seeded.Seeded.track_total_variance", AT_HOME),
+    _of("seeded.Seeded.track_evaluations", AT_HOME),
     _of("gradients.Gradients.time_gradient", TIMED),
     _of("whole.Memory.peakmem_measure", MEASURED),
     r"^whole\.ColdStart\.",

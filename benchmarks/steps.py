@@ -7,20 +7,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import CASES, NUM_SAMPLES
+from benchmarks.cases import NUM_SAMPLES
 
 if TYPE_CHECKING:
     from experiments.gradients.workload import Workload
 
-__all__ = ["Step", "require", "steps", "workload"]
+__all__ = ["Step", "steps", "workload"]
 
 Step = Callable[[], None]
-
-
-def require(estimator: str, problem: str) -> None:
-    """Raises NotImplementedError, by which asv leaves a row out: the estimator does not support the problem."""
-    if problem not in CASES[estimator]:
-        raise NotImplementedError(f"{estimator} does not support {problem}")
 
 
 @cache

@@ -17,6 +17,7 @@ from test_benchmarks import ASV, ROOT
 from benchmarks import gate
 from benchmarks.cases import CASES
 from benchmarks.gate import THRESHOLDS, Row, Side
+from benchmarks.seeded import PAIRS
 from estimators.registry import make_estimator
 
 
@@ -113,8 +114,10 @@ def test_by_default_every_room_of_estimators_is_timed_and_every_number_that_is_s
     chosen = [spec for spec, name in zip(CASES, named, strict=True) if any(re.search(one, name) for one in default)]
     rooms = {spec: type(make_estimator(spec)).__module__.split(".")[1] for spec in CASES}
     assert {rooms[spec] for spec in chosen} == set(rooms.values()) and len(chosen) < 20
-    seeded = "seeded.Seeded.track_total_variance('arm', 'bernoulli-toy:dim=20,t=0.1')"
-    assert any(re.search(one, seeded) for one in default)
+    for what in ("total_variance", "evaluations"):
+        rows = [f"seeded.Seeded.track_{what}({pair!r})" for pair in PAIRS]
+        kept = [pair for pair, row in zip(PAIRS, rows, strict=True) if any(re.search(one, row) for one in default)]
+        assert {PAIRS[pair][0] for pair in kept} == set(CASES) and len(kept) == len(CASES)
 
 
 def test_what_is_not_measured_here_is_named():

@@ -26,7 +26,7 @@ def test_ranking_by_mse_and_time(written: Path, show: Callable[..., Page]):
     assert column(region, "MSE × time [cost² s/parameter²]")[0] == "0.0001 [9e-05, 0.00012]"
     assert column(region, "MSE [cost²/parameter²]")[0] == "5 [4.75, 5.25]"
     assert column(region, "time per gradient")[0] == "200 [190, 220] µs"
-    summary = " ".join(page.locator("#summary").inner_text().split())
+    summary = " ".join(page.locator("#ranking").inner_text().split())
     assert "Smallest MSE × time: pathwise with S = 10 on cpu; 1 other cannot be told from it." in summary
     assert "Not ranked: arm (its timing ran past the limit)." in summary
 
@@ -99,7 +99,7 @@ def test_no_advice_and_what_is_rescaled_are_told(tmp_path: Path, show: Callable[
         cell("spsa", work_normalized_mse=(1e-6, 1e-6, 1e-6), verdict="biased", claim="unbiased", **parallel),
     )
     page = show(write_report(a_run(cells), tmp_path / "report.html"))
-    summary = " ".join(page.locator("#summary").inner_text().split())
+    summary = " ".join(page.locator("#ranking").inner_text().split())
     assert "No advice: the interval of its error spans more than a factor of ten." in summary
     assert "Biased, but a multiple of the gradient: 2.04 ×, cosine 1.000 (spsa)." in summary
     region = page.get_by_role("region", name="Ranking on")
