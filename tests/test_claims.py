@@ -1,5 +1,7 @@
 """What every estimator claims of its bias, on every problem: none where it says so, and one where it does not."""
 
+from fnmatch import fnmatch
+
 import pytest
 from cases import (
     CASES,
@@ -29,6 +31,12 @@ DETECTABLE = 0.02
 """The relative bias that must have been detectable."""
 
 
+FEW_MOMENTS = [
+    "unbiased-log-evidence@linear-gaussian:dim=2,perturbation=1,points=2@*",
+    "unbiased-log-evidence@state-space:*",
+]
+"""Cases whose weights have tails so heavy that no number of replicates shows a bias: test_unbiased_log_evidence.py has
+problems whose weights are bounded."""
 AFFORDABLE = 50_000_000
 """Samples (replicates times num_samples) beyond which a problem's parameters have to be chosen better, in cases.py."""
 CALLS = 200_000
@@ -66,6 +74,8 @@ def report(found: Measurement) -> str:
 )
 def test_claim_of_no_bias(case: Case) -> None:
     """One alarm in a thousand is false: whoever is caught is tried again on fresh noise."""
+    if any(fnmatch(str(case), pattern) for pattern in FEW_MOMENTS):
+        pytest.skip("its weights have few moments")
     target_is_known = isinstance(find_reference(workload(case)), Reference)
     if not target_is_known and workload(case).objective == LogEvidence():
         pytest.skip("its log-evidence is not known")
