@@ -1,5 +1,6 @@
 """Shared by all tests: one thread, a cache of references that does not outlive the session, and the command line."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from experiments.measuring import find_reference
 from experiments.timing import rounds
 
 torch.set_num_threads(1)
+os.environ.pop("COLUMNS", None)  # how wide the terminal of the tests is
 
 calls_in_a_block = rounds._calls_in_a_block
 SHORT = 0.001

@@ -35,8 +35,8 @@ FEW_MOMENTS = [
     "unbiased-log-evidence@linear-gaussian:dim=2,perturbation=1,points=2@*",
     "unbiased-log-evidence@state-space:*",
 ]
-"""Cases whose weights have tails so heavy that no number of replicates shows a bias: test_unbiased_log_evidence.py has a
-problem whose q is nearer to the posterior."""
+"""Cases whose weights have tails so heavy that no number of replicates shows a bias: test_unbiased_log_evidence.py has
+a problem whose q is nearer to the posterior."""
 AFFORDABLE = 50_000_000
 """Samples (replicates times num_samples) beyond which a problem's parameters have to be chosen better, in cases.py."""
 CALLS = 200_000

@@ -4,12 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from contests import timeless
 from test_check import PROBLEM, estimator, plugin
 
 from estimators.interface.objective import ExpectedCost
-from estimators.registry import components, make_problem
+from estimators.registry import components, load_plugin, make_problem
 from estimators.registry.registration import tables
 from experiments.measuring import growing_reference
 from experiments.measuring.reference import NoReference
@@ -186,20 +185,32 @@ def test_the_reasons_of_the_others_are_told_on_request(few):
     ("spec", "learns"), [("pathwise", False), ("score-function:control_variate=moving-average", True), ("spsa", False)]
 )
 def test_the_lines_of_python_run(spec, learns):
-    problem = make_problem("gaussian-quadratic:dim=2").to("cpu", torch.float32)
-    params = {name: value.float().requires_grad_() for name, value in problem.initial_params().items()}
-    exec("\n".join(recipe(problem, spec, 4, learns)), {"problem": problem, "params": params})
-    assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in params.values())
+    names = ran("\n".join(recipe(make_problem("gaussian-quadratic:dim=2"), spec, 4, fitted=learns)))
+    assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in names["params"].values())
+
+
+def ran(code: str) -> dict:
+    """The names of a program of which two steps are taken."""
+    names: dict = {}
+    assert code.count("range(1000)") == 1
+    exec(code.replace("range(1000)", "range(2)"), names)
+    return names
+
+
+def test_a_problem_in_a_file_is_imported(tmp_path, monkeypatch):
+    text = "from dataclasses import dataclass\nfrom estimators import register_problem\n"
+    text += "from experiments.problems.gaussian import GaussianQuadratic\n\n\n"
+    text += '@register_problem("mine")\n@dataclass(frozen=True)\nclass Mine(GaussianQuadratic): ...\n'
+    (tmp_path / "of_mine.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    load_plugin(tmp_path / "of_mine.py")
+    for spec, made in {"mine": "Mine()", "mine:dim=2": 'make_problem("mine:dim=2")'}.items():
+        code = "\n".join(recipe(make_problem(spec), "pathwise", 4))
+        assert f'problem = {made}.to("cpu", torch.float32)' in code
 
 
 def test_what_is_printed_can_be_pasted(few):
     code, out, _ = few("rank", *QUADRATIC)
     advice, lines = out.split("\n\n")
     assert code == 0 and "\nUse pathwise" in advice
-    names: dict = {"problem": make_problem(QUADRATIC[0]).to("cpu", torch.float32)}
-    names["params"] = {
-        name: value.float().requires_grad_() for name, value in names["problem"].initial_params().items()
-    }
-    for line in lines.splitlines():
-        exec(line, names)
-    assert names["params"]["loc"].grad is not None
+    assert ran(lines)["params"]["loc"].grad is not None

@@ -39,7 +39,7 @@ def test_the_best_few_train_and_the_curves_are_drawn(few, tmp_path):
     code, out, _ = few(*RACE, "--json")
     found = json.loads(out, parse_constant=pytest.fail)
     assert code == 0 and found["by"] == "training" and len(found["race"]) == 2 and len(found["ranking"]["ranking"]) == 2
-    assert found["race"][0]["estimator"] == "pathwise" and found["code"][-1].startswith("optimiser.step()")
+    assert found["race"][0]["estimator"] == "pathwise" and found["code"][-1] == "    optimiser.step()"
 
 
 @pytest.mark.parametrize(

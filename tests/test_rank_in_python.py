@@ -82,7 +82,7 @@ def test_a_class_of_a_notebook_is_ranked_with_an_estimator_of_one() -> None:
     found = rank(InANotebook(), 2, estimators=[Mine(), Mine(times=1.1), "score-function"], seconds=1)
     assert [one.estimator for one in found.ranking][:2] == ["Mine", "score-function"]
     assert found.ranking[-1].estimator == "Mine:times=1.1" and found.ranking[-1].aside == "biased"
-    assert "estimator = Mine(times=1.0)  # once" in found.code and "make_estimator" not in found.code
+    assert "\nestimator = Mine(times=1.0)\n" in found.code and "make_estimator" not in found.code
     problem = InANotebook().to("cpu", torch.float32)
     params = {"loc": torch.ones(1, requires_grad=True)}
     exec(found.code, {"problem": problem, "params": params, "Mine": Mine})

@@ -13,7 +13,7 @@ from estimators import Params, Program, Unsupported, load_plugin, make_estimator
 from experiments import rank
 from experiments.ranking.by_variable import by_variable
 from experiments.ranking.candidates import candidates
-from experiments.ranking.recipe import given
+from experiments.ranking.recipe import recipe
 
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
 FILE = """import torch
@@ -98,13 +98,14 @@ def test_the_answer_says_who_serves_which_variable() -> None:
 def test_the_recipe_names_the_program_and_its_file(tmp_path) -> None:
     (tmp_path / "steps.py").write_text(FILE)
     load_plugin(tmp_path / "steps.py")
-    assert given(make_problem("my-steps")).startswith('# problem: make_problem("my-steps") of steps.py; params: ')
+    lines = recipe(make_problem("my-steps"), "score-function", 4)
+    assert lines[1].startswith("from steps import ") and lines[3].startswith("problem = ")
 
 
 def test_problems_are_named_as_they_are_made() -> None:
     named = {
-        'make_problem("gridworld:side=2")': make_problem("gridworld:side=2"),
-        "an object of your class Names": Names(),
+        'problem = make_problem("gridworld:side=2").to("cpu", torch.float32)': make_problem("gridworld:side=2"),
+        "# problem: an object of your class Names; params: its parameters by name, tensors with requires_grad": Names(),
     }
-    for words, problem in named.items():
-        assert given(problem).startswith(f"# problem: {words}; params: its parameters by name")
+    for line, problem in named.items():
+        assert line in recipe(problem, "score-function", 4)

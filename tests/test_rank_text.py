@@ -47,15 +47,15 @@ def test_warnings_of_the_best_and_of_those_tied_with_it_stand_beside_the_advice(
     one = answer(best, tie, *worse)
     before, after = told(one).split("Use best")
     assert "worse-0 and 2 more: clipped\n" in before and "heavy" not in before
-    assert f"  best and 1 more: {HEAVY.format('…')}\n" in after and "  best: the noise is short\n" in after
-    assert one.document()["remarks"][0] == f"best and 1 more: {HEAVY.format('…')}"
+    assert f"  best and 1 more: {HEAVY.format('40 to 51')}\n" in after and "  best: the noise is short\n" in after
+    assert one.document()["remarks"][0] == f"best and 1 more: {HEAVY.format('40 to 51')}"
 
 
 def test_without_warnings_there_is_nothing_but_the_advice(found) -> None:
     assert found.warnings == ()
     one = answer(like(found, "best"), like(found, "worse", 40.0))
     assert one.remarks == [] and one.others == []
-    assert told(one).split("Use best")[1].startswith(": 40 times less MSE for the time than worse.\n\n#")
+    assert told(one).split("Use best")[1].startswith(": 40 times less MSE for the time than worse.\n\nimport torch\n")
 
 
 def test_no_advice_where_the_error_of_the_first_may_be_ten_times_as_large(found) -> None:
@@ -139,5 +139,5 @@ def test_a_best_that_may_be_biased_says_how_to_look_closer(found) -> None:
 
 def test_warnings_that_are_alike_are_one_line() -> None:
     pairs = [("a", "short: 3 of 4"), ("b", "short: 4 of 4"), ("b", "other"), ("a", "short: 9 of 4")]
-    assert lines(pairs) == ["a and 1 more: short: … of …", "b: other"]
+    assert lines(pairs) == ["a and 1 more: short: 3 to 9 of 4", "b: other"]
     assert lines(pairs, short=True) == ["a and 1 more: short", "b: other"]

@@ -177,7 +177,8 @@ class Check:
         found, bias = self.measurement, ""
         assert found is not None
         if (relative := relative_bias(found.squared_bias, found.gradient_norm)) is not None:
-            bias = f"{percent(relative.value)} [{percent(relative.low)}, {percent(relative.high)}]"
+            ends = f"[{percent(relative.low)}, {percent(relative.high)}]"
+            bias = f"{percent(relative.value)} {ends}" if relative.low > 0 else f"< {percent(relative.high)}"
         figures = [bias, percent(found.detectable_bias), f"{found.replicates:,}"]
         return [self.problem, self.estimator, found.claim, self.conclusion, *figures]
 

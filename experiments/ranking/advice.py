@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from experiments.ranking.order import UNITS, By, Ranked
+from experiments.ranking.order import PLAIN, UNITS, By, Ranked
+from experiments.statistics import Interval
 from experiments.terminal.numbers import number
 
 __all__ = ["advice"]
@@ -23,10 +24,20 @@ def advice(ranking: Sequence[Ranked], quantity: str, by: By = "seconds") -> str:
     if ties:
         more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
         sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
+    plain = next((one for name in PLAIN for one in usable if one.estimator == name), None)
     if clear is not None and best.figure.value > 0:
         times = clear.figure.value / best.figure.value
         sentence += f": {times:.3g} times less {quantity} {FOR[by]} than {clear.name}"
+        if plain is clear:
+            sentence += ", the plain estimator"
+        elif plain is not None and not (plain is best or plain.tied):
+            sentence += f", and {_times(plain.over(best))} less than {plain.name}, the plain estimator"
     return f"{sentence}."
+
+
+def _times(ratio: Interval) -> str:
+    """With its 95 % interval."""
+    return f"{number(ratio.value)} times [{number(ratio.low)}, {number(ratio.high)}]"
 
 
 def _no_advice(usable: Sequence[Ranked], quantity: str, by: By) -> str:

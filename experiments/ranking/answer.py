@@ -17,7 +17,7 @@ from experiments.ranking.by_variable import by_variable
 from experiments.ranking.entries import Standing, quantity, ranked
 from experiments.ranking.fits import price_of_the_fit
 from experiments.ranking.order import By, Ranked
-from experiments.ranking.recipe import recipe
+from experiments.ranking.recipe import file_of, recipe
 from experiments.ranking.remarks import lines
 from experiments.ranking.standings import as_frame, as_rows, as_text
 from experiments.terminal.numbers import percent
@@ -113,10 +113,9 @@ class Answer:
         if self.useless or self._alone or not self.ranking[0].usable or self.ranking[0].vague:
             return ""
         first, best = self.standings[0]
+        own = self.own.get(first.estimator)
         return "\n".join(
-            recipe(
-                self.problem, first.estimator, best.num_samples, best.fitted, self.own.get(first.estimator), self.batch
-            )
+            recipe(self.problem, first.estimator, best.num_samples, fitted=best.fitted, own=own, batch=self.batch)
         )
 
     @property
@@ -232,6 +231,8 @@ class Answer:
 def _as_options(problem: Problem) -> str:
     """A problem, and where it begins, on a command line."""
     named, after = f"-p '{canonical(problem)}'", re.fullmatch(r"after (\d+) steps", problem.begins)
+    if file := file_of(problem):
+        named = f"-p {file}" if canonical(problem) == problem.name else f"{named} --plugin {file}"
     if after is not None:
         return f"{named} --after {after[1]}"
     return f"{named} --state FILE" if problem.begins else named

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from experiments.ranking.order import PLAIN
 from experiments.ranking.stored import Placed, Ranking
 from experiments.ranking.trained import Trained
 from experiments.statistics import Interval
 from experiments.store.columns import Row
 from experiments.terminal.numbers import number, percent, seconds
 
-__all__ = ["PLAIN", "Finding", "sentence_of_training"]
+__all__ = ["Finding", "sentence_of_training"]
 
-PLAIN = ("pathwise", "score-function")
-"""What is used where nobody chooses: the first of these that was measured on a problem."""
 REASONS = 2
 """Estimators without a place that are told of."""
 

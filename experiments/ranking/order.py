@@ -12,12 +12,14 @@ from typing import Literal
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
-__all__ = ["UNITS", "YARDSTICK", "By", "Ranked", "groups", "in_order", "named", "places", "undecided"]
+__all__ = ["PLAIN", "UNITS", "YARDSTICK", "By", "Ranked", "groups", "in_order", "named", "places", "undecided"]
 
 By = Literal["seconds", "evaluations"]
 """What an error is multiplied by."""
 UNITS: dict[By, str] = {"seconds": "s", "evaluations": "evaluations"}
 
+PLAIN = ("pathwise", "score-function")
+"""What is used where nobody chooses: the first of these that was measured on a problem."""
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
 CLAIMED = "claims a bias"

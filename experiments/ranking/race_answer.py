@@ -10,7 +10,7 @@ from pandas import DataFrame
 from experiments.ranking.answer import Answer
 from experiments.ranking.raced import Race, Raced
 from experiments.ranking.racing import RATES
-from experiments.ranking.recipe import chosen, given, on
+from experiments.ranking.recipe import recipe
 from experiments.statistics import Interval, sample_mean
 from experiments.terminal.numbers import number, plus_minus, seconds
 from experiments.terminal.tables import folded, table_for_terminal
@@ -74,21 +74,16 @@ class RaceAnswer:
         """How to train with the best, in lines of Python; '' where there is none."""
         if not self.race.finished:
             return ""
-        best, batch = self.race.finished[0], self.race.batch
-        call = f"({on(batch)}, params, num_samples={best.num_samples})"
-        step = f"loss, estimator = estimator.step{call}" if best.learns else f"loss = estimator.loss{call}"
-        own = self.ranking.own.get(best.estimator)
-        made = f'make_estimator("{best.estimator}")' if own is None else own
-        lines = [
-            given(self.ranking.problem),
-            "import torch",
-            *(["from estimators import make_estimator"] if own is None else []),
-            f"estimator = {made}  # once",
-            f"optimiser = torch.optim.Adam(params.values(), lr={best.learning_rate})  # once",
-            *chosen(batch),
-            *(f"{line}  # every step" for line in [step, "optimiser.zero_grad()", "loss.backward()"]),
-            "optimiser.step()  # every step",
-        ]
+        best = self.race.finished[0]
+        lines = recipe(
+            self.ranking.problem,
+            best.estimator,
+            best.num_samples,
+            learns=best.learns,
+            own=self.ranking.own.get(best.estimator),
+            batch=self.race.batch,
+            learning_rate=best.learning_rate,
+        )
         return "\n".join(lines)
 
     @property

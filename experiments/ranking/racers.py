@@ -10,7 +10,7 @@ from experiments.gradients.problem_checks import usable_batch
 from experiments.gradients.workload import Workload
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import measured
-from experiments.ranking.order import places
+from experiments.ranking.order import PLAIN, places
 from experiments.timing.rounds import BLOCK_SECONDS, ROUNDS, Timed, time_gradients
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
@@ -66,7 +66,7 @@ class Racer:
 
 
 def the_best_few(found: Sequence[Measurement]) -> list[Measurement]:
-    """The best three that are unbiased by their error × time, and the best two that are biased, of two kinds.
+    """The best three that are unbiased by their error × time, the plain one, and the best two biased ones of two kinds.
 
     A small bias, or a gradient that is a multiple of the right one, may train a model better than a large variance
     does, and no error at the start says when: only a race does. Two variants of one biased estimator would say the same
@@ -78,7 +78,10 @@ def the_best_few(found: Sequence[Measurement]) -> list[Measurement]:
         measurement.estimator.partition(":")[0]: measurement for measurement, one in reversed(ranked) if one.biased
     }
     biased = [measurement for measurement, _ in ranked if measurement in kinds.values()]
-    return unbiased[:UNBIASED] + biased[:BIASED]
+    few = unbiased[:UNBIASED]
+    plain = next((one for name in PLAIN for one in unbiased if one.estimator == name), None)
+    held_against = [plain] if plain is not None and plain not in few else []
+    return few + held_against + biased[:BIASED]
 
 
 def labelled(one: Measurement) -> str:

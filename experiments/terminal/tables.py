@@ -1,5 +1,6 @@
 """Tables of text: aligned, folded where a terminal is too narrow, one paragraph per row where it is much too narrow."""
 
+import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +30,9 @@ def table_for_terminal(columns: Cells, rows: Sequence[Cells], *, title: str = ""
 
 
 def terminal_width() -> int | None:
-    """The characters of a line of stdout; None: it is no terminal, and a line may be as long as it likes."""
+    """The characters of a line of stdout, or those that COLUMNS says; None: a line may be as long as it likes."""
     console = Console()
-    return console.width if console.is_terminal else None
+    return console.width if console.is_terminal or os.environ.get("COLUMNS", "").isdigit() else None
 
 
 def fitting(
