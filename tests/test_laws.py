@@ -27,8 +27,11 @@ def test_the_normal(function: str, points: np.ndarray) -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
-def test_a_worker_imports_neither_scipy_stats_nor_pandas() -> None:
-    dear = "{'scipy.stats', 'pandas', 'matplotlib'}"
-    text = f"import sys, experiments.engine.work; print({dear} & {{*sys.modules}})"
+def test_a_worker_imports_neither_scipy_stats_nor_pandas_nor_the_compiler_of_torch() -> None:
+    """When it measures a cell, too: each of these takes half a second or more."""
+    dear = "{'scipy.stats', 'pandas', 'matplotlib', 'torch._dynamo', 'sympy'}"
+    cell = "Cell('pathwise', 'gaussian-quadratic:dim=2', 4, stop=Stop(replicates=64))"
+    names = "from experiments.engine.work import measure_cell; from experiments.sweep import Cell, Stop"
+    text = f"import sys; {names}; measure_cell({cell}); print({dear} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
