@@ -50,12 +50,17 @@ def begun(problem: "Problem", after: int | None, state: str | None) -> "Problem"
     """The problem where --after or --state say that it begins. ValueError: it cannot begin there, or both are given."""
     from experiments.problems.state_file import started_from
     from experiments.problems.trained_start import started_after
+    from experiments.terminal.progress import narrator
 
     if after is not None and state is not None:
         raise ValueError("--after and --state are two places to begin at: give one of them")
     if state is not None:
         return started_from(problem, state)
-    return problem if after is None else started_after(problem, after)
+    if after is None:
+        return problem
+    with narrator() as progress:
+        progress.start("training first", 1)
+        return started_after(problem, after, progress.doing)
 
 
 def registered_by(file: str, kind: "Kind") -> list[str]:

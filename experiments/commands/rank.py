@@ -102,8 +102,8 @@ def command(
     all estimators, what is left for the ones that may still be the best, until these are told apart. Who cannot have 64
     gradients within its share is left out, and a line says what it would take.
 
-    --by training lets the best three unbiased and the best two biased estimators train the problem for the same
-    seconds, which takes two thirds of the budget, and says which reaches the lowest objective.
+    --by training lets the best three unbiased, the plain and the best two biased estimators train the problem for the
+    same seconds, which takes two thirds of the budget, and says which reaches the lowest objective.
 
     Ctrl-C prints what is known by then, with exit code 130.
     """

@@ -1,6 +1,8 @@
 """Points that training leads to, kept on disk."""
 
 import hashlib
+import math
+import time
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from experiments.gradients.workload import Workload
 from experiments.machine.caching import cache_folder
 from experiments.machine.checkpoints import read_checkpoint, write_checkpoint
 from experiments.machine.provenance import version
+from experiments.terminal.telling import Tell, untold
 
 __all__ = ["started_after", "trained_params"]
 
@@ -25,15 +28,17 @@ TRAINERS = ("pathwise", "per-data-point", "score-function:control_variate=leave-
 SAMPLES = 4
 
 
-def started_after(problem: Problem, steps: int) -> Problem:
+def started_after(problem: Problem, steps: int, tell: Tell = untold) -> Problem:
     """The same problem, begun where a number of steps of training lead to: `started_at` says what that changes.
 
     The steps are Adam's, of rate 0.003, with 4 samples of the first of pathwise, per-data-point and leave-one-out that
-    is unbiased there, on mini-batches of 64 where there are more data. They are the same every time.
+    is unbiased there, on mini-batches of 64 where there are more data. They are the same every time. `tell` is told how
+    far they are, and the seconds that are left.
 
     Raises `Unsupported` where none of these can be used; ValueError where the steps lead to what is not finite.
     """
-    return started_at(problem, _parameters_after(problem, steps, _trainer(problem), SAMPLES), f"after {steps} steps")
+    params = _parameters_after(problem, steps, _trainer(problem), SAMPLES, tell)
+    return started_at(problem, params, f"after {steps} steps")
 
 
 @cache
@@ -60,26 +65,28 @@ def _trainer(problem: Problem) -> str:
     raise Unsupported(f"no estimator can take the steps of {problem.spec}: {refused}; begin at a state of your own")
 
 
-def _parameters_after(problem: Problem, steps: int, spec: str, num_samples: int) -> Params:
+def _parameters_after(problem: Problem, steps: int, spec: str, num_samples: int, tell: Tell = untold) -> Params:
     workload = prepare_unlearned(problem, make_estimator(spec), num_samples)
     if not source_is_known(problem):  # a notebook's class: what it was before is not to be found on the disk
-        return _trained(workload, steps)
+        return _trained(workload, steps, tell)
     file = cache_folder() / "checkpoints" / f"{_key(workload, steps, RATE, BATCH, spec, num_samples)}.pt"
     found = _read(file, workload.point)
     if found is None:
-        found = _trained(workload, steps)
+        found = _trained(workload, steps, tell)
         write_checkpoint(file, found)
     return {name: value.double() for name, value in found.items()}
 
 
-def _trained(workload: Workload, steps: int) -> Params:
+def _trained(workload: Workload, steps: int, tell: Tell) -> Params:
     """The trained parameters, in float32."""
     estimator, problem = workload.estimator, workload.problem
     params = {name: value.clone().requires_grad_() for name, value in workload.point.items()}
     optimiser = torch.optim.Adam(params.values(), lr=RATE)
     source = IID(derive_seed(problem.spec, "training"))
     batch = usable_batch(problem, workload.point, BATCH) if problem.num_data > BATCH else 0
-    for _ in range(steps):
+    began = time.monotonic()
+    for done in range(steps):
+        tell(f"{done:,} of {steps:,} steps", (time.monotonic() - began) / done * (steps - done) if done else math.inf)
         part = problem
         if batch:
             part = problem.batch((source.stream("batches").uniform((1, batch)) * problem.num_data).long())

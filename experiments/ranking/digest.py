@@ -56,8 +56,8 @@ def biases(cells: DataFrame) -> list[str]:
     if not undecided:
         return [f"{found} One of {percent(least)} of the gradient would have been seen." if least else found]
     return [
-        f"{found} In {undecided} of {len(rows)} cells one of 1 % of the gradient could still hide in the noise: "
-        "--max-replicates asks for more."
+        f"{found} In {undecided} of {len(rows)} cells a bias of 1 % of the gradient could still hide in the noise; "
+        "more replicates would tell (--max-replicates)."
     ]
 
 
