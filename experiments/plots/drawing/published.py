@@ -56,7 +56,8 @@ def _draw(ax: Axes, place: int, one: Found) -> None:
     ends = sorted([measured.low / row.value, measured.high / row.value])
     ax.barh(place, 2 * error, left=1 - error, height=0.62, color=GRID)
     ax.plot(1.0, place, marker="D", color=INK, fillstyle="none", linestyle="none")
-    ax.hlines(place, *ends, color=colour)
+    low, high = ends
+    ax.hlines(place, low, high, color=colour)
     ax.plot(measured.value / row.value, place, marker="o", color=colour, linestyle="none")
 
 
