@@ -20,7 +20,7 @@ from estimators.zeroth_order.perturbations import (
     flatten,
     outside_the_domain,
     perturbed,
-    reusable_noise,
+    reusable,
 )
 
 __all__ = ["FiniteDifferences"]
@@ -65,7 +65,7 @@ class FiniteDifferences(Estimator):
 
     def unsupported(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.initial_distribution
-        if self.common_noise and not reusable_noise(q):
+        if self.common_noise and not reusable(families.find(q)):
             family = type(families.unwrap(q)).__name__
             return f"the noise of {family} depends on the parameters and cannot be common; try common_noise=false"
         entries, limit = _entries(problem), MAX_PARAMETERS if self.common_noise else MAX_PARAMETERS_WITH_NOISE
@@ -87,8 +87,9 @@ class FiniteDifferences(Estimator):
         elements = num_samples * problem.distribution(params).event_shape.numel()
         for _, shifts in self._shifts(params, _blocks(params, elements)):
             q = repeated(problem, len(shifts)).distribution(perturbed(params, shifts))
-            own = families.noise(q, num_samples, source)
-            noise.append(own if families.find(q).seeded else own.unflatten(1, (len(shifts), -1)))
+            form = families.find(q)
+            own = form.noise(families.unwrap(q), num_samples, source)
+            noise.append(own if form.seeded else own.unflatten(1, (len(shifts), -1)))
         return noise
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:

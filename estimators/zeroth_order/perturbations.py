@@ -8,12 +8,12 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
 
 from estimators.interface import Params, Problem, attached, in_range, start
 from estimators.sampling import families
+from estimators.sampling.transforms import Transform
 
-__all__ = ["STEP", "attach", "check_step", "flatten", "outside_the_domain", "perturbed", "reusable_noise"]
+__all__ = ["STEP", "attach", "check_step", "flatten", "outside_the_domain", "perturbed", "reusable"]
 
 STEP = 0.2
 """The default step: large enough that float32 rounding is far below the noise."""
@@ -42,10 +42,9 @@ def attach(params: Params, slopes: Float[Tensor, "R P"]) -> Float[Tensor, " R"]:
     return attached(slopes, in_range(flatten(params)))
 
 
-def reusable_noise(q: Distribution) -> bool:
+def reusable(form: Transform) -> bool:
     """Whether the noise of x can be used again at other parameters."""
-    transform = families.find(q)
-    return transform.fixed_noise and not transform.seeded
+    return form.fixed_noise and not form.seeded
 
 
 def outside_the_domain(problem: Problem, shifts: Float[Tensor, "N P"], step: float) -> str | None:

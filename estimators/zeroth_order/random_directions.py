@@ -20,7 +20,7 @@ from estimators.zeroth_order.perturbations import (
     check_step,
     outside_the_domain,
     perturbed,
-    reusable_noise,
+    reusable,
 )
 
 __all__ = ["SPSA", "EvolutionStrategies", "RandomDirections"]
@@ -75,14 +75,15 @@ class RandomDirections(Estimator, ABC):
         entries = sum(value.numel() for value in params.values()) // replicates
         directions = self.directed((number, replicates, entries), source.stream("directions"))
         q = problem.distribution(params)
-        if reusable_noise(q):
-            x = families.noise(q, number, source)
+        form = families.find(q)
+        if reusable(form):
+            x = form.noise(families.unwrap(q), number, source)
             x = torch.cat([x, x]) if self.antithetic else x
         else:
             shifts = self._shifts(directions)
             moved = repeated(problem, len(shifts)).distribution(perturbed(params, shifts))
             x = families.noise(moved, 1, source)
-            x = x if families.find(q).seeded else x.reshape(num_samples, -1, *x.shape[2:])
+            x = x if form.seeded else x.reshape(num_samples, -1, *x.shape[2:])
         return {"directions": directions, "x": x}
 
     def surrogate(self, problem: Problem, params: Params, noise: Noise) -> Float[Tensor, " R"]:
