@@ -126,7 +126,7 @@ def test_a_report_orders_training_by_the_time_to_a_target(tmp_path):
     nothing = pd.DataFrame()
     run = Run(cells, nothing, nothing, TRACES, nothing, {}, plan=tuple(cells["key"]))
     page = write_report(run, tmp_path / "report.html").read_text("utf-8")
-    summary = page[page.index('id="summary"') : page.index('id="figures"')]
+    summary = page[page.index('id="ranking"') : page.index('id="cells"')]
     assert "To an objective of 5." in summary and "MSE" not in summary
     assert summary.index("pathwise") < summary.index("spsa") and "5 [5, 10] s" in summary and "30 [20, ∞]" in summary
     table = page[page.index('id="cells"') :]
