@@ -29,9 +29,8 @@ PIP = ("--no-compile", "-c", "constraints.txt")
 PACKAGE = ("-e", ".[cluster,parquet,test]")
 BENCHMARKING = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PIP_CONSTRAINT": str(Path("constraints.txt").resolve())}
 BROWSER = ("chromium", "fonts-liberation")
-SPREAD = ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist", "loadgroup", "--no-loadscope-reorder")
-"""A group of tests, which is a file where none is named, stays in one process, with what they share; one process more
-than there are cores, since a quarter of the time goes into waiting for other processes."""
+SPREAD = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""A group of tests, which is a file where none is named, stays in one process, with what they share."""
 
 
 @nox.session
