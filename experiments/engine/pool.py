@@ -2,10 +2,9 @@
 
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, connection, get_context, parent_process, resource_tracker
@@ -16,14 +15,11 @@ import torch
 from pebble import ProcessExpired, ProcessPool
 
 from estimators.registry import load_plugin
-from experiments.engine import work
 from experiments.engine.executor import Concurrent, Died, ExecutorLost, Task, check_devices
 from experiments.engine.work import Failure
 
 __all__ = ["LocalPool"]
 
-START = "forkserver" if sys.platform == "linux" else "spawn"
-"""Forks of one process that has imported everything start at once; elsewhere what was imported may not be forked."""
 SILENCE_SECONDS = 1.0
 """Seconds from the end of a process to giving up its answer, which may still be on its way."""
 
@@ -109,10 +105,7 @@ class LocalPool(Concurrent):
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            context = get_context(START)
-            context.set_forkserver_preload([work.__name__])
-            given = dict(os.environ), self._plugins
-            pool = ProcessPool(1, initializer=_begin, initargs=given, context=context)
+            pool = ProcessPool(1, initializer=_begin, initargs=(self._plugins,), context=get_context("spawn"))
             before = set(active_children())
             if not pool.active:  # which starts it
                 raise ExecutorLost("a worker process could not be started; repeat with fewer --jobs")
@@ -135,10 +128,8 @@ def _fate(code: int | None) -> str:
     return f"was killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
 
 
-def _begin(environment: Mapping[str, str], plugins: Sequence[str]) -> None:
-    """The start of a worker: it ends with its parent, and prints nothing; what it was forked from may be older."""
-    os.environ.clear()
-    os.environ.update(environment)
+def _begin(plugins: Sequence[str]) -> None:
+    """The start of a worker: it ends with its parent, and prints nothing."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with open(os.devnull, "w") as nowhere:
         for stream in (1, 2):
