@@ -14,7 +14,7 @@ from experiments.measuring import loop, pace
 from experiments.measuring.find_reference import find_reference
 from experiments.measuring.loop import estimate
 from experiments.statistics import GROUPS, Groups
-from experiments.statistics.verdict import bias_test, undecided
+from experiments.statistics.verdict import bias_test, shortage
 from experiments.sweep import Stop
 
 LEAVE_ONE_OUT = make_estimator("score-function:control_variate=leave-one-out")
@@ -59,7 +59,7 @@ def test_whether_it_is_decided_does_not_depend_on_the_deviation() -> None:
         answers, verdicts = [], []
         for bias in (0.0, 0.02, 1.0, 50.0):
             groups = Groups(100, gradient + bias + noise * (spread - spread.mean(0)), deviations)
-            answers.append(undecided(groups, gradient, 0.0))
+            answers.append(shortage(groups, gradient, 0.0) > 1)
             verdicts.append(bias_test(groups, gradient, 0.0).verdict)
         assert len(set(answers)) == 1 and verdicts[-1] == "biased" != verdicts[0]
         decided.append(not answers[0])

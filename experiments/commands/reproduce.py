@@ -105,10 +105,8 @@ def _print(found: "Sequence[Found]") -> None:
 
 def _heading(figure: "Figure") -> tuple[str, str]:
     row = figure.row
-    of = f" of {row.parameter}" if row.parameter else ""
     entry = f"[{row.entry}]" if row.quantity == "gradient" and row.entry else ""
-    what = row.quantity.replace("-", " ").replace("snr", "SNR")
-    return f"{figure.sweep}: {what}{of}{entry} on {figure.problem}", f"{row.source}{ORIGINS[row.origin]}"
+    return f"{figure.sweep}: {row.words}{entry} on {figure.problem}", f"{row.source}{ORIGINS[row.origin]}"
 
 
 def _table(found: "Sequence[Found]") -> str:

@@ -10,14 +10,13 @@ from pandas import DataFrame
 
 from estimators.interface import EXPECTED_COST, Problem
 from estimators.interface.specs import canonical
-from estimators.registry import components
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.advice import advice
 from experiments.ranking.by_variable import by_variable
 from experiments.ranking.entries import Standing, quantity, ranked
 from experiments.ranking.fits import price_of_the_fit
 from experiments.ranking.order import By, Ranked
-from experiments.ranking.recipe import file_of, recipe
+from experiments.ranking.recipe import file_of, is_registered, recipe
 from experiments.ranking.remarks import lines
 from experiments.ranking.standings import as_frame, as_rows, as_text
 from experiments.terminal.numbers import percent
@@ -125,7 +124,7 @@ class Answer:
         if self.standings and self.ranking[0].usable and self.measurements[0].verdict == "undetermined":
             first, best = self.standings[0]
             closer = "a larger budget"
-            if components("problem").get(self.problem.name) is type(self.problem):
+            if is_registered(self.problem):
                 named = f"{_as_options(self.problem)} -n {best.num_samples}"
                 closer = f"gradmark check '{first.estimator}' {named}"
             found.append(f"{first.name}: a bias of 1 % is not excluded: {closer} looks closer")

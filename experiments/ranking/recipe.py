@@ -6,7 +6,7 @@ from estimators.interface import Problem
 from estimators.interface.specs import canonical
 from estimators.registry import components, source_file
 
-__all__ = ["file_of", "recipe"]
+__all__ = ["file_of", "is_registered", "recipe"]
 
 RATE = 1e-3
 
@@ -56,7 +56,7 @@ def recipe(
 def _given(problem: Problem) -> tuple[list[str], list[str]]:
     """Imports, and lines that make the problem and its parameters; in words where they cannot be said in Python."""
     cls, file = type(problem), file_of(problem)
-    if problem.made_by or problem.begins or not _is_registered(problem):
+    if problem.made_by or problem.begins or not is_registered(problem):
         return [], [f"# problem: {_made(problem)}; params: its parameters by name, tensors with requires_grad"]
     plain = file and canonical(problem) == problem.name
     made = f"{cls.__name__}()" if plain else f'make_problem("{canonical(problem)}")'
@@ -77,13 +77,14 @@ def _params(problem: Problem) -> str:
 def _made(problem: Problem) -> str:
     if problem.made_by:
         return problem.made_by
-    if not _is_registered(problem):
+    if not is_registered(problem):
         return f"an object of your class {type(problem).__name__}"
     file = file_of(problem)
     return f'make_problem("{canonical(problem)}")' + (f" of {file}" if file else "")
 
 
-def _is_registered(problem: Problem) -> bool:
+def is_registered(problem: Problem) -> bool:
+    """Whether its name stands for its class, so that a spec makes it."""
     return components("problem").get(problem.name) is type(problem)
 
 

@@ -33,7 +33,6 @@ from experiments.statistics.verdict import (
     bias_test,
     rounding_floor,
     shortage,
-    undecided,
 )
 from experiments.statistics.work import Work
 
@@ -77,6 +76,5 @@ __all__ = [
     "signal_to_noise",
     "squared_bias",
     "total_variance",
-    "undecided",
     "work_normalized",
 ]

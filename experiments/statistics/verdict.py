@@ -21,7 +21,6 @@ __all__ = [
     "bias_test",
     "rounding_floor",
     "shortage",
-    "undecided",
 ]
 
 ALPHA = 0.001  # false alarms of the combined test
@@ -89,17 +88,6 @@ def bias_test(
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def undecided(
-    groups: Groups,
-    reference: np.ndarray,
-    floor: np.ndarray | float,
-    parts: Sequence[slice] = (slice(None),),
-    scale: float = 0.0,
-) -> bool:
-    """Whether an unbiased estimator would need more replicates to be confirmed: see `shortage`."""
-    return shortage(groups, reference, floor, parts, scale) > 1
-
-
 @np.errstate(divide="ignore", invalid="ignore")
 def shortage(
     groups: Groups,

@@ -80,6 +80,12 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return self.reading
 
     @property
+    def words(self) -> str:
+        """What the quantity is, and of which parameter."""
+        of = f" of {self.parameter}" if self.parameter else ""
+        return self.quantity.replace("-", " ").replace("snr", "SNR") + of
+
+    @property
     def is_rate(self) -> bool:
         return self.quantity in RATES
 

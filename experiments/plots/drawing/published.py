@@ -62,7 +62,6 @@ def _draw(ax: Axes, place: int, one: Found) -> None:
 
 
 def _what(one: Found) -> str:
-    row, samples = one.figure.row, one.figure.num_samples
-    what = row.quantity.replace("-", " ").replace("snr", "SNR")
+    samples = one.figure.num_samples
     several = f"S={min(samples)} to {max(samples)}" if len(samples) > 1 else f"S={samples[0]}"
-    return f"{what}{f' of {row.parameter}' if row.parameter else ''}, {several}"
+    return f"{one.figure.row.words}, {several}"
