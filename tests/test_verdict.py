@@ -14,7 +14,7 @@ from experiments.statistics import (
     Groups,
     bias_test,
     rounding_floor,
-    undecided,
+    shortage,
 )
 from experiments.statistics.standardised import Standardised
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 def until_decided(rng: np.random.Generator, gradient: np.ndarray, root: np.ndarray, floor: float) -> Groups:
     groups = gaussian(rng, gradient, root, 320)
-    while undecided(groups, gradient, floor):
+    while shortage(groups, gradient, floor) > 1:
         groups = merged(groups, gaussian(rng, gradient, root, groups.count // 2))
     return groups
 
@@ -92,7 +92,7 @@ def test_confirming_takes_both_power_and_a_small_squared_bias(size, error, seen,
     result = bias_test(groups, gradient, 0.0)
     assert (result.detectable <= 0.01) == seen
     assert result.verdict == verdict
-    assert undecided(groups, gradient, 0.0) == (verdict == "undetermined")
+    assert (shortage(groups, gradient, 0.0) > 1) == (verdict == "undetermined")
 
 
 def test_p_value_is_three_times_the_smallest_of_three():
@@ -119,7 +119,7 @@ def test_p_value_is_three_times_the_smallest_of_three():
 def test_too_few_replicates_are_undetermined():
     gradient = np.ones(5)
     groups = gaussian(np.random.default_rng(0), gradient, np.eye(5), 10)
-    assert undecided(groups, gradient, 0.0)
+    assert shortage(groups, gradient, 0.0) > 1
     assert bias_test(groups, gradient, 0.0).verdict == "undetermined"
 
 
@@ -130,7 +130,7 @@ def test_rounding_is_no_bias(measured):
     floor = rounding_floor(FLOAT32, reference)
     mean = np.tile(exact + np.array([10, -20, 5]) * FLOAT32, (GROUPS, 1))
     groups = Groups(320, mean, np.zeros_like(mean))
-    assert not undecided(groups, reference, floor)
+    assert not (shortage(groups, reference, floor) > 1)
     result = bias_test(groups, reference, floor)
     assert (result.p_value, result.verdict) == (1, "unbiased")
     assert result.detectable < 0.001
@@ -186,4 +186,4 @@ def test_gradient_of_zero():
 def test_whether_to_go_on_never_looks_at_the_deviation(bias, seed, count):
     gradient = np.array([1.0, 2.0])
     groups = gaussian(np.random.default_rng(seed), gradient, np.eye(2), count + 1)
-    assert undecided(groups, gradient, 0.0) == undecided(shifted(groups, np.full(2, bias)), gradient, 0.0)
+    assert (shortage(groups, gradient, 0.0) > 1) == (shortage(shifted(groups, np.full(2, bias)), gradient, 0.0) > 1)
