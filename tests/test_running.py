@@ -6,9 +6,11 @@ import torch
 from measurements import work
 
 from experiments.measuring import moments, running
+from experiments.measuring.find_reference import find_reference
 from experiments.measuring.moments import Sampling
+from experiments.measuring.reference import Reference
 from experiments.measuring.running import Running
-from experiments.statistics import GROUPS
+from experiments.statistics import GROUPS, bias_test, squared_bias, total_variance
 
 
 def rows(count: int, size: int) -> torch.Tensor:
@@ -67,6 +69,37 @@ def test_sums_in_float32_keep_their_digits(counts: tuple[int, ...], scale: float
     grown = Running(6)
     assert added(grown, *blocks)
     assert_moments(grown, torch.cat(blocks), 5e-7)
+
+
+@pytest.mark.parametrize("spec", ["pathwise", "score-function", "exact", "finite-differences:step=1"])
+@pytest.mark.parametrize("measured", [False, True])
+def test_of_very_many_entries_half_the_memory_gives_the_same_figures(
+    spec: str, measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Biased or not, noisy or not, against an exact reference or a measured one."""
+    found = []
+    for wide in (running.WIDE, 1):
+        monkeypatch.setattr(running, "WIDE", wide)
+        sampling = Sampling(work(spec, "gaussian-cosine:dim=4"), None)
+        others = Sampling(work("pathwise", "gaussian-cosine:dim=4").on_noise_of(1), None)
+        for each in (sampling, others):
+            for _ in range(5):
+                each.grow(2**13)
+        exact = find_reference(sampling.workload)
+        assert isinstance(exact, Reference)
+        reference = others.moments.groups.mean if measured else exact.gradient
+        groups, floor = sampling.moments.groups, sampling.rounding_floor
+        test = bias_test(groups, reference, floor)
+        found.append(
+            [
+                total_variance(groups, floor).value,
+                *squared_bias(groups, reference),
+                test.p_value,
+                test.detectable,
+            ]
+        )
+        assert groups.mean.dtype == (np.float32 if wide == 1 else np.float64)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)  # 64 units of float32 in the last place
 
 
 @pytest.mark.parametrize("at", [0, 64, 1100])

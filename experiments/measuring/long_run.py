@@ -12,7 +12,7 @@ from experiments.measuring.purse import Purse
 from experiments.measuring.reference import NO_LIMITS, NoReference, Reference
 from experiments.measuring.reference_race import TOO_DEAR, Race
 from experiments.measuring.votes import Decision
-from experiments.statistics import GROUPS, Groups, squared_bias, total_variance
+from experiments.statistics import GROUPS, Groups, projected, squared_bias, total_variance
 from experiments.terminal.telling import Tell, untold
 
 __all__ = ["LONGEST", "growing", "measured_gradient"]
@@ -154,7 +154,7 @@ def _shortage(groups: Groups) -> float:
     norm = float(np.linalg.norm(mean))
     if norm == 0:
         return 1.0 if total_variance(groups).value == 0 else math.inf
-    along = float((groups.mean @ mean / norm).std(ddof=1)) / math.sqrt(GROUPS)
+    along = float(projected(groups.mean, mean / norm).std(ddof=1)) / math.sqrt(GROUPS)
     together = math.sqrt(max(squared_bias(groups, mean).high, 0.0)) / 4
     return (max(along, together) / (PRECISE * norm)) ** 2
 

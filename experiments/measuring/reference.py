@@ -27,7 +27,7 @@ class Reference:
     @cached_property
     def gradient(self) -> np.ndarray:
         """`[P]`."""
-        return self.groups if self.groups.ndim == 1 else self.groups.mean(0)
+        return self.groups if self.groups.ndim == 1 else self.groups.mean(0, dtype=np.float64)
 
     @cached_property
     def norm(self) -> float:

@@ -55,7 +55,7 @@ class Contestant:
     @property
     def memory(self) -> int:
         """Bytes of its moments."""
-        return 0 if self.shelved else 2 * GROUPS * self.workload.size * np.dtype(float).itemsize
+        return 0 if self.shelved else self.sampling.moments.nbytes
 
     def shelve(self) -> None:
         """Give up its moments: it gets no further replicates."""

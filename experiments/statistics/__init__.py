@@ -13,7 +13,7 @@ from experiments.statistics.derived import (
     work_normalized,
 )
 from experiments.statistics.events import never_varied
-from experiments.statistics.groups import GROUPS, Groups, jackknife_error
+from experiments.statistics.groups import GROUPS, Groups, jackknife_error, projected
 from experiments.statistics.interval import Interval
 from experiments.statistics.power_law import PowerLaw, fit_logarithms, fit_power_law
 from experiments.statistics.shares import shared_part
@@ -63,6 +63,7 @@ __all__ = [
     "mean_squared_error",
     "never_varied",
     "parameter_variances",
+    "projected",
     "ratio",
     "relative_bias",
     "relative_distance",

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.statistics import laws as stats
 from experiments.statistics.bias import squared_length
 from experiments.statistics.deviation import Deviation
-from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error
+from experiments.statistics.groups import Groups, distinct_pairs, jackknife_error, projected
 from experiments.statistics.interval import Interval
 from experiments.statistics.standardised import gradient, squared_norm
 
@@ -68,7 +68,7 @@ def relative_error(reference: np.ndarray) -> float:
     if reference.ndim == 1:
         return 0.0
     g = gradient(reference)
-    return float((reference @ g).std(ddof=1) / np.sqrt(len(reference)) / (g @ g)) if g.any() else 0.0
+    return float(projected(reference, g).std(ddof=1) / np.sqrt(len(reference)) / (g @ g)) if g.any() else 0.0
 
 
 def relative_distance(reference: np.ndarray) -> float:
@@ -84,7 +84,7 @@ def _scale(groups: Groups, reference: np.ndarray, squared: float) -> Interval:
     """Student's interval of the groups; with a measured reference that of a jackknife of the ratio."""
     size = len(groups.mean)
     if reference.ndim == 1:
-        scales = groups.mean @ reference / squared
+        scales = projected(groups.mean, reference) / squared
         value, error = float(scales.mean()), scales.std(ddof=1) / np.sqrt(size)
     else:
         products, products_without = distinct_pairs(groups.mean @ reference.T)

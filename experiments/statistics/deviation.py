@@ -35,7 +35,7 @@ class Deviation:
         """`reference`: [P] exact, or [G, P] group means of a measured one, whose noise then also counts."""
 
         def rows(place: slice) -> np.ndarray:
-            return groups.mean[:, place] - reference[..., place]
+            return np.subtract(groups.mean[:, place], reference[..., place], dtype=np.float64)
 
         if reference.ndim == 2:
             return cls.of_rows(rows, reference.shape[1])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.statistics.groups import Groups, rounding
+from experiments.statistics.groups import Groups
 
 __all__ = ["never_varied", "relative_skewness", "straightened", "unseen"]
 
@@ -20,7 +20,7 @@ FEW = 10
 
 def never_varied(groups: Groups, floor: np.ndarray | float = 0.0) -> np.ndarray:
     """Entries all of whose replicates are the same, within rounding: [P]."""
-    return groups.variance <= np.maximum(floor, rounding(groups.overall_mean)) ** 2
+    return groups.variance <= np.maximum(floor, groups.rounding) ** 2
 
 
 @np.errstate(all="ignore")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["GROUPS", "Groups", "Spread", "distinct_pairs", "jackknife_error", "rounding", "slices"]
+__all__ = ["GROUPS", "Groups", "Spread", "distinct_pairs", "jackknife_error", "projected", "rounding", "slices"]
 
 GROUPS = 64
 WIDTH = 2**11
@@ -25,10 +25,10 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """G groups of equally many replicates of P parameters, in float64.
+    """G groups of equally many replicates of P parameters, in float64, or of very many parameters in float32.
 
-    Memory does not grow with the number of replicates. Figures go over slices of entries: with a million, one
-    more array of this shape is half a GiB.
+    Memory does not grow with the number of replicates. Figures go over slices of entries, in float64: with a million,
+    one more array of this shape is half a GiB.
     """
 
     count: int  # replicates per group
@@ -59,7 +59,7 @@ class Groups:
     @cached_property
     def overall_mean(self) -> np.ndarray:
         """Mean over all replicates, [P]."""
-        return self.mean.mean(axis=0)
+        return self.mean.mean(axis=0, dtype=np.float64)
 
     @cached_property
     def variance(self) -> np.ndarray:
@@ -68,7 +68,13 @@ class Groups:
 
     def _variance(self, place: slice) -> np.ndarray:
         between = ((self.mean[:, place] - self.overall_mean[place]) ** 2).sum(axis=0)
-        return (self.deviations[:, place].sum(axis=0) + self.count * between) / (self.replicates - 1)
+        within = self.deviations[:, place].sum(axis=0, dtype=np.float64)
+        return (within + self.count * between) / (self.replicates - 1)
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """The error that the overall mean may have from rounding, [P]."""
+        return rounding(self.overall_mean, self.mean.dtype)
 
     @cached_property
     def spread(self) -> Spread:
@@ -115,9 +121,14 @@ def slices(size: int) -> list[slice]:
     return [slice(start, min(start + WIDTH, size)) for start in range(0, max(size, 1), WIDTH)]
 
 
-def rounding(magnitude: np.ndarray) -> np.ndarray:
-    """The error that float64 sums of this magnitude may have."""
-    return 64 * np.finfo(np.float64).eps * np.abs(magnitude)
+def projected(rows: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """[G, P] along a direction, [G]; slice by slice, since rows in float32 are turned into float64 for it."""
+    return np.sum([rows[:, place] @ direction[place] for place in slices(len(direction))], axis=0)
+
+
+def rounding(magnitude: np.ndarray, dtype: np.typing.DTypeLike = np.float64) -> np.ndarray:
+    """The error that sums of this magnitude may have."""
+    return 64 * np.finfo(dtype).eps * np.abs(magnitude)
 
 
 def jackknife_error(leave_one_out: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ class Standardised:
     ) -> "Standardised":
         deviation = Deviation.of(groups, reference)
         magnitude = np.maximum(np.abs(groups.overall_mean), np.abs(gradient(reference)))
-        floors = np.maximum(floor, rounding(magnitude))
+        floors = np.maximum(floor, rounding(magnitude, reference.dtype))
         shrunk = deviation.mean - np.clip(deviation.mean, -floors, floors)
         # What is always the same, and right to the last digit, is no accident.
         certain = never_varied(groups, floors) & (shrunk == 0)
@@ -203,7 +203,7 @@ def _normal(scores: np.ndarray, degrees: int) -> np.ndarray:
 
 def gradient(reference: np.ndarray) -> np.ndarray:
     """[P], the mean of a measured reference."""
-    return reference if reference.ndim == 1 else reference.mean(axis=0)
+    return reference if reference.ndim == 1 else reference.mean(axis=0, dtype=np.float64)
 
 
 def squared_norm(reference: np.ndarray) -> float:

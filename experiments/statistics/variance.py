@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.statistics import laws as stats
-from experiments.statistics.groups import Groups, jackknife_error, rounding
+from experiments.statistics.groups import Groups, jackknife_error
 from experiments.statistics.interval import Interval
 
 __all__ = ["kurtosis", "leave_one_out_log_variance", "log_jackknife", "parameter_variances", "total_variance"]
@@ -61,9 +61,9 @@ def kurtosis(groups: Groups) -> float:
     """
     if groups.count < 2:
         return float("nan")
-    spreads = [groups.deviations[:, place].var(axis=0, ddof=1) for place in groups.slices]
+    spreads = [groups.deviations[:, place].var(axis=0, ddof=1, dtype=np.float64) for place in groups.slices]
     spread = np.concatenate(spreads) / (groups.count - 1) ** 2
-    varies = ~(groups.variance <= rounding(groups.overall_mean) ** 2)
+    varies = ~(groups.variance <= groups.rounding**2)
     values = 1 + groups.count * spread[varies] / groups.variance[varies] ** 2
     return float(values.max()) if values.size else float("nan")
 
@@ -106,4 +106,4 @@ def _skewness(values: np.ndarray) -> np.ndarray:
 
 
 def _negligible(groups: Groups, floor: np.ndarray | float) -> np.ndarray:
-    return np.maximum(floor, rounding(groups.overall_mean)) ** 2
+    return np.maximum(floor, groups.rounding) ** 2
