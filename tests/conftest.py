@@ -25,7 +25,7 @@ from experiments.timing import rounds
 torch.set_num_threads(1)
 os.environ.pop("COLUMNS", None)  # how wide the terminal of the tests is
 
-calls_in_a_block = rounds._calls_in_a_block
+calls_in_a_block, longest = rounds._calls_in_a_block, rounds.LONGEST
 SHORT = 0.001
 """Seconds of a block of timing."""
 
@@ -53,13 +53,14 @@ def reference_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def short_blocks() -> Iterator[None]:
-    """Gradients are timed in blocks of a few calls: it is seldom a time that a test is about."""
+    """Gradients are timed in blocks of a few calls, of few replicates: it is seldom a time that a test is about."""
 
     def few(step: Callable[[], None], block_seconds: float = SHORT) -> int:
         return calls_in_a_block(step, min(block_seconds, SHORT))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rounds, "_calls_in_a_block", few)
+        patch.setattr(rounds, "LONGEST", SHORT)
         yield
 
 
@@ -67,6 +68,7 @@ def short_blocks() -> Iterator[None]:
 def full_blocks(monkeypatch: pytest.MonkeyPatch, short_blocks: None) -> None:
     """As gradmark times them, for tests of the time itself."""
     monkeypatch.setattr(rounds, "_calls_in_a_block", calls_in_a_block)
+    monkeypatch.setattr(rounds, "LONGEST", longest)
 
 
 @pytest.fixture

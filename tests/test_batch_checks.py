@@ -92,10 +92,10 @@ def test_a_right_batch_is_trained_on(made: Problem) -> None:
     assert train(made, make_estimator("score-function"), 2, Train(steps=2, record=2, batch=4, seeds=2)).steps == 2
 
 
-@pytest.mark.parametrize("spec", [spec for spec in PROBLEMS if problem(spec).num_data])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_those_of_the_registry_are_right(spec: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("spec", PROBLEMS)
+def test_those_of_the_registry_are_right(spec: str) -> None:
     made = problem(spec)
-    point = {name: value.to(dtype) for name, value in made.initial_params().items()}
-    for size in (1, 2, 10**9):
-        check_batch(made.to("cpu", dtype), point, size)
+    for dtype in (torch.float32, torch.float64) if made.num_data else ():
+        point = {name: value.to(dtype) for name, value in made.initial_params().items()}
+        for size in (1, 2, 10**9):
+            check_batch(made.to("cpu", dtype), point, size)

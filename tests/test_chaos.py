@@ -83,7 +83,7 @@ def test_a_run_whose_workers_are_killed_accounts_for_every_cell(undisturbed, tmp
 
 def test_ctrl_c_finishes_the_running_cells_and_a_second_one_does_not(tmp_path):
     for presses in (1, 2):
-        sweep = write_sweep(tmp_path, range(2, 4), replicates=100_000 if presses == 1 else 4_000_000)
+        sweep = write_sweep(tmp_path, range(2, 4), replicates=100_000 if presses == 1 else 1_000_000)
         process = driver(sweep, tmp_path / str(presses))
         while not states(tmp_path / str(presses)):
             time.sleep(0.1)

@@ -25,7 +25,7 @@ from experiments.measuring.measurement import Measurement
 from experiments.measuring.reference import Reference
 from experiments.sweep import Stop
 
-pytestmark = pytest.mark.usefixtures("short_fits", "small_chunks")
+pytestmark = pytest.mark.usefixtures("short_fits")
 
 DETECTABLE = 0.02
 """The relative bias that must have been detectable."""

@@ -51,8 +51,8 @@ def simulated(seconds: float = 0.002) -> tuple[Workload, list[int]]:
 
 def test_a_slow_cost_is_called_as_often_as_the_precision_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """No call is lost: the first look is part of the measurement. The variance is known to one half soon."""
-    monkeypatch.setattr(pace, "SURE", 0.1)  # it takes 0.13 s
-    workload, calls = simulated()
+    monkeypatch.setattr(pace, "SURE", 0.05)  # it takes 0.07 s
+    workload, calls = simulated(0.001)
     sampling = Sampling(workload, None)
     found = extend(sampling, Stop(rtol=0.5))
     assert found.stop_reason == "precision" and found.replicates <= 2048
