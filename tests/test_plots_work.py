@@ -38,7 +38,7 @@ def test_the_map_of_work_compares_with_the_best_of_each_problem_at_the_best_numb
     )
     figure = plot(cells, "work")
     assert "at the best S" in texts(figure) and "at S = 3" in texts(plot(cells.query("num_samples == 3"), "work"))
-    assert numbers_of(figure) == {"spsa": ["2.5", "1.0"], "pathwise": ["1.0", "(40)"], "arm": ["\N{EN DASH}", "10⁴"]}
+    assert numbers_of(figure) == {"spsa": ["2.5", "1.0"], "pathwise": ["1.0", "(40)"], "arm": ["\N{EN DASH}", "9,700"]}
     assert "( ): biased" in texts(figure) and "not measured" in texts(figure)
     (mesh,) = figure.axes[0].collections
     assert np.allclose(

@@ -20,8 +20,10 @@ def test_title_counts_and_how_to_reproduce(written: Path, show: Callable[..., Pa
     page = show(written)
     assert page.title() == "gradmark report: quickstart"
     assert "14 cells: 11 done, 0 failed, 2 skipped, 1 out-of-memory." in " ".join(
-        page.locator("header p").inner_text().split()
+        page.locator("#cells p").first.inner_text().split()
     )
+    assert "the smallest error for the time on" in page.locator("h1").inner_text()
+    assert "Bias, variance and wall-clock time of" in page.locator("header").inner_text()
     assert page.locator("#provenance pre").inner_text() == PROVENANCE["command_line"]
     table = page.get_by_role("region", name="Provenance").locator("table")
     assert rows(table) == [[name, value] for name, value in PROVENANCE.items()]

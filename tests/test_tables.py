@@ -140,7 +140,18 @@ def test_an_interval_without_bounds_is_its_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(1.0, "1.0"), (2.54, "2.5"), (9.96, "10"), (40.2, "40"), (9700, "10⁴")]
+    ("value", "expected"),
+    [
+        (1.0, "1.0"),
+        (2.54, "2.5"),
+        (9.96, "10"),
+        (40.2, "40"),
+        (883.4, "883"),
+        (3514, "3,500"),
+        (9970, "10,000"),
+        (48_600, "49,000"),
+        (2e5, "2·10⁵"),
+    ],
 )
 def test_multiples(value: float, expected: str) -> None:
     assert multiple(value) == expected

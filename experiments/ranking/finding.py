@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from experiments.ranking.order import PLAIN
 from experiments.ranking.stored import Placed, Ranking
 from experiments.ranking.trained import Trained
-from experiments.statistics import Interval
 from experiments.store.columns import Row
 from experiments.terminal.numbers import number, percent, seconds
 
@@ -54,12 +53,13 @@ class Finding:
             return "no other to compare with"
         against = plain if plain is not None and plain is not best else others[0]
         itself = "the plain one is the best, with " if plain is best else ""
-        whom = f"{self._name(against)}, the plain one" if against is plain else self._name(against)
+        whom = self._name(against)
         if best.ranked.figure.value == 0:
             return f"{itself}no noise at all, unlike {whom}"
         ratio = against.ranked.over(best.ranked)
         doubt = "" if ratio.low > 1 else "perhaps "
-        return f"{itself}{doubt}{_times(ratio)} less {self.ranking.quantity} for the time than {whom}"
+        times = f"{number(ratio.value)} [{number(ratio.low)}, {number(ratio.high)}] times"
+        return f"{itself}{doubt}{times} less {self.ranking.quantity} for the time than {whom}"
 
     def _ties(self, others: Sequence[Placed]) -> str:
         names = list(dict.fromkeys(self._name(one) for one in others if one.ranked.tied))
@@ -71,7 +71,9 @@ class Finding:
 
     def _who(self, one: Placed) -> str:
         where = f" on {one.row['device']} in {one.row['dtype']}" if self.several else ""
-        return f"{self._name(one)} with S = {one.row['num_samples']:,}{where}"
+        samples = one.row["num_samples"]
+        most = ", the most tried" if samples == self.ranking.samples[-1] != self.ranking.samples[0] else ""
+        return f"{self._name(one)} with S = {samples:,}{most}{where}"
 
 
 def sentence_of_training(found: Trained, named: Mapping[str, str]) -> str:
@@ -86,18 +88,14 @@ def sentence_of_training(found: Trained, named: Mapping[str, str]) -> str:
     against = plain if plain is not None and plain is not best else next(iter(others), None)
     if against is None:
         return told
-    whom = named[against["estimator"]] + (", the plain one" if against is plain else "")
+    whom = named[against["estimator"]]
     if against["seconds_to_target"] is None or not against["reached"]:
-        return f"{told}; {whom}, does not" if against is plain else f"{told}; {whom} does not"
-    return f"{told}; {number(against['seconds_to_target'] / best['seconds_to_target'])} × sooner than {whom}"
+        return f"{told}; {whom} does not"
+    return f"{told}; {number(against['seconds_to_target'] / best['seconds_to_target'])} times sooner than {whom}"
 
 
 def _setting(row: Row, named: Mapping[str, str]) -> str:
     return f"{named[row['estimator']]} with S = {row['num_samples']:,}, {row['training']},"
-
-
-def _times(ratio: Interval) -> str:
-    return f"{number(ratio.value)} × [{number(ratio.low)}, {number(ratio.high)}]"
 
 
 def _bias(row: Row) -> str:

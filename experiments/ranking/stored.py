@@ -49,6 +49,8 @@ class Ranking(NamedTuple):
     """Best first; then the cells that have no place (`Ranked.aside`)."""
     unranked: dict[str, str]
     """Why an estimator has no figure to be ranked by."""
+    samples: list[int]
+    """The numbers of samples that were tried, in order."""
 
 
 def comparable(cells: DataFrame) -> DataFrame:
@@ -83,7 +85,7 @@ def _ranking(problem: str, rows: Sequence[Row], by: By, logs: Logs, rounds: Roun
     placed = [Placed(chosen[index].row, one) for index, one in places(one.ranked for one in chosen)]
     known = {one.row["estimator"] for one in best.values()}
     unranked = {row["estimator"]: _reason(row, of) for row in rows if row["estimator"] not in known}
-    return Ranking(problem, of, placed, unranked)
+    return Ranking(problem, of, placed, unranked, sorted({int(row["num_samples"]) for row in rows}))
 
 
 def _figure(row: Row, of: Quantity, by: By) -> Interval | None:

@@ -1,5 +1,6 @@
 """Which estimator is how much worse than the best, problem by problem: multiples of the best error for the time."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ NOT_MEASURED = "\N{EN DASH}"
 MOST_ROWS, MOST_COLUMNS = 12, 12
 """What a map in text shows at the most: estimators, the best first, and problems."""
 NAME = "estimator"
+HOTTEST = 4
 
 
 class WorkMap(NamedTuple):
@@ -33,6 +35,8 @@ class MapTable(NamedTuple):
     caption: str
     columns: list[str]
     rows: list[list[str]]
+    heat: list[list[str]]
+    """The decade of each number, "1" to "4"; "0" of the best of its problem; "": not measured."""
 
 
 def map_of(found: Sequence[Ranking]) -> WorkMap:
@@ -71,7 +75,8 @@ def map_table(found: Sequence[Ranking]) -> MapTable | None:
     by = "MSE" if any(ranking.quantity == "MSE" for ranking in found) else "variance"
     told = f"{by} × time at the best S, as a multiple of the best on the problem"
     told = "; ".join([told, *(mark for mark, there in marks.items() if there)])
-    return MapTable(told, [NAME, *(problems[name] for name in ratios.columns)], rows)
+    heat = [[_heat(*pair) for pair in zip(row, ratios.min(), strict=True)] for row in ratios.to_numpy()]
+    return MapTable(told, [NAME, *(problems[name] for name in ratios.columns)], rows, heat)
 
 
 def map_text(found: Sequence[Ranking], width: int | None) -> str:
@@ -91,6 +96,12 @@ def _text(ratio: float, biased: bool) -> str:
         return NOT_MEASURED
     text = "0" if ratio == 0 else multiple(ratio)
     return f"({text})" if biased else text
+
+
+def _heat(ratio: float, least: float) -> str:
+    if isna(ratio) or ratio == least:
+        return "" if isna(ratio) else "0"
+    return str(min(max(math.ceil(math.log10(ratio)), 1), HOTTEST))
 
 
 def _left_out(estimators: int, problems: int) -> list[str]:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +19,7 @@ from experiments.plots import plots_of
 from experiments.ranking.digest import biases, sentences
 from experiments.ranking.stored import rankings
 from experiments.ranking.work_map import map_table
+from experiments.report.heading import headline, subject
 from experiments.report.notes import UNFINISHED, unfinished, warnings
 from experiments.report.pictures import figures
 from experiments.report.ranking import tables
@@ -43,8 +45,9 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
     rows = records(run.cells)
     done = [row for row in rows if row["status"] == "done"]
     script = (TEMPLATES / "report.js").read_text("utf-8")
+    found, named = rankings(run), labels(run.done["estimator"])
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "zip": partial(zip, strict=True)}
     environment.trim_blocks = environment.lstrip_blocks = True
     page = environment.get_template("report.html").render(
         name=path.resolve().parent.name,
@@ -55,10 +58,12 @@ def write_report(run: Run, path: Path, drawings: Mapping[str, Figure] | None = N
         counts=Counter(row["status"] for row in rows),
         rows=done,
         columns=[column for column in COLUMNS.values() if column.heading and any(map(column.show, done))],
-        map=map_table(rankings(run)),
+        headline=headline(found, named),
+        subject=subject(run),
+        map=map_table(found),
         sentences=sentences(run),
         biases=biases(run.measured),
-        named=labels(run.done["estimator"]),
+        named=named,
         rankings=tables(run),
         trainings=trainings(run),
         figures=figures(run.cells, drawings or plots_of(run)),

@@ -32,20 +32,23 @@ def _table(ranking: Ranking) -> Table:
     ties = [one.ranked.tied for one in ranked[1:]]
     places = [f"{i} ≈" if tie else f"{i}" for i, tie in enumerate([False, *ties], start=1)]
     rows = [one.row | {"place": place} for one, place in zip(ranked, places, strict=False)]
-    columns, told = _columns(ranking.quantity), {row["estimator"]: rescaling(row) for row in others}
+    several = len({(one.row["device"], one.row["dtype"]) for one in ranking.placed}) > 1
+    columns, told = _columns(ranking.quantity, several), {row["estimator"]: rescaling(row) for row in others}
     alike = {estimator: text for estimator, text in told.items() if text}
     vague = bool(ranked) and ranked[0].ranked.vague
     return Table(ranking.problem, ranking.quantity, columns, rows, others, sum(ties), ranking.unranked, alike, vague)
 
 
-def _columns(quantity: str) -> list[Column]:
+def _columns(quantity: str, several: bool) -> list[Column]:
+    """With the device and the dtype where there are several."""
+    where = [Column("device", heading="device", note=lambda row: f", {row['dtype']}")]
     return [
         Column("place", heading="place"),
         COLUMNS["estimator"],
         COLUMNS["num_samples"],
         COLUMNS["claim"],
         COLUMNS["verdict"],
-        Column("device", heading="device", note=lambda row: f", {row['dtype']}"),
+        *(where if several else []),
         COLUMNS[f"work_normalized_{quantity.lower()}"],
         COLUMNS["mse" if quantity == "MSE" else "total_variance"],
         COLUMNS["seconds_per_gradient"],

@@ -85,5 +85,9 @@ def tick(value: float) -> str:
 
 
 def multiple(value: float) -> str:
-    """How many times as large, in few characters: 2.5, 40, 10⁴."""
-    return tick(value) if value >= 999.5 or value == 0 else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+    """How many times as large, by two digits in few characters: 2.5, 40, 883, 3,500, 2·10⁵."""
+    if value >= 99_500 or value == 0:
+        return tick(value)
+    if value >= 999.5:
+        return f"{round(value, -2 if value < 9_950 else -3):,.0f}"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"

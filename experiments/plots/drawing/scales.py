@@ -87,8 +87,8 @@ def sample_scale(ax: Axes, curves: Sequence[Curve]) -> float:
     levels = np.unique(np.concatenate([curve.numbers("num_samples") for curve in curves]))
     decades = np.log10(levels)
     span = max(decades[-1] - decades[0], 1.0)
-    apart = 0.4 * np.diff(decades).min() if levels.size > 1 else 0.6
-    margin = 0.08 * span + apart / 2
+    apart = 0.4 * np.diff(decades).min() if levels.size > 1 else 0.3
+    margin = 0.08 * span + apart / 2 if levels.size > 1 else span / 2
     ax.set(xscale="log", xlim=(10 ** (decades[0] - margin), 10 ** (decades[-1] + margin)))
     shown = [levels[0]]
     for level in levels[1:]:

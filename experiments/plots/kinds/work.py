@@ -23,6 +23,8 @@ __all__ = ["KIND"]
 COLOURS = "cividis_r"
 MOST = 4.0
 """Decades beyond which all look alike."""
+TINY = 1e-300
+"""What no noise at all is drawn as."""
 NAMES, COLUMN, ROW, LINE = 2.3, 0.45, 0.2, 0.11  # inches: names, a problem, an estimator, one more line of a name
 CHARACTERS, LONGEST = 40, 64
 
@@ -76,8 +78,7 @@ def _draw(ratios: DataFrame, biased: DataFrame, caption: str, title: str | None)
     figure = Figure(figsize=(width, sum(heights) + slanted + 0.6 + (0.3 if title else 0)), layout="constrained")
     ax = figure.add_subplot()
     edges = np.concatenate([[0.0], np.cumsum(heights)])
-    with np.errstate(divide="ignore"):
-        decades = np.log10(ratios.to_numpy(float))
+    decades = np.log10(np.maximum(ratios.to_numpy(float), TINY))
     norm = Normalize(0.0, min(max(float(np.nanmax(decades)), 1.0), MOST), clip=True)
     ax.pcolormesh(np.arange(len(columns) + 1), edges, decades, norm=norm, cmap=COLOURS, edgecolors="face")
     ax.set(ylim=(edges[-1], 0.0), yticks=(edges[1:] + edges[:-1]) / 2, xticks=np.arange(len(columns)) + 0.5)
@@ -108,7 +109,7 @@ def _write(ax: Axes, edges: np.ndarray, ratios: np.ndarray, biased: np.ndarray, 
         if np.isnan(ratio):
             ax.text(*place, NOT_MEASURED, ha="center", va="center")
             continue
-        red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, 1e-300))))
+        red, green, blue, _ = matplotlib.colormaps[COLOURS](norm(np.log10(max(ratio, TINY))))
         ink = "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.45 else "#000000"
         text = f"({multiple(ratio)})" if biased[i, j] else multiple(ratio)
         ax.text(*place, text, ha="center", va="center", color=ink)
