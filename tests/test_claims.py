@@ -86,6 +86,7 @@ def test_claim_of_no_bias(case: Case) -> None:
     pytest.fail(report(found))
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("made", [MovingTarget(), MovingBits(), MovingChoice()], ids=lambda made: type(made).__name__)
 @each_estimator
 def test_cost_that_depends_on_the_parameters(spec: str, made: Problem) -> None:
@@ -101,6 +102,7 @@ def num_params(case: Case) -> int:
     return sum(value.numel() for value in problem(case.problem).initial_params().values())
 
 
+@pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("spec", sorted({case.estimator for case in CASES if case.claim() == "biased"}))
 def test_claimed_bias_is_seen_somewhere(spec: str) -> None:
     """By few replicates anywhere, or by many; where there are few parameters: some evaluate the cost for each."""

@@ -49,6 +49,7 @@ class Greedy(Estimator):
         return Pathwise().surrogate(problem, params, noise)
 
 
+@pytest.mark.usefixtures("full_blocks")
 @pytest.mark.parametrize("compile", [False, True])
 def test_a_chunk_that_does_not_fit_into_the_memory_is_halved(compile: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **options: function)

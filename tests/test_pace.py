@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torch.distributions as td
 from torch import Tensor
 
-from estimators import Params, Problem, make_estimator, make_problem
+from estimators import Params, Problem, Program, make_estimator, make_problem
 from experiments.gradients.prepare import prepare
 from experiments.gradients.workload import Workload
 from experiments.measuring import pace
@@ -41,6 +42,20 @@ class Simulator(Problem):
         return torch.from_numpy(np.array([float(np.square(row).sum()) for row in rows])).to(x).reshape(x.shape[:2])
 
 
+@dataclass(frozen=True)
+class OneByOne(Program):
+    """A program of one variable, called for each sample, which takes a while."""
+
+    mapped: ClassVar[bool] = False
+
+    def initial_params(self) -> Params:
+        return {"loc": torch.tensor(0.3)}
+
+    def run(self, params: Any, sample: Any) -> Tensor:
+        time.sleep(0.0005)
+        return sample("x", td.Normal(params["loc"], 1.0)) ** 2
+
+
 def simulated(seconds: float = 0.002) -> tuple[Workload, list[int]]:
     problem = Simulator(seconds)
     workload = prepare(problem, make_estimator("score-function"), 1)
@@ -67,6 +82,14 @@ def test_a_budget_is_kept_to_within_a_part_of_it() -> None:
     found = extend(Sampling(workload, None), Stop(rtol=0.001, max_seconds=1.5))
     assert found.stop_reason == "max_seconds" and found.replicates >= GROUPS
     assert sum(calls[: found.replicates // GROUPS]) * 0.001 < 1.5 < time.monotonic() - began + 1.5
+
+
+def test_a_short_budget_is_kept_to_by_larger_chunks_too() -> None:
+    """A look at 64 replicates is not all of a chunk: the blocks after it were four times the budget."""
+    workload = prepare(OneByOne(), make_estimator("score-function"), 4)
+    assert GROUPS < workload.chunk < 1024
+    found = extend(Sampling(workload, None), Stop(rtol=0.001, max_seconds=0.5))
+    assert found.stop_reason == "max_seconds" and GROUPS <= found.replicates <= 256
 
 
 def test_what_is_wanted_is_what_is_computed() -> None:

@@ -39,7 +39,8 @@ SUMS = 2**12
 """Of a score of more entries, so many sums of entries with random signs are tested: their means are zero too."""
 FEWEST, MOST, STEP = 10 * GROUPS, 64 * GROUPS, 4 * GROUPS
 MOST_SAMPLES = 64
-
+FEW_SAMPLES = 16
+"""Those of a program that is called for one at a time: a second for the first 64 replicates."""
 LONGEST = 60.0
 """Seconds of the test where nobody says what it may take: only scores that are slow come to that."""
 MORE = 2.0
@@ -112,7 +113,8 @@ def mean_score(workload: Workload, purse: Purse | None = None) -> float:
 def _evidence(workload: Workload, purse: Purse) -> Evidence:
     allowed = max(purse.seconds_left, 0.0)
     event = workload.problem.initial_distribution.event_shape.numel()
-    num_samples = max(1, min(ELEMENTS // (MOST * event), MOST_SAMPLES))
+    most = MOST_SAMPLES if workload.problem.mapped else FEW_SAMPLES
+    num_samples = max(1, min(ELEMENTS // (MOST * event), most))
     problem, score = Constant(workload.problem), ScoreFunction()
     if score.unsupported(problem, num_samples):
         return Evidence(1.0, math.inf)

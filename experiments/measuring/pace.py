@@ -25,6 +25,8 @@ SHORT = 1.0
 """The same for a chunk, where the budget is no longer than this."""
 BLOCK_SECONDS = 1.0
 """Seconds that a block has where gradients take long, if that makes 64 of them: a budget is kept to within a block."""
+PART = 1 / 4
+"""The part of a short budget that a block has at the most."""
 BLOCK_OF_MANY = 1 / 16
 """The part of the budget that a block of large gradients has, if it is more: fewer blocks merge moments less often."""
 SURE = 0.5
@@ -37,9 +39,10 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
 
     A first look at 64 replicates tells whether gradients take so long (a simulator, a loop in NumPy, a large network)
     that a chunk would take more than ten seconds, or than the budget: then chunks have 64 replicates, of which the
-    first has been computed, and blocks take about a second. A look of less than half a second is taken again, to be
-    sure. Where the first goal would take ten seconds, it is 256. Otherwise the clock has decided nothing, so that cheap
-    gradients give the same numbers on all machines.
+    first has been computed. Where that, or the first goal, would take so long, blocks take a second, or a quarter of
+    the budget. A look of less than half a second is taken again, to be sure. Where the first goal would take ten
+    seconds, it is 256. Otherwise the clock has decided nothing, so that cheap gradients give the same numbers on all
+    machines.
     """
     full = sampling.workload.at_most(limit)
     goal = limit if stop.replicates else min(FIRST_REPLICATES, max(FIRST_ENTRIES // max(full.size, 1), FEW), limit)
@@ -52,19 +55,19 @@ def begin(sampling: Sampling, limit: int, stop: Stop) -> int:
         return goal
     allowed = min(LONG, max(stop.max_seconds or LONG, SHORT))
     pace = seconds / GROUPS
-    if pace * full.chunk >= allowed or pace * goal >= LONG:
+    if pace * max(full.chunk, goal) >= allowed:
         if seconds < SURE:
             pace = _pace(look.eager)
         elif full.size >= MANY:  # in a look most of the time goes to moments, which larger blocks merge less often
             pace = _seconds(lambda: look.eager.gradients(0)) / look.chunk
-    slow, far = pace * full.chunk >= allowed, pace * goal >= LONG
+    slow, far = pace * full.chunk >= allowed, pace * goal >= allowed
     if not slow and look.chunk < full.chunk:
         sampling.begin(full)
-    else:
-        of_many = BLOCK_OF_MANY * (stop.max_seconds or math.inf) if full.size >= MANY else 0.0
-        rows = int(min(max(BLOCK_SECONDS, of_many) / max(pace * GROUPS, 1e-9), limit))
-        sampling.go_on(look if slow else full, GROUPS * max(rows, 1) if slow or far else None)
-    return min(FEW, goal) if far and not stop.replicates else goal
+    budget = stop.max_seconds or math.inf
+    of_many = BLOCK_OF_MANY * budget if full.size >= MANY else 0.0
+    rows = int(min(max(min(BLOCK_SECONDS, PART * budget), of_many) / max(pace * GROUPS, 1e-9), limit))
+    sampling.go_on(look if slow else full, GROUPS * max(rows, 1) if slow or far else None)
+    return min(FEW, goal) if pace * goal >= LONG and not stop.replicates else goal
 
 
 def _pace(workload: Workload) -> float:
