@@ -52,7 +52,7 @@ class OneByOne(Program):
         return {"loc": torch.tensor(0.3)}
 
     def run(self, params: Any, sample: Any) -> Tensor:
-        time.sleep(0.0005)
+        time.sleep(0.0002)
         return sample("x", td.Normal(params["loc"], 1.0)) ** 2
 
 
