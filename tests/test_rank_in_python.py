@@ -172,3 +172,17 @@ def test_who_asks_for_nothing_sensible_is_told_in_a_line() -> None:
     nobody = rank(problem, 1, estimators=["spsa"])
     assert nobody.advice == f"No advice: no estimator supports {QUADRATIC} with num_samples = 1." == str(nobody)
     assert nobody.code == "" and nobody.table.empty and "even num_samples" in nobody.unsupported["spsa"]
+
+
+def test_of_many_rows_those_that_a_choice_is_made_from_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best twelve, the best of each plain estimator, three that are biased; and how many others there are."""
+    few = {name: cls for name, cls in components("estimator").items() if name in ("pathwise", "score-function", "spsa")}
+    monkeypatch.setitem(tables, "estimator", few)
+    monkeypatch.setitem(tables, "control variate", {"none": components("control variate")["none"]})
+    answer = rank(make_problem("gaussian-cosine:dim=2"), [1, 2, 4, 8, 16, 32, 64, 128, 256], evaluations=400_000)
+    lines = answer.text().splitlines()
+    shown = [line for line in lines if line.startswith(tuple("123456789bc"))]
+    left_out = len(answer.ranking) - len(shown)
+    assert left_out > 2 and f"… and {left_out} more, which --all shows" in lines
+    assert len([line for line in shown if line[0].isdigit()]) <= 14 and any("score-function" in line for line in shown)
+    assert len(answer.text(whole=True).splitlines()) == len(lines) + left_out - 1

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 @seed_option
 @fresh_option
 @click.option("--json", "as_json", is_flag=True, help="The table and the advice as JSON.")
+@click.option("--all", "whole", is_flag=True, help="All rows of the table.")
 @click.option("--reasons", is_flag=True, help="Also why the other estimators do not support the problem.")
 @plugin_option
 def command(
@@ -93,6 +94,7 @@ def command(
     seed: int,
     fresh: bool,
     as_json: bool,
+    whole: bool,
     reasons: bool,
     plugins: Sequence[str],
 ) -> int:
@@ -129,7 +131,7 @@ def command(
     elif as_json:
         click.echo(json.dumps(told.document(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        click.echo(told.text(reasons=reasons))
+        click.echo(told.text(reasons=reasons, whole=whole))
         if answer.unsupported and not reasons:
             hint = "estimators do not support this problem; --reasons says why."
             click.echo(f"{len(answer.unsupported)} {hint}", err=True)

@@ -211,14 +211,14 @@ class Answer:
 
     __repr__ = __str__
 
-    def text(self, *, reasons: bool = False) -> str:
-        """The table, the advice and the code; with `reasons` why the other estimators are not in it."""
+    def text(self, *, reasons: bool = False, whole: bool = False) -> str:
+        """The table, `whole` or its first rows, the advice and the code; with `reasons` why others are not in it."""
         if self.useless:
             return "\n".join(map(folded, [self.advice, *self.others]))
         data = f", mini-batches of {self.batch}" if self.batch else ""
         title = f"{self.problem.spec}{data}, num_samples = {self._samples}; ≈: not told apart from the first"
         head = [INTERRUPTED if self.interrupted else "", title, self.reference]
-        parts = [as_text(self.standings, "\n".join(folded(line) for line in head if line), self.by)]
+        parts = [as_text(self.standings, "\n".join(folded(line) for line in head if line), self.by, whole=whole)]
         parts += ["\n".join(["", *map(folded, self.others), ""])] if self.others else []
         parts += [folded(self.advice), *(folded(remark, "  ") for remark in self.remarks)]
         parts += [folded(NO_REFERENCE)] if self.quantity == "variance" else []

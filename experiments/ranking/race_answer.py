@@ -67,7 +67,8 @@ class RaceAnswer:
         foremost = next((one for one in self.race.raced if one.entry == 0), None)
         if foremost is None or foremost in self.race.tied or foremost.biased:
             return ""
-        return f" By error × time at the start, {foremost.estimator} comes first."
+        where = "By error × time at the start"
+        return f" {where}, {foremost.estimator} comes first: to train from there, what the race has seen counts."
 
     @property
     def code(self) -> str:
@@ -129,11 +130,13 @@ class RaceAnswer:
             "ranking": self.ranking.document(),
         }
 
-    def text(self, *, reasons: bool = False) -> str:
-        """The table, the advice and the code; the ranking where nobody raced, `reasons` as there."""
+    def text(self, *, reasons: bool = False, whole: bool = False) -> str:
+        """The table, the advice and the code; the ranking where nobody raced, its options as there."""
         race, left_out = self.race, [f"{label} did not race: {why}" for label, why in self.race.left_out.items()]
         if not race.raced:
-            return "\n".join([self.ranking.text(reasons=reasons), "", *map(folded, [*left_out, self.advice])])
+            return "\n".join(
+                [self.ranking.text(reasons=reasons, whole=whole), "", *map(folded, [*left_out, self.advice])]
+            )
         title = f"{race.problem}, after {seconds(race.seconds)} of training; ≈: not told apart from the first"
         rows = [_row(place, one, race) for place, one in enumerate(race.raced, start=1)]
         table = table_for_terminal(COLUMNS, rows, title=title, right=COLUMNS[4:])

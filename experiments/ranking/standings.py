@@ -9,7 +9,7 @@ from pandas import DataFrame
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import Standing, quantity
 from experiments.ranking.fits import time_and_fit
-from experiments.ranking.order import UNITS, By, Ranked
+from experiments.ranking.order import PLAIN, UNITS, By, Ranked
 from experiments.statistics import Interval, relative_bias
 from experiments.terminal.labels import labels
 from experiments.terminal.numbers import about, interval, number
@@ -22,13 +22,15 @@ FIGURE = "figure"
 """The column of what is ranked by."""
 NAME = 28
 """Characters of an estimator beyond which it is folded where room is short."""
+MOST, MOST_ASIDE, FEW = 12, 3, 2
+"""Rows of a table that is not whole: with places, without them; so few more are shown, too."""
 DROPPED = ("evaluations", "total variance", "bias/‖g‖", "time")
 """Columns that a narrow terminal does without, the least important first."""
 
 
-def as_text(standings: Sequence[Standing], title: str, by: By) -> str:
+def as_text(standings: Sequence[Standing], title: str, by: By, *, whole: bool) -> str:
     """The table for the width of a terminal: where that is narrow, with half-widths in place of intervals, and without
-    the columns that matter least.
+    the columns that matter least. Unless it shall be whole, with the rows that a choice is made from.
     """
     found = [standing.one for standing in standings]
     samples = {one.num_samples for one in found}
@@ -37,9 +39,10 @@ def as_text(standings: Sequence[Standing], title: str, by: By) -> str:
     columns += ["bias/‖g‖", *(["time"] if by == "seconds" else []), *(["evaluations"] if elsewhere else [])]
     figure = f"{quantity(one.mse is not None for one in found)} × {UNITS[by]}"
     named, width = labels(one.estimator for one in found), terminal_width()
+    places = range(1, len(standings) + 1) if whole else _chosen(standings)
     for heading, form in ((f"{figure} [95 %]", interval), (figure, about), (figure, _alone)):
         headings = [*columns, heading, "ratio"]
-        table = [_row(place, one, standings[0].ranked, named, form) for place, one in enumerate(standings, start=1)]
+        table = [_row(place, standings[place - 1], standings[0].ranked, named, form) for place in places]
         rows = [[row.get(column, row[FIGURE]) for column in headings] for row in table]
         droppable = [one for one in DROPPED if one in headings]
         kept = fitting(headings, rows, width, droppable, {"estimator": NAME})
@@ -47,7 +50,19 @@ def as_text(standings: Sequence[Standing], title: str, by: By) -> str:
             break
     shown = [headings[place] for place in kept]
     right = [heading for heading in shown if heading not in ("place", "estimator", "verdict")]
-    return table_for_terminal(shown, [[row[place] for place in kept] for row in rows], title=title, right=right)
+    text = table_for_terminal(shown, [[row[place] for place in kept] for row in rows], title=title, right=right)
+    left_out = len(standings) - len(places)
+    return text + (f"\n… and {left_out} more, which --all shows" if left_out else "")
+
+
+def _chosen(standings: Sequence[Standing]) -> list[int]:
+    """The places of the best, of the plain estimators, and of the first ones that have none; all, if that is few."""
+    usable = [place for place, one in enumerate(standings, start=1) if one.ranked.usable]
+    aside = [place for place, one in enumerate(standings, start=1) if not one.ranked.usable]
+    first = {standings[place - 1].one.estimator: place for place in reversed(usable)}
+    plain = [first[name] for name in PLAIN if name in first]
+    chosen = sorted({*usable[:MOST], *plain}) + aside[:MOST_ASIDE]
+    return chosen if len(chosen) + FEW < len(standings) else list(range(1, len(standings) + 1))
 
 
 def _alone(value: float | None, low: float | None, high: float | None) -> str:
