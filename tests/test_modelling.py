@@ -25,6 +25,7 @@ LINES = [line for block in blocks(PAGE) if block.language == "sh" for line in bl
 LEAVE_ONE_OUT = "score-function:control_variate=leave-one-out"
 PAIRS = {
     "gaussian_autoencoder": ("pathwise", LEAVE_ONE_OUT),
+    "closed_form": ("pathwise", "path-derivative"),
     "binary_autoencoder": ("disarm", None),
     "two_layers": ("pathwise", LEAVE_ONE_OUT),
     "cart": ("stochastic-triple", LEAVE_ONE_OUT),
