@@ -22,7 +22,7 @@ RUN = [page for page in PAGES if page != "docs/modelling.md"]
 NOT_RUN = re.compile(r"python3 -m venv|\.venv/bin/pip|dask |.* --scheduler ")
 CHEAP = {
     "run": ["--max-replicates", "640"],
-    "rank": ["--seconds", "2"],
+    "rank": ["--seconds", "3"],
     "check": ["-p", "gaussian-quadratic:dim=2"],
 }
 
