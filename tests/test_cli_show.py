@@ -56,7 +56,7 @@ def test_show_says_what_it_leaves_out(gradmark, tmp_path):
     assert code == 1 and "1 done, 0 skipped, 1 failed" in err
     shown, again, err = gradmark("show", "tiny")
     assert shown == 0 and out.startswith(again) and "failed" in next(row for row in out.splitlines() if "scaled" in row)
-    assert err.startswith("2 cells, among them 1 that could not be timed; why: gradmark show tiny --columns ")
+    assert err.startswith("2 cells, among them 1 that could not be timed\nwhy: gradmark show tiny --columns ")
     code, out, err = gradmark(*err.split("why: gradmark ")[1].split())
     assert code == 0 and "no luck" in out and not err
 
@@ -65,7 +65,7 @@ def test_show_without_a_measured_cell_says_so(gradmark, tmp_path):
     arguments = ["run", "-e", "pathwise", "-p", "bernoulli-toy:dim=2", *TINY[2:]]
     assert gradmark(*arguments)[0] == 4
     code, out, err = gradmark("show", "tiny")
-    assert (code, out) == (0, "") and "1 cells, among them 1 skipped; why:" in err
+    assert (code, out) == (0, "") and "1 cells, among them 1 skipped\nwhy:" in err
     with Store.open(tmp_path / "results" / "tiny") as store:
         store.discard(store.states())
     code, out, err = gradmark("show", "tiny")

@@ -8,6 +8,7 @@ from frames import cell, frame
 from playwright.sync_api import Page
 from reports import a_run, column
 
+from experiments.ranking.stored import rankings
 from experiments.report import write_report
 
 
@@ -104,3 +105,18 @@ def test_no_advice_and_what_is_rescaled_are_told(tmp_path: Path, show: Callable[
     assert "Biased, but a multiple of the gradient: 2.04 ×, cosine 1.000 (spsa)." in summary
     region = page.get_by_role("region", name="Ranking on")
     assert list(zip(column(region, "claim"), column(region, "verdict"), strict=True))[1] == ("unbiased", "biased")
+
+
+def test_a_reference_of_another_objective_does_not_decide_what_gradients_are_ranked_by():
+    """Without a gradient to compare with they are ranked by variance, although a bound has one."""
+    none = {"mse": None, "squared_bias": None, "work_normalized_mse": None, "verdict": None, "reference": "none"}
+    cells = [
+        cell("pathwise", work_normalized_variance=(1.0, 0.9, 1.1), **none),
+        cell("score-function", work_normalized_variance=(5.0, 4.9, 5.1), **none),
+        cell("iwae", target="bound of 10 samples"),
+    ]
+    (found,) = rankings(a_run(frame(*cells)))
+    assert found.quantity == "variance"
+    assert [one.ranked.estimator for one in found.placed if one.ranked.usable] == ["pathwise", "score-function"]
+    (bounds,) = rankings(a_run(frame(cells[2])))
+    assert bounds.quantity == "MSE"

@@ -6,6 +6,7 @@ import pytest
 from frames import cell, frame
 
 from experiments.commands import summary
+from experiments.statistics import Interval, relative_bias
 
 LONG = "gaussian-cosine:dim=100,k=3"
 SPECS = ("pathwise", "score-function:control_variate=leave-one-out", "finite-differences")
@@ -51,3 +52,11 @@ def test_the_bias_relative_to_the_gradient_is_a_column():
     found = [cells[name].item() for name in ("relative_bias", "relative_bias_low", "relative_bias_high")]
     assert found == pytest.approx([0.1, 0.05, 0.15])
     assert all(frame(cell("pathwise", gradient_norm=0.0))["relative_bias"].isna())
+
+
+def test_noise_that_happens_to_be_small_excludes_no_bias():
+    """A squared bias that is estimated to be negative, and its interval with it, is not known to be below 0."""
+    cells = frame(cell("pathwise", squared_bias=(-0.04, -0.05, -0.01), gradient_norm=2.0))
+    found = [cells[name].item() for name in ("relative_bias", "relative_bias_low", "relative_bias_high")]
+    assert found == pytest.approx([0.0, 0.0, 0.03**0.5 / 2])
+    assert relative_bias(Interval(-0.04, -0.05, -0.01), 2.0) == pytest.approx(found)

@@ -209,13 +209,13 @@ def _checks(
 
 
 def _print(checks: Sequence[Check], num_samples: int) -> None:
-    from experiments.terminal.tables import print_table
+    from experiments.terminal.tables import hanging, print_table, terminal_width
 
     rows = [check.row for check in checks if check.measurement is not None]
     if rows:
         print_table(COLUMNS, rows, title=f"num_samples = {num_samples}", right=COLUMNS[4:])
     for line in (line for check in checks for line in check.remarks):
-        click.echo(line, err=True)
+        click.echo(hanging("", line, "  ", terminal_width()), err=True)
 
 
 def _verdict(checks: Sequence[Check], strict: bool) -> int:

@@ -178,5 +178,5 @@ def _sweep(source: str | None, flags: dict[str, Any]) -> "Sweep":
 def _summary(outcome: "Outcome", folder: Path) -> str:
     counts = f"{outcome.done} done, {outcome.skipped} skipped, {outcome.failed} failed"
     work = f"{outcome.computed} computed now" if outcome.computed else "nothing to compute, all were there"
-    why = f"; why: gradmark show {folder} --columns {REASONS}" if outcome.failed or outcome.skipped else ""
+    why = f"\nwhy: gradmark show {folder} --columns {REASONS}" if outcome.failed or outcome.skipped else ""
     return f"{outcome.planned} cells: {counts} ({work}){why}"

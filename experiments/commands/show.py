@@ -138,7 +138,7 @@ def _left_out(run: "Run", name: str) -> str:
         "that could not be timed": sum(status == "done" and timing in FAILURES for status, timing in states),
     }
     found = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    why = f"; why: gradmark show {name} --columns {REASONS}" if len(states) else ""
+    why = f"\nwhy: gradmark show {name} --columns {REASONS}" if len(states) else ""
     return f"{run.planned} cells, among them {found}{why}\n" if found else ""
 
 

@@ -28,6 +28,7 @@ from experiments.statistics import laws as stats
 
 __all__ = [
     "DIFFERENCES",
+    "STEPS",
     "Deviation",
     "Differences",
     "applicable",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 DIFFERENCES = "finite differences"
-STEPS = (0.2, 0.05, 0.0125, 0.003)
+STEPS = (0.2, 0.05, 0.0125, 0.003, 0.0008)
 CURVED = 0.01
 """The relative size of the extrapolation above which a step is too large."""
 REMAINDER = 0.1

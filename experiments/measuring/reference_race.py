@@ -12,6 +12,7 @@ from experiments.machine.errors import reason
 from experiments.measuring import doubling
 from experiments.measuring.differences import (
     DIFFERENCES,
+    STEPS,
     Differences,
     applicable,
     differences_along,
@@ -22,8 +23,8 @@ from experiments.measuring.differences import (
 from experiments.measuring.mean_score import wrong_score
 from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
-from experiments.measuring.votes import Candidate, Decision, decide
-from experiments.statistics import GROUPS
+from experiments.measuring.votes import Candidate, Decision, decide, opinion
+from experiments.statistics import GROUPS, TOLERANCE
 from experiments.timing.price import MOST_GRADIENTS, Price
 
 __all__ = ["TOO_DEAR", "Race"]
@@ -32,6 +33,8 @@ OPENING = 8
 """Gradients of every candidate that a replicate of the first look takes: pilots, the judge's steps and itself."""
 SCORE = 0.1
 """The part of what is left that the test of E[score] = 0 may take."""
+MORE_NOISE = 1.5
+"""The factor of the smallest difference that is seen by which a smaller step may see less."""
 TOO_DEAR = "the budget does not allow it"
 
 
@@ -46,6 +49,9 @@ class Race:
     left_out: dict[str, str] = field(default_factory=dict)
     units: np.ndarray | None = None
     judge: Sampling | None = None
+    judged: str = ""
+    """Whose values the judge takes differences of, with this `step`."""
+    step: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
     """Seconds of what each has measured."""
 
@@ -130,8 +136,36 @@ class Race:
             del self.runs[spec]
 
     def decision(self) -> Decision:
-        candidates = [_candidate(spec, run) for spec, run in self.runs.items() if run.groups is not None]
-        return decide(candidates, self._differences())
+        """Who is believed, once a judge who differs from somebody does so with a smaller step, too."""
+        if self.step > STEPS[-1] and self._contested(self._differences()):
+            self._ask_again()
+        return decide(self._candidates, self._differences())
+
+    @property
+    def _candidates(self) -> list[Candidate]:
+        return [_candidate(spec, run) for spec, run in self.runs.items() if run.groups is not None]
+
+    def _contested(self, differences: Differences | None) -> list[Candidate]:
+        """From whom the judge differs."""
+        return [one for one in self._candidates if differences is not None and opinion(one, differences).differ]
+
+    def _ask_again(self) -> None:
+        """Let differences with the smallest step take the place of the judge, if they can be afforded.
+
+        Where the cost has kinks in the parameters, as through a network of rectified units, differences err in
+        proportion to the step, which no extrapolation removes: then a smaller one agrees. Where it jumps, a smaller
+        step has more noise: who sees less than the judge did replaces nobody.
+        """
+        judge, before, spent = self.judge, self._differences(), self.spent.get(DIFFERENCES, 0.0)
+        assert judge is not None and before is not None and self.units is not None
+        if not self.purse.allows(spent, judge.replicates * self._each(DIFFERENCES)):
+            return
+        self.judge = differences_along(self.runs[self.judged].workload, self.units, STEPS[-1])
+        self.spent[DIFFERENCES] = 0.0
+        failed, now = self.grown(DIFFERENCES, judge.replicates), self._differences()
+        if failed or now is None or any(_sees_less(one, now, before) for one in self._contested(before)):
+            self.judge, self.spent[DIFFERENCES] = judge, spent
+        self.step = STEPS[-1]
 
     def appoint_judge(self, workload: Workload, replicates: int) -> None:
         """Finite differences, along directions and with a step that so many replicates of other noise choose."""
@@ -148,6 +182,7 @@ class Race:
             step = step_for(pilots[spec].workload, units, replicates, self.purse)
             if step is not None:
                 self.units, self.judge = units, differences_along(self.runs[spec].workload, units, step)
+                self.judged, self.step = spec, step
         except Exception as error:
             self.left_out[DIFFERENCES] = reason(error)
 
@@ -191,6 +226,12 @@ def _prepared(workload: Workload, spec: str, num_samples: int, purpose: str = "r
         device=str(workload.device),
         dtype="float64",
     )
+
+
+def _sees_less(candidate: Candidate, now: Differences, before: Differences) -> bool:
+    """Whether differences that no longer differ would not have seen what others saw."""
+    found, known = opinion(candidate, now), opinion(candidate, before)
+    return not found.differ and found.detectable > max(MORE_NOISE * known.detectable, TOLERANCE)
 
 
 def _candidate(spec: str, run: Sampling) -> Candidate:

@@ -18,7 +18,7 @@ from experiments.measuring.scale import size_of_terms
 from experiments.statistics import Groups, Interval
 from experiments.terminal.numbers import percent
 
-__all__ = ["diagnostics_of", "summarised"]
+__all__ = ["KNOWN_TO", "diagnostics_of", "summarised"]
 
 ROUNDING_MARGIN = 2.0
 
@@ -31,6 +31,10 @@ POWER = 6.0
 """Standard errors that a bias has to have to be seen 99 times in 100."""
 
 
+KNOWN_TO = "the measured reference is known to"
+"""What the warning about it begins with, which all have who are held against it."""
+HARDLY = 10.0
+"""The relative half-width from which on a variance is hardly known."""
 HEAVY_TAIL = 0.7
 """Pareto k of the squared norms from which a mean of them, and so a variance, is not to be relied upon (Vehtari et al.
 2024). A kurtosis would itself be too small where tails are heavy."""
@@ -184,7 +188,7 @@ def _told(sampling: Sampling, limits: dict[str, float]) -> list[str]:
     texts = {
         WITHIN_ROUNDING: f"{{}} of the gradient are missed, which rounding in {dtype} may explain: measure in float64 "
         "(--dtype float64)",
-        REFERENCE_ERROR: "the measured reference is known to {} only: a bias of that size is not seen",
+        REFERENCE_ERROR: f"{KNOWN_TO} {{}} only: a bias of that size is not seen",
     }
     return [texts[name].format(percent(value)) for name, value in limits.items()]
 
@@ -216,7 +220,8 @@ def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> 
     found = lost
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:
-        found.append(f"the variance is known to {width:.0%} only: more replicates are needed")
+        known = f"known to {percent(width)} only" if width < HARDLY else "hardly known"
+        found.append(f"the variance is {known}: more replicates are needed")
     if sampling.tail_shape > HEAVY_TAIL:
         about = f" (kurtosis about {kurtosis:.0f})" if math.isfinite(kurtosis) else ""  # not known of 64 replicates
         found.append(f"heavy tails{about}: the variance may be larger than its interval says")

@@ -11,7 +11,7 @@ from experiments import statistics
 from experiments.measuring.differences import DIFFERENCES, Differences
 from experiments.statistics import TOLERANCE, Groups
 
-__all__ = ["Candidate", "Decision", "Opinion", "decide"]
+__all__ = ["Candidate", "Decision", "Opinion", "decide", "opinion"]
 
 DISAGREEMENT = 1e-5
 """The p-value of a disagreement: votes are taken several times while replicates grow."""
@@ -82,7 +82,7 @@ def decide(candidates: Sequence[Candidate], differences: Differences | None) -> 
     """
     voters: list[Candidate | Differences] = [*candidates, *([] if differences is None else [differences])]
     pairs = itertools.combinations(range(len(voters)), 2)
-    opinions = {(a, b): _opinion(voters[a], voters[b]) for a, b in pairs}
+    opinions = {(a, b): opinion(voters[a], voters[b]) for a, b in pairs}
     disputes = [pair for pair, one in opinions.items() if one.differ]
     camps = _camps(len(voters), [pair for pair, one in opinions.items() if one.agree], disputes)
     camps.sort(key=lambda camp: -len(_mechanisms(voters, camp)))
@@ -105,8 +105,8 @@ def _outvoted(
     return len(_mechanisms(voters, contradict)) > len(_mechanisms(voters, camp))
 
 
-def _opinion(first: Candidate | Differences, second: Candidate | Differences) -> Opinion:
-    """At most one of them is `Differences`, the last of the voters."""
+def opinion(first: Candidate | Differences, second: Candidate | Differences) -> Opinion:
+    """What two voters say of each other; at most one of them is `Differences`, the second."""
     assert isinstance(first, Candidate)
     if isinstance(second, Candidate):
         noisy, sharp = sorted((first, second), key=lambda one: -statistics.total_variance(one.groups).value)

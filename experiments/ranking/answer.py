@@ -11,6 +11,7 @@ from pandas import DataFrame
 from estimators.interface import EXPECTED_COST, Problem
 from estimators.interface.specs import canonical
 from experiments.measuring.measurement import Measurement
+from experiments.measuring.summary import KNOWN_TO
 from experiments.ranking.advice import advice
 from experiments.ranking.by_variable import by_variable
 from experiments.ranking.entries import Standing, quantity, ranked
@@ -74,7 +75,7 @@ class Answer:
 
     @property
     def quantity(self) -> str:
-        return quantity(one.mse is not None for one in self.found)
+        return quantity((one.target, one.mse is not None) for one in self.found)
 
     @property
     def useless(self) -> str:
@@ -153,7 +154,7 @@ class Answer:
         return [
             *(self._alike(estimator) for estimator in known if estimator in self.same.values()),
             *lines((name, f"not measured: {why}") for name, why in self.left_out.items()),
-            *lines(self._warnings(tied=False), short=True),
+            *lines((pair for pair in self._warnings(tied=False) if not pair[1].startswith(KNOWN_TO)), short=True),
             *(f"{name}: {text}" for name, text in alike if text),
         ]
 

@@ -98,7 +98,7 @@ def _board(place: tuple[str, int, str], by: By, machine: str, cells: Sequence[_C
     known: dict[str, _Cell] = {}
     for one in sorted(able, key=lambda one: (-(one.row["replicates"] or 0), one.source)):
         known.setdefault(one.estimator, one)
-    mse_known = (one.row["mse"] is not None for one in known.values())
+    mse_known = ((one.row["target"], one.row["mse"] is not None) for one in known.values())
     what: Quantity = "variance" if by == "evaluations" else quantity(mse_known)
     entries = [
         Entry(one.row, one.source, ranked(one.row, one.estimator, work.interval, work))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, final
 
-from estimators.interface import Estimator
+from estimators.interface import EXPECTED_COST, Estimator
 from estimators.registry import make_estimator
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.order import By, Ranked, places
@@ -43,9 +43,15 @@ class Standing(NamedTuple):
     one: Measurement
 
 
-def quantity(mse_known: Iterable[bool]) -> Quantity:
-    """What is multiplied by time: the MSE, or the variance where no estimator of the problem has a reference."""
-    return "MSE" if any(mse_known) else "variance"
+def quantity(known: Iterable[tuple[str | None, bool]]) -> Quantity:
+    """What is multiplied by time: the MSE, or the variance where no estimator of the problem has a reference.
+
+    That is told by the targets of the estimators, and whether the MSE of each is known: those of the expected cost
+    decide, as a bound may have a reference where that has none; where there are no such, the others.
+    """
+    found = [(target or EXPECTED_COST.name, mse) for target, mse in known]
+    of_cost = [mse for target, mse in found if target == EXPECTED_COST.name]
+    return "MSE" if any(of_cost or (mse for _, mse in found)) else "variance"
 
 
 def ranked(found: Sequence[Measurement], by: By = "seconds") -> list[Standing]:
@@ -55,7 +61,7 @@ def ranked(found: Sequence[Measurement], by: By = "seconds") -> list[Standing]:
 
 def measured(found: Sequence[Measurement], by: By = "seconds") -> list[Ranked]:
     """Entries of measurements of one problem that are timed in turn; of as many rounds, in the same turns."""
-    column = "mse" if quantity(one.mse is not None for one in found) == "MSE" else "total_variance"
+    column = "mse" if quantity((one.target, one.mse is not None) for one in found) == "MSE" else "total_variance"
     several = len({one.num_samples for one in found}) > 1
     return [_entry(one, column, by, several) for one in found]
 

@@ -37,7 +37,7 @@ def as_text(standings: Sequence[Standing], title: str, by: By, *, whole: bool) -
     elsewhere = by == "evaluations" or any(one.evaluations != one.num_samples for one in found)
     columns = ["place", "estimator", *(["S"] if len(samples) > 1 else []), "verdict", "total variance"]
     columns += ["bias/‖g‖", *(["time"] if by == "seconds" else []), *(["evaluations"] if elsewhere else [])]
-    figure = f"{quantity(one.mse is not None for one in found)} × {UNITS[by]}"
+    figure = f"{quantity((one.target, one.mse is not None) for one in found)} × {UNITS[by]}"
     named, width = labels(one.estimator for one in found), terminal_width()
     places = range(1, len(standings) + 1) if whole else _chosen(standings)
     for heading, form in ((f"{figure} [95 %]", interval), (figure, about), (figure, _alone)):

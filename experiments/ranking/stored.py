@@ -75,7 +75,7 @@ def latencies(run: Run) -> Rounds:
 
 
 def _ranking(problem: str, rows: Sequence[Row], by: By, logs: Logs, rounds: Rounds) -> Ranking:
-    of = quantity(_figure(row, "MSE", by) is not None for row in rows)
+    of = quantity((row["target"], _figure(row, "MSE", by) is not None) for row in rows)
     figures = [(row, _figure(row, of, by)) for row in rows]
     entries = [Placed(row, _entry(row, of, by, one, logs, rounds)) for row, one in figures if one is not None]
     best: dict[tuple[str, str, str], Placed] = {}

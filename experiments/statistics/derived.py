@@ -30,10 +30,15 @@ def relative_half_width(interval: Interval) -> float:
 
 
 def relative_bias(squared: Interval | None, norm: float | None) -> Interval | None:
-    """The root of a `squared_bias`, relative to the norm of the gradient; None where one is unknown or the norm 0."""
+    """The root of a `squared_bias`, relative to the norm of the gradient; None where one is unknown or the norm 0.
+
+    A squared bias may be estimated to be negative, which none is: its interval then reaches as far above 0 as above
+    the estimate, so that no bias is excluded by the luck of the noise.
+    """
     if squared is None or not norm or not np.isfinite([*squared, norm]).all():
         return None
-    return Interval(*(float(np.sqrt(max(value, 0.0)) / norm) for value in squared))
+    ends = squared.value, squared.low, squared.high - min(squared.value, 0.0)
+    return Interval(*(float(np.sqrt(max(value, 0.0)) / norm) for value in ends))
 
 
 def log_standard_error(interval: Interval) -> float:

@@ -54,8 +54,8 @@ def _per_evaluation(cells: DataFrame) -> dict[str, Any]:
 
 
 def _relative(cells: DataFrame) -> dict[str, Any]:
-    """`relative_bias`, the root of the squared bias over the norm of the gradient, and its interval."""
+    """`relative_bias`, as `statistics.relative_bias` has it."""
     norm = cells["gradient_norm"].astype("float64").where(lambda value: value > 0)
-    names = zip(Interval.columns("relative_bias"), Interval.columns("squared_bias"), strict=True)
-    roots = {name: np.sqrt(cells[squared].astype("float64").clip(lower=0)) for name, squared in names}
-    return {name: root / norm for name, root in roots.items()}
+    value, low, high = (cells[name].astype("float64") for name in Interval.columns("squared_bias"))
+    ends = zip(Interval.columns("relative_bias"), (value, low, high - value.clip(upper=0)), strict=True)
+    return {name: np.sqrt(end.clip(lower=0)) / norm for name, end in ends}
