@@ -68,12 +68,12 @@ def map_table(found: Sequence[Ranking]) -> MapTable | None:
         for name in ratios.index
     ]
     marks = {
-        "0: no noise": ratios.eq(0).to_numpy().any(),
+        "0: no noise (1.0: the best of the others)": ratios.eq(0).to_numpy().any(),
         "( ): biased": biased.to_numpy().any(),
         f"{NOT_MEASURED}: not measured": ratios.isna().to_numpy().any(),
     }
     by = "MSE" if any(ranking.quantity == "MSE" for ranking in found) else "variance"
-    told = f"{by} × time at the best S, as a multiple of the best on the problem"
+    told = f"{by} × time at the best number of samples S, as a multiple of the best on the problem"
     told = "; ".join([told, *(mark for mark, there in marks.items() if there)])
     heat = [[_heat(*pair) for pair in zip(row, ratios.min(), strict=True)] for row in ratios.to_numpy()]
     return MapTable(told, [NAME, *(problems[name] for name in ratios.columns)], rows, heat)
