@@ -72,7 +72,8 @@ def test_the_map_fits_and_leaves_out_problems_rather_than_break_a_number(width: 
 def test_the_digest_of_a_small_sweep_is_read_at_a_glance():
     lines = digest(run(*TWO), 80).splitlines()
     assert len(lines) <= 25 and max(map(len, lines)) <= 80
-    assert lines[0].startswith("MSE × time at the best number of samples S") and any(line.startswith("jumps: ") for line in lines)
+    assert lines[0].startswith("MSE × time at the best number of samples S")
+    assert any(line.startswith("jumps: ") for line in lines)
 
 
 def test_nothing_is_said_of_a_run_without_cells():
