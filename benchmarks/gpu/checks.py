@@ -117,10 +117,16 @@ def compiled(device: str, quick: bool) -> str:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             for index in range(3):
-                torch.testing.assert_close(other.gradients(index), eager.gradients(index))
+                _assert_same(other.gradients(index), eager.gradients(index))
         gave_up = [str(warning.message) for warning in caught if "could not be compiled" in str(warning.message)]
         assert not gave_up, gave_up[0]
     return "three chunks"
+
+
+def _assert_same(found: Tensor, expected: Tensor) -> None:
+    """Within rounding, which is that of the terms of an estimate, that may be much larger than their sum."""
+    apart, size = (found - expected).abs().sum(0), expected.abs().sum(0)
+    assert (apart <= 1e-5 * size).all(), f"off by {float((apart / size).max()):.1g} of the size of the estimates"
 
 
 def training(device: str, quick: bool) -> str:
