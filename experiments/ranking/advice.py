@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.ranking.order import PLAIN, UNITS, By, Ranked
+from experiments.ranking.order import UNITS, By, Ranked, plain_of
 from experiments.statistics import Interval
 from experiments.terminal.numbers import number
 
@@ -24,7 +24,7 @@ def advice(ranking: Sequence[Ranked], quantity: str, by: By = "seconds") -> str:
     if ties:
         more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
         sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
-    plain = next((one for name in PLAIN for one in usable if one.estimator == name), None)
+    plain = plain_of(usable, lambda one: one.estimator)
     if clear is not None and best.figure.value > 0:
         times = clear.figure.value / best.figure.value
         sentence += f": {times:.3g} times less {quantity} {FOR[by]} than {clear.name}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.ranking.order import PLAIN
+from experiments.ranking.order import plain_of
 from experiments.ranking.stored import Placed, Ranking
 from experiments.ranking.trained import Trained
 from experiments.store.columns import Row
@@ -48,7 +48,7 @@ class Finding:
 
     def _compared(self, best: Placed, others: Sequence[Placed]) -> str:
         """How much better the best is than the plain estimator; where it is that itself, than the next."""
-        plain = next((one for name in PLAIN for one in [best, *others] if one.row["estimator"] == name), None)
+        plain = plain_of([best, *others], lambda one: one.row["estimator"])
         if not others:
             return "no other to compare with"
         against = plain if plain is not None and plain is not best else others[0]
@@ -84,7 +84,7 @@ def sentence_of_training(found: Trained, named: Mapping[str, str]) -> str:
     told = f"{_setting(best, named)} gets to an objective of {number(found.target)} first"
     told += f", in {number(best['steps_to_target'])} steps, {seconds(best['seconds_to_target'])}"
     others = [row for row in found.rows[1:] if row["estimator"] != best["estimator"]]
-    plain = next((row for name in PLAIN for row in [best, *others] if row["estimator"] == name), None)
+    plain = plain_of([best, *others], lambda row: row["estimator"])
     against = plain if plain is not None and plain is not best else next(iter(others), None)
     if against is None:
         return told

@@ -4,15 +4,29 @@
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
-__all__ = ["PLAIN", "UNITS", "YARDSTICK", "By", "Ranked", "groups", "in_order", "named", "places", "undecided"]
+__all__ = [
+    "PLAIN",
+    "UNITS",
+    "YARDSTICK",
+    "By",
+    "Ranked",
+    "groups",
+    "in_order",
+    "named",
+    "places",
+    "plain_of",
+    "undecided",
+]
+
+T = TypeVar("T")
 
 By = Literal["seconds", "evaluations"]
 """What an error is multiplied by."""
@@ -27,6 +41,14 @@ ASIDE = {"": 0, "biased": 1, CLAIMED: 1, "other objective": 2, "yardstick": 3, "
 """Why an estimator has no place, in the order in which they follow those that have one."""
 VAGUE = 10.0
 """The ratio of the ends of an interval from which on a figure recommends nothing."""
+
+
+def plain_of(found: Iterable[T], estimator: Callable[[T], str]) -> T | None:
+    """Who is used where nobody chooses, among some whose estimators are told; None: that was not measured."""
+    first: dict[str, T] = {}
+    for one in found:
+        first.setdefault(estimator(one), one)
+    return next((first[name] for name in PLAIN if name in first), None)
 
 
 @dataclass(frozen=True)

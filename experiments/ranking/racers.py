@@ -10,7 +10,7 @@ from experiments.gradients.problem_checks import usable_batch
 from experiments.gradients.workload import Workload
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import measured
-from experiments.ranking.order import PLAIN, places
+from experiments.ranking.order import places, plain_of
 from experiments.timing.rounds import BLOCK_SECONDS, ROUNDS, Timed, time_gradients
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
@@ -79,7 +79,7 @@ def the_best_few(found: Sequence[Measurement]) -> list[Measurement]:
     }
     biased = [measurement for measurement, _ in ranked if measurement in kinds.values()]
     few = unbiased[:UNBIASED]
-    plain = next((one for name in PLAIN for one in unbiased if one.estimator == name), None)
+    plain = plain_of(unbiased, lambda one: one.estimator)
     held_against = [plain] if plain is not None and plain not in few else []
     return few + held_against + biased[:BIASED]
 
