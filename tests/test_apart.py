@@ -157,3 +157,14 @@ def test_every_family_is_taken_apart():
     made = {type(families.unwrap(make(*points[0].unbind()))) for make, points in CASES.values()}
     of_one_temperature = {ExpRelaxedCategorical, td.RelaxedOneHotCategorical}
     assert made >= registered_families().keys() - {Joint, *of_one_temperature}
+
+
+def test_what_a_transform_has_seen_last_is_no_part_of_a_distribution():
+    """A transform with a cache, as policies that are squashed have, holds the values of its last call."""
+    loc = torch.randn(3, dtype=torch.float64)
+    q = td.TransformedDistribution(td.Normal(loc, 1.0), [td.TanhTransform(cache_size=1)])
+    before = taken_apart(q)
+    x = q.rsample((2,))
+    assert [id(one) for one in taken_apart(q)] == [id(one) for one in before]
+    found = put_together(q, [one.expand(4, *one.shape) for one in before])
+    torch.testing.assert_close(found.log_prob(x.unsqueeze(1)), q.log_prob(x).unsqueeze(1).expand(2, 4, 3))

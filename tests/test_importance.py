@@ -25,6 +25,14 @@ def test_pareto_shape_is_found(k: float, size: int) -> None:
     assert abs(pareto_shape(tail(k, size)) - k) < 4 * error
 
 
+def test_weights_with_a_bound_that_many_reach_have_no_tail() -> None:
+    """Those of a shifted Laplace: the largest are the same but for rounding, which no tail is fitted to."""
+    generator = torch.Generator().manual_seed(0)
+    reached = torch.full((1_000,), 0.6, dtype=torch.float64)
+    reached += 1e-16 * torch.randn(1_000, generator=generator, dtype=torch.float64)
+    assert pareto_shape(torch.cat([reached, torch.linspace(-1, 0.5, 1_000, dtype=torch.float64)])) == -float("inf")
+
+
 def test_pareto_shape_has_no_scale_and_no_order() -> None:
     weights = tail(0.6, 10_000)
     found = pareto_shape(weights)

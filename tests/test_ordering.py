@@ -62,6 +62,9 @@ def test_advice() -> None:
     more = advice(in_order([best, tie, one("tie too", 1.2, 1.0, 1.4)]), "MSE")
     assert more == "Use best (or tie and 1 more, which it is not told apart from)."
     assert advice(in_order([one("free", 0.0, 0.0, 0.0), other]), "MSE") == "Use free."
+    assert advice(in_order([one("free", 0.0, 0.0, 0.0), one("pathwise", 4.0, 3.9, 4.1)]), "MSE") == (
+        "Use free: it has no noise at all here, unlike pathwise, the plain estimator."
+    )
 
 
 @pytest.mark.parametrize("entry", [one("a", 1.0, 0.8, 1.2, biased=True), one("a", math.nan), one("a", math.inf)])

@@ -120,6 +120,14 @@ def test_eval_makes_a_module_a_function(name: str, replicates: int) -> None:
     assert (found[0] if isinstance(found, tuple) else found).shape[:2] == (replicates, 4)
 
 
+def test_batch_norm_is_refused_where_it_sees_one_data_point() -> None:
+    """Though it was told to eval()."""
+    made = ReplicatedModule(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).double().eval())
+    params = {name: value[0] for name, value in replicated(made.initial_params(), 1).items()}
+    with pytest.raises(ValueError, match="batch norm needs a batch, and a program sees one data point: use LayerNorm"):
+        made(params, torch.ones(4, dtype=torch.float64))
+
+
 def test_other_errors_of_a_module_stay_what_they_are() -> None:
     made = ReplicatedModule(nn.Linear(2, 3).double())
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):

@@ -1,6 +1,7 @@
 """Who measures a reference: jumps that were not declared, votes without power, and who is left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from estimators.interface import Params, Problem
+from estimators.interface.objective import ExpectedCost
 from experiments.measuring import long_run
 from experiments.measuring.differences import Differences
 from experiments.measuring.long_run import measured_gradient
 from experiments.measuring.reference import NoReference, Reference
 from experiments.measuring.votes import Candidate, Decision, decide
+from experiments.ranking.advice import advice
+from experiments.ranking.entries import ranked
 from experiments.statistics import GROUPS, Groups
 
 TRUE = np.array([1.0, -2.0, 0.5, 3.0])
@@ -157,3 +161,18 @@ def test_kinks_in_the_parameters_are_no_dispute(monkeypatch: pytest.MonkeyPatch)
     found = measured_gradient(work("pathwise", Kinked(), 4))
     assert isinstance(found, Reference) and "differ" not in found.remark
     assert found.gradient == pytest.approx(2.05, rel=2e-3)
+
+
+def test_a_dispute_takes_the_places_of_all_that_nothing_refutes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pathwise and finite differences alone, across a jump: none of them is recommended, now and from what is kept."""
+    monkeypatch.setenv("GRADMARK_CACHE", str(tmp_path))
+    monkeypatch.setattr(long_run, "ELEMENTS", 2**22)
+    monkeypatch.setattr(ExpectedCost, "measured_by", ("pathwise",))
+    for _ in range(2):
+        found = estimated(work("pathwise", Jump(), 4), replicates=640)
+        assert any("finite differences give another" in warning for warning in found.warnings)
+        (standing,) = ranked([replace(found, timing=None)], "evaluations")
+        assert standing.ranked.aside == "disputed" and not standing.ranked.usable
+        assert advice([standing.ranked], "variance").startswith("No advice: two ways to the gradient")

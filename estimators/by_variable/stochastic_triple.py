@@ -66,6 +66,8 @@ class StochasticTriple(Estimator):
             return f"{self.name} needs a discrete variable: Bernoulli or OneHotCategorical"
         for variable, is_followed in zip(problem.layout.variables, followed, strict=True):
             form = form_of(variable.q)
+            if not (is_followed or problem.differentiable):
+                return f'no derivative goes through the cost, and the states of "{variable.name}" cannot be followed'
             if not (is_followed or form.differentiable):
                 kind = type(unwrap(variable.q)).__name__
                 return f'{self.name} has neither the states nor a path of the variable "{variable.name}" ({kind})'

@@ -12,12 +12,17 @@ __all__ = ["CHANGES", "RANDOM", "REFUSED", "NotMapped", "explained", "without_dr
 
 RANDOM = "it draws random numbers, as dropout does: call eval() on it, or make the noise a part of x"
 STATE = "it keeps running statistics: use LayerNorm or GroupNorm, or call eval() on it"
+BATCH = (
+    "its batch norm needs a batch, and a program sees one data point: use LayerNorm or GroupNorm, or write the problem "
+    "for all samples at once"
+)
 CHANGES = "it changes a buffer as it runs: call eval() on it, or make the buffer a part of its inputs and outputs"
 WITHOUT_RULE = "torch.func.vmap does not know {rule}: write it in other operations of torch"
 
 ADVICE = {
     "randomness": RANDOM,
     "running_mean": STATE,
+    "D input (got": BATCH,
     "data-dependent control flow": "it branches on the values of tensors: write torch.where",
     "item()": "it turns tensors into numbers: keep them tensors",
     "inplace arithmetic": CHANGES,
@@ -32,7 +37,7 @@ class NotMapped(RuntimeError):
     """A module cannot be mapped over replicates; the message says why and what to do."""
 
 
-def explained(error: RuntimeError, module: str) -> Exception:
+def explained(error: Exception, module: str) -> Exception:
     """One line that says what to do where a module cannot be mapped over replicates; else the error itself."""
     text = str(error)
     rule = re.search(r"aten::(\w+)", text)

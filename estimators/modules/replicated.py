@@ -118,7 +118,7 @@ class ReplicatedModule(Part):
         """ValueError: the module cannot be mapped, and what to do."""
         try:
             return compute()
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise explained(error, type(self.module).__name__) from error
 
     def _called(self, method: str) -> nn.Module:

@@ -19,6 +19,7 @@ from estimators.sampling import families
 
 __all__ = ["can_be_put_together", "put_together", "taken_apart"]
 
+_LAST_SEEN = "_cached_x_y"
 BATCHES = (2, 3)
 """Sizes of the batches that are tried: what mistakes the axis for another does so with one of them at most."""
 TRIED = 4
@@ -67,8 +68,11 @@ def _find(value: Any, found: dict[int, Tensor], seen: set[int]) -> None:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """What it was made of, without what torch has worked out from that since, such as probabilities from logits."""
-    own, lazy = vars(value), _lazy(type(value))
+    """What it was made of, without what torch has worked out from that since, such as probabilities from logits.
+
+    Nor is it made of the values that a transform with a cache has seen last.
+    """
+    own, lazy = vars(value) | ({_LAST_SEEN: (None, None)} if _LAST_SEEN in vars(value) else {}), _lazy(type(value))
     if not any(name in own for name in lazy):
         return own
     given = {id(part) for name, part in own.items() if name not in lazy}

@@ -7,6 +7,10 @@ from torch import Tensor
 __all__ = ["pareto_shape", "tail_shape", "tail_size"]
 
 
+TIED = 1e-9
+"""The part of the largest figure within which all others of a tail are the same, but for rounding."""
+
+
 def pareto_shape(log_weights: Float[Tensor, " N"]) -> float:
     r"""$\hat k$ of a generalized Pareto distribution fitted to the largest $\min(N/5, 3\sqrt N)$ weights.
 
@@ -30,7 +34,7 @@ def tail_shape(log_largest: Float[Tensor, " M"]) -> float:
         return float("nan")
     ordered = log_largest.double().flip(0)
     excess = (ordered[1:] - ordered[-1]).exp() - (ordered[0] - ordered[-1]).exp()
-    if not excess[-1] > 0:
+    if not excess[-1] > TIED:
         return float("-inf")
     return _generalized_pareto_shape(excess.clamp(min=torch.finfo(torch.float64).tiny))
 

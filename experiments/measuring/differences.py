@@ -80,7 +80,8 @@ class Differences:
         error, beyond = rows.std(0, ddof=1) / math.sqrt(size), np.maximum(np.abs(rows.mean(0)) - allowed, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = np.where(beyond > 0, beyond / error, 0.0)
-            least = np.nanmax(np.maximum(beyond - 3 * error, 0) / strength)
+            parts = np.maximum(beyond - 3 * error, 0) / strength
+            least = np.where(np.isnan(parts), 0.0, parts).max()  # 0 / 0: no difference of nothing
             detectable = np.linalg.norm(_seen(size) * error + allowed) / np.linalg.norm(strength)
         p_value = min(1.0, len(scores) * float(2 * stats.t.sf(scores.max(), size - 1)))
         return Deviation(p_value, float(least), float(detectable))

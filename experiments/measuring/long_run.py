@@ -138,7 +138,7 @@ def _more_precise(
 def _found(decision: Decision, race: Race, settled: bool) -> Reference | NoReference:
     """What is known so far, as long as nothing says that more of the purse would not change it."""
     if decision.chosen is None:
-        return NoReference(_remark(decision.remark, race), race.purse.limits)
+        return NoReference(_remark(decision.remark, race), race.purse.limits, decision.disputed)
     groups = race.runs[decision.chosen.spec].groups
     assert groups is not None
     decided = "; ".join(filter(None, [decision.remark, "" if settled else ENDED]))

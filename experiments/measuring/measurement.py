@@ -16,10 +16,12 @@ from experiments.terminal.numbers import interval, number, seconds
 from experiments.terminal.words import bias
 from experiments.timing.rounds import ROUNDS, Timing
 
-__all__ = ["Measurement", "Signal", "StopReason"]
+__all__ = ["DISPUTED_REFERENCE", "Measurement", "Signal", "StopReason"]
 
 StopReason = Literal["precision", "replicates", "max_replicates", "max_elements", "max_seconds", "nonfinite"]
 
+DISPUTED_REFERENCE = "disputed_reference"
+"""The diagnostic of a measurement whose reference was measured by several, who have found different gradients."""
 PLAIN = {str, int, float, bool, NoneType}
 """The types of fields that are one column each."""
 LARGE_TENSOR = 1_000

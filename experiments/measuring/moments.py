@@ -94,6 +94,7 @@ class Sampling:
         """From now on errors are those against this reference; cosines keep the direction of the first."""
         self.reference = reference if isinstance(reference, Reference) else None
         self.remark = "" if reference is None else reference.remark
+        self.disputed = isinstance(reference, NoReference) and reference.disputed
 
     def resize(self, replicates: int) -> int:
         """From now on a block has so many replicates, of which chunks have what fits, but 64 at least; its size."""

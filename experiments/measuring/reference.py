@@ -42,3 +42,5 @@ class NoReference:
     remark: str = ""
     allowed: tuple[float, float] = NO_LIMITS
     """As of a reference: with more of these there may be one."""
+    disputed: bool = False
+    """Those that measured it have found different gradients."""

@@ -39,6 +39,7 @@ class Kept:
     """The standard error along the gradient, relative to it; None: it is not known."""
     allowed: tuple[float | None, float | None] = (None, None)
     """The seconds and evaluations that it was allowed, where more would make a better one."""
+    disputed: bool = False
 
 
 def key_of(workload: Workload) -> str:
@@ -62,7 +63,7 @@ def read(key: str, size: int) -> Reference | NoReference | None:
     groups, about = found
     seconds, evaluations = (math.inf if value is None else float(value) for value in about.get("allowed", (None, None)))
     if not about["measured"]:
-        return NoReference(about["remark"], (seconds, evaluations))
+        return NoReference(about["remark"], (seconds, evaluations), about.get("disputed", False))
     fits = groups.shape == (GROUPS, size) and np.isfinite(groups).all()
     return Reference("measured", groups, about["remark"], (seconds, evaluations)) if fits else None
 
@@ -75,6 +76,7 @@ def keep(key: str, workload: Workload, found: Reference | NoReference) -> None:
         "objective": workload.objective.name,
         "measured": measured,
         "remark": found.remark,
+        "disputed": not measured and found.disputed,
         "error": relative_error(found.groups) if measured else None,
         "allowed": [value if math.isfinite(value) else None for value in found.allowed],
     }

@@ -10,7 +10,7 @@ from experiments import statistics
 from experiments.gradients.workload import Workload
 from experiments.measuring.edges import lost_samples
 from experiments.measuring.mean_score import wrong_score
-from experiments.measuring.measurement import Measurement, Signal, StopReason
+from experiments.measuring.measurement import DISPUTED_REFERENCE, Measurement, Signal, StopReason
 from experiments.measuring.moments import Sampling
 from experiments.measuring.purse import Purse
 from experiments.measuring.rounding import rounding_shift
@@ -108,7 +108,7 @@ def summarised(
         verdict=_verdict(test, doubt),
         p_value=None if test is None else test.p_value,
         detectable_bias=None if test is None else test.detectable,
-        diagnostics=diagnostics | limits,
+        diagnostics=diagnostics | limits | ({DISPUTED_REFERENCE: 1.0} if sampling.disputed else {}),
         warnings=(
             *caught,
             *_warnings(sampling, total_variance, kurtosis),

@@ -72,6 +72,8 @@ class Decision:
     settled: bool
     """Two mechanisms agree, and no more disagree: more replicates would change nothing."""
     remark: str = ""
+    disputed: bool = False
+    """Nobody is chosen, since they have measured different gradients."""
 
 
 def decide(candidates: Sequence[Candidate], differences: Differences | None) -> Decision:
@@ -92,7 +94,7 @@ def decide(candidates: Sequence[Candidate], differences: Differences | None) -> 
         remark = "; ".join(_dissent(voters, first, camp) for camp in against)
         return Decision(_best([voters[index] for index in first]), True, remark)
     if disputes:
-        return Decision(None, False, _dispute(voters, camps, *disputes[0]))
+        return Decision(None, False, _dispute(voters, camps, *disputes[0]), disputed=True)
     free = [voter for voter in candidates if voter.mechanism != "pathwise"]
     return Decision(_best(free), len(voters) == 1, "" if free else UNCHECKED)
 

@@ -2,18 +2,30 @@
 
 from collections.abc import Sequence
 
-from experiments.ranking.order import UNITS, By, Ranked, plain_of
+from experiments.ranking.order import DISPUTED, UNITS, By, Ranked, plain_of
 from experiments.statistics import Interval
 from experiments.terminal.numbers import number
 
-__all__ = ["advice"]
+__all__ = ["SPOILED", "advice"]
 
+DISPUTE = (
+    "No advice: two ways to the gradient have found different ones, and nothing tells which is right. Where the cost, "
+    "or the density of q, jumps, say differentiable = False; give expected_cost or exact_gradient where one is known; "
+    "--by training compares estimators by the objective that they reach."
+)
+SPOILED = (
+    "most estimators have estimates that are not finite. The cost, or the density of q, is NaN or infinite for some "
+    "samples, which no budget changes: keep the arguments of logarithms, roots and quotients in their range, or try "
+    "--dtype float64 where float32 overflows."
+)
 FOR = {"seconds": "for the time", "evaluations": "for the evaluations"}
 
 
 def advice(ranking: Sequence[Ranked], quantity: str, by: By = "seconds") -> str:
     """What to use; the ranking is in order, by `quantity` × time or evaluations."""
     usable = [one for one in ranking if one.usable]
+    if not usable and any(one.aside == DISPUTED for one in ranking):
+        return DISPUTE
     if not usable:
         return "Every estimator of this problem's gradient is biased or not finite here: none can be recommended."
     if usable[0].vague:
@@ -25,7 +37,9 @@ def advice(ranking: Sequence[Ranked], quantity: str, by: By = "seconds") -> str:
         more = f" and {len(ties) - 1} more" if len(ties) > 1 else ""
         sentence += f" (or {ties[0]}{more}, which it is not told apart from)"
     plain = plain_of(usable, lambda one: one.estimator)
-    if clear is not None and best.figure.value > 0:
+    if best.figure.value == 0 and plain is not None and plain.figure.value > 0:
+        sentence += f": it has no noise at all here, unlike {plain.name}, the plain estimator"
+    elif clear is not None and best.figure.value > 0:
         times = clear.figure.value / best.figure.value
         sentence += f": {times:.3g} times less {quantity} {FOR[by]} than {clear.name}"
         if plain is clear:
@@ -49,7 +63,7 @@ def _no_advice(usable: Sequence[Ranked], quantity: str, by: By) -> str:
         return (
             f"No advice: every estimate of {best.name} was 0 and every cost the same. Either the cost does not depend "
             "on x, or through an event too rare to be seen, which a larger budget would hardly change: start from "
-            f"parameters where it happens.{better}"
+            "parameters where it happens."
         )
     ends = f"{number(best.figure.low)} to {number(best.figure.high)}"
     return (

@@ -12,11 +12,11 @@ from estimators.interface import EXPECTED_COST, Problem
 from estimators.interface.specs import canonical
 from experiments.measuring.measurement import Measurement
 from experiments.measuring.summary import KNOWN_TO
-from experiments.ranking.advice import advice
+from experiments.ranking.advice import SPOILED, advice
 from experiments.ranking.by_variable import by_variable
 from experiments.ranking.entries import Standing, quantity, ranked
 from experiments.ranking.fits import price_of_the_fit
-from experiments.ranking.order import By, Ranked
+from experiments.ranking.order import DISPUTED, By, Ranked
 from experiments.ranking.recipe import file_of, is_registered, recipe
 from experiments.ranking.remarks import lines
 from experiments.ranking.standings import as_frame, as_rows, as_text
@@ -104,13 +104,15 @@ class Answer:
                 f"{so_far}No advice: only {self.ranking[0].name} was measured, and {more} not: "
                 "a larger budget compares them."
             )
+        if self._spoiled:
+            return f"{so_far}No advice: {SPOILED}"
         said = advice(self.ranking, self.quantity, self.by)
         return f"{so_far}{said} {price_of_the_fit(self.standings, self.by)}".rstrip()
 
     @property
     def code(self) -> str:
         """How to use the best one, in lines of Python; '' where none is recommended."""
-        if self.useless or self._alone or not self.ranking[0].usable or self.ranking[0].vague:
+        if self.useless or self._alone or self._spoiled or not self.ranking[0].usable or self.ranking[0].vague:
             return ""
         first, best = self.standings[0]
         own = self.own.get(first.estimator)
@@ -122,6 +124,8 @@ class Answer:
     def remarks(self) -> list[str]:
         """What to know of the best and of those tied with it: their warnings, and whether a bias could hide."""
         found = [*self._by_variable(), *self._of_the_batch(), *lines(self._warnings(tied=True))]
+        if self.standings and self.ranking[0].aside == DISPUTED:
+            found += [text for text in self.measurements[0].warnings if text not in found]
         if self.standings and self.ranking[0].usable and self.measurements[0].verdict == "undetermined":
             first, best = self.standings[0]
             closer = "a larger budget"
@@ -168,6 +172,11 @@ class Answer:
             return "Errors are against the exact gradient."
         error = percent(known[0].reference_error)
         return f"Errors are against a measured gradient{f', known to {error}' if error else ''}."
+
+    @property
+    def _spoiled(self) -> bool:
+        """Whether most estimators had estimates that are not finite: then it is no fault of theirs."""
+        return 2 * sum(one.nonfinite > 0 for one in self.found) > len(self.found)
 
     @property
     def _alone(self) -> bool:

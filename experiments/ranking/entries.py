@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, final
 
 from estimators.interface import EXPECTED_COST, Estimator
 from estimators.registry import make_estimator
-from experiments.measuring.measurement import Measurement
+from experiments.measuring.measurement import DISPUTED_REFERENCE, Measurement
 from experiments.ranking.order import By, Ranked, places
 from experiments.statistics import Interval
 
@@ -80,6 +80,7 @@ def _entry(one: Measurement, column: Literal["mse", "total_variance"], by: By, s
         work=work,
         seen=one.verdict == "biased",
         still=one.total_variance.value == 0,
+        disputed=DISPUTED_REFERENCE in one.diagnostics,
         blind=one.total_variance.value == 0 and math.isinf(one.total_variance.high),
         num_samples=one.num_samples if several else None,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.ranking.order import plain_of
+from experiments.ranking.order import DISPUTED, plain_of
 from experiments.ranking.stored import Placed, Ranking
 from experiments.ranking.trained import Trained
 from experiments.store.columns import Row
@@ -37,6 +37,8 @@ class Finding:
         return f"{told}; not ranked: {self._unranked}" if self.ranking.unranked else told
 
     def _nothing(self) -> str:
+        if any(one.ranked.aside == DISPUTED for one in self.ranking.placed):
+            return "no advice: two ways to its gradient have found different ones, which a warning names"
         if self.ranking.placed:
             return "no advice: no estimator of this gradient is unbiased and finite here"
         return f"no advice: {self._unranked}"

@@ -13,6 +13,7 @@ from estimators.interface import EXPECTED_COST
 from experiments.statistics import Interval, Work, relative_half_width
 
 __all__ = [
+    "DISPUTED",
     "PLAIN",
     "UNITS",
     "YARDSTICK",
@@ -37,7 +38,8 @@ PLAIN = ("pathwise", "score-function")
 YARDSTICK = "exact"
 """The estimator without noise that others are held against."""
 CLAIMED = "claims a bias"
-ASIDE = {"": 0, "biased": 1, CLAIMED: 1, "other objective": 2, "yardstick": 3, "not finite": 4}
+DISPUTED = "disputed"
+ASIDE = {"": 0, DISPUTED: 1, "biased": 2, CLAIMED: 2, "other objective": 3, "yardstick": 4, "not finite": 5}
 """Why an estimator has no place, in the order in which they follow those that have one."""
 VAGUE = 10.0
 """The ratio of the ends of an interval from which on a figure recommends nothing."""
@@ -72,6 +74,8 @@ class Ranked:
     """Nothing varies: what error it has is that of rounding, whose interval says nothing."""
     blind: bool = False
     """Every estimate was 0 and every cost the same: what error it has depends on an event that was not seen."""
+    disputed: bool = False
+    """Who measured the gradient has found different ones, and nothing tells which is right."""
     num_samples: int | None = None
     """None where all have the same."""
 
@@ -89,7 +93,9 @@ class Ranked:
             return "other objective"
         if not math.isfinite(self.figure.value):
             return "not finite"
-        return ("biased" if self.seen else CLAIMED) if self.biased else ""
+        if self.biased:
+            return "biased" if self.seen else CLAIMED
+        return DISPUTED if self.disputed else ""
 
     @property
     def rank(self) -> tuple[int, float, float]:
@@ -104,7 +110,7 @@ class Ranked:
     @property
     def comparable(self) -> bool:
         """Its figure is one of the same gradient, biased or not."""
-        return self.aside in ("", "biased", CLAIMED)
+        return self.aside in ("", DISPUTED, "biased", CLAIMED)
 
     @property
     def vague(self) -> bool:

@@ -10,7 +10,7 @@ from experiments.gradients.problem_checks import usable_batch
 from experiments.gradients.workload import Workload
 from experiments.measuring.measurement import Measurement
 from experiments.ranking.entries import measured
-from experiments.ranking.order import places, plain_of
+from experiments.ranking.order import DISPUTED, places, plain_of
 from experiments.timing.rounds import BLOCK_SECONDS, ROUNDS, Timed, time_gradients
 from experiments.training.optimisation import Optimisation
 from experiments.training.settings import Train
@@ -73,7 +73,7 @@ def the_best_few(found: Sequence[Measurement]) -> list[Measurement]:
     twice. Gradients of other objectives, and what is not finite, do not race.
     """
     ranked = [(found[index], one) for index, one in places(measured(found)) if one.comparable]
-    unbiased = [measurement for measurement, one in ranked if one.usable]
+    unbiased = [measurement for measurement, one in ranked if one.aside in ("", DISPUTED)]
     kinds = {
         measurement.estimator.partition(":")[0]: measurement for measurement, one in reversed(ranked) if one.biased
     }

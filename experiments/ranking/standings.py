@@ -61,7 +61,7 @@ def _chosen(standings: Sequence[Standing]) -> list[int]:
     aside = [place for place, one in enumerate(standings, start=1) if not one.ranked.usable]
     first = {standings[place - 1].one.estimator: place for place in reversed(usable)}
     plain = [first[name] for name in PLAIN if name in first]
-    chosen = sorted({*usable[:MOST], *plain}) + aside[:MOST_ASIDE]
+    chosen = sorted({*usable[:MOST], *plain}) + aside[: MOST_ASIDE if usable else MOST]
     return chosen if len(chosen) + FEW < len(standings) else list(range(1, len(standings) + 1))
 
 

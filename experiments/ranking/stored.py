@@ -1,5 +1,6 @@
 """The rankings of a run, problem by problem, from what its store holds and nothing else."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from pandas import DataFrame
 
 from estimators.interface import EXPECTED_COST
+from experiments.measuring.measurement import DISPUTED_REFERENCE
 from experiments.ranking.entries import Quantity, quantity
 from experiments.ranking.order import YARDSTICK, By, Ranked, places
 from experiments.statistics import Interval, Work
@@ -115,7 +117,8 @@ def ranked(row: Row, estimator: str, figure: Interval, work: Work | None) -> Ran
     biased = "biased" in (row["verdict"], row["claim"])
     target = row["target"] or EXPECTED_COST.name
     seen, still = row["verdict"] == "biased", row["total_variance"] == 0
-    return Ranked(estimator, figure, biased, target, work, seen=seen, still=still)
+    disputed = DISPUTED_REFERENCE in json.loads(row["diagnostics"] or "{}")
+    return Ranked(estimator, figure, biased, target, work, seen=seen, still=still, disputed=disputed)
 
 
 def _reason(row: Row, by: Quantity) -> str:
