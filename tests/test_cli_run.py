@@ -67,7 +67,7 @@ def test_what_is_compiled_by_choice_or_not_at_all(gradmark, tmp_path):
     assert code == 2 and err.count("\n") == 1 and "'always', 'auto', 'never'" in err
 
 
-def test_costs_of_a_run(gradmark):
+def test_costs_of_a_run(gradmark, full_blocks):
     gradmark("run", "-e", "pathwise", *TINY[:2], "-n", "1,100,10000", *TINY[4:])
     code, out, _ = gradmark("show", "tiny", "--costs", "--format", "json")
     (row,) = json.loads(out)
