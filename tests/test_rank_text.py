@@ -132,6 +132,16 @@ def test_the_document_is_json_whatever_is_not_finite(found) -> None:
     json.dumps(answer(like(found, "best"), spoiled).document(), allow_nan=False)
 
 
+def test_where_most_are_not_finite_and_none_is_known_well_it_is_the_cost_that_is_told_of(found) -> None:
+    """A log of what may be negative: its derivative is finite, and so is one estimate, whose variance nobody knows."""
+    vague = like(found, "vague", mse=Interval(1.0, 0.01, 90.0))
+    spoiled = [like(found, name, mse=Interval(*[math.nan] * 3), nonfinite=30) for name in ("one", "two")]
+    unknown = answer(vague, *spoiled)
+    assert "is NaN or infinite for some samples, which no budget changes" in unknown.advice and unknown.code == ""
+    assert answer(like(found, "best"), *spoiled).advice.startswith("Use best")
+    assert "may be anything" in answer(vague, like(found, "other", 9.0)).advice
+
+
 def test_a_best_that_may_be_biased_says_how_to_look_closer(found) -> None:
     text = told(answer(like(found, "best", verdict="undetermined")))
     assert f"  best: a bias of 1 % is not excluded: gradmark check 'best' -p '{QUADRATIC}' -n 2 looks closer" in text

@@ -175,8 +175,9 @@ class Answer:
 
     @property
     def _spoiled(self) -> bool:
-        """Whether most estimators had estimates that are not finite: then it is no fault of theirs."""
-        return 2 * sum(one.nonfinite > 0 for one in self.found) > len(self.found)
+        """Whether most had estimates that are not finite, which is then no fault of theirs, and none is known well."""
+        well = self.ranking[0].usable and not self.ranking[0].vague
+        return not well and 2 * sum(one.nonfinite > 0 for one in self.found) > len(self.found)
 
     @property
     def _alone(self) -> bool:
