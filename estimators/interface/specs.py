@@ -79,7 +79,10 @@ def split(spec: str) -> tuple[str, dict[str, str]]:
     for part in _split_outside_parentheses(rest, spec) if rest else []:
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not (equals and key and value):
-            raise ValueError(f"option '{cut(part)}' of spec '{cut(spec)}' is not of the form key=value")
+            raise ValueError(
+                f"option '{cut(part)}' of spec '{cut(spec)}' is not of the form key=value, of which tables leave out "
+                f"the key: gradmark list {cut(name)} has it"
+            )
         if key in found:
             raise ValueError(f"option '{cut(key)}' stands twice in spec '{cut(spec)}'")
         found[key] = value[1:-1] if value.startswith("(") and value.endswith(")") else value
