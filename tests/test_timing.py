@@ -80,6 +80,19 @@ def test_the_timing_of_a_short_measurement_is_short() -> None:
     assert len(whole.batched) == timing.ROUNDS
 
 
+def test_a_chunk_takes_no_longer_than_suits_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replicate takes a millisecond here, and a full chunk many seconds."""
+    monkeypatch.setattr(timing, "_step", lambda workload, replicates: replicates)
+    monkeypatch.setattr(timing, "_seconds", lambda step, calls: step * 0.001)
+    monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
+    monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
+    workload = work(Pathwise())
+    assert workload.chunk > 1000
+    chunks = [0.001 * Timed.of(workload, measured).replicates for measured in (0.01, 4.0, 1e3)]
+    expected = (timing.CHUNK_SECONDS, 4.0 / timing.SHARE, timing.LONGEST)
+    assert all(0.5 * most < seconds <= most for seconds, most in zip(chunks, expected, strict=True)), chunks
+
+
 def test_the_latency_alone_in_short_blocks() -> None:
     """No block is longer than it was asked to be, unless by one call."""
     workload = work(Sleepy(), num_samples=8)
@@ -129,7 +142,7 @@ def test_rounds_are_interleaved_in_a_random_order_that_the_seed_decides(monkeypa
         calls: list[str] = []
         monkeypatch.setattr(timing, "_step", lambda workload, replicates: f"{workload.seed}")
         monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
-        monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
+        monkeypatch.setattr(timing, "_affordable", lambda workload, longest: workload.chunk)
         monkeypatch.setattr(timing, "peak_memory", lambda step, device: 0)
         monkeypatch.setattr(timing, "_seconds", lambda step, calls_in_block: calls.append(step) or 1.0)
         workloads = [replace(work(Pathwise()), seed=index) for index in range(4)]
@@ -147,7 +160,7 @@ def test_each_workload_gets_its_own_rounds(monkeypatch: pytest.MonkeyPatch) -> N
     """Whatever the order, the seconds go to the workload that took them."""
     monkeypatch.setattr(timing, "_step", lambda workload, replicates: (workload.seed, replicates))
     monkeypatch.setattr(timing, "_calls_in_a_block", lambda step, seconds: 1)
-    monkeypatch.setattr(timing, "_affordable", lambda workload: workload.chunk)
+    monkeypatch.setattr(timing, "_affordable", lambda workload, longest: workload.chunk)
     monkeypatch.setattr(timing, "peak_memory", lambda step, device: step[0])
     monkeypatch.setattr(timing, "_seconds", lambda step, calls: 1.0 + step[0])
     workloads = [replace(work(Pathwise()), seed=index) for index in range(3)]

@@ -24,8 +24,8 @@ __all__ = ["BLOCK_SECONDS", "LATENCY", "ROUNDS", "Timed", "Timing", "block_of", 
 ROUNDS = 7
 BLOCK_SECONDS = 0.02
 MOST_CALLS = 1000
-LONGEST = 1.0
-"""Seconds that a call with many replicates may be expected to take."""
+CHUNK_SECONDS, LONGEST = 0.05, 1.0
+"""Seconds that a call with many replicates may take after any measurement, and after a long one."""
 SHARE, SHORTEST = 20, 0.004
 """The part, one in so many, of a measurement that blocks of a kind take; the seconds that a block has anyway."""
 LATENCY = 0.01
@@ -44,9 +44,9 @@ class Timing:
     """Seconds of one gradient at R = 1, draw included, as a training step pays it: one figure a round."""
     batched: np.ndarray
     """Seconds of a full chunk divided by its replicates: one figure a round; NaN where only the latency was timed.
-    There are fewer rounds of it where a chunk takes long beside what was measured.
 
-    Where a gradient takes long, of as many replicates as take no more than about a second together."""
+    A chunk that takes more than about a second has fewer replicates. So has one that takes long beside what was
+    measured, and there are fewer rounds of it."""
     peak_memory_bytes: int | None
     """Most memory held at once by the eager computation of one gradient at R = 1, beyond what was held before."""
     device_name: str
@@ -110,12 +110,14 @@ class Timed:
         """A workload, warmed up. Raises what the workload raises; a chunk that does not fit into memory is halved.
 
         Where a measurement took no more than so many seconds, `ROUNDS` rounds take a part of them: blocks are shorter,
-        at R = 1 down to `least`, and where a full chunk takes longer than its block, fewer rounds time it.
+        at R = 1 down to `least`, a full chunk that takes long has fewer replicates, and where it takes longer than its
+        block, fewer rounds time it.
         """
         one, device, block = _step(workload, 1), workload.device, block_of(measured)
+        longest = min(max(measured / SHARE, CHUNK_SECONDS), LONGEST)
         one_calls, many_calls = _calls_in_a_block(one, block_of(measured, least)), 0
         while True:
-            replicates = _affordable(workload)
+            replicates = _affordable(workload, longest)
             many = _step(workload, replicates)
             with suppress(torch.OutOfMemoryError):
                 many_calls = _calls_in_a_block(many, block)
@@ -204,15 +206,15 @@ def _rounds(block: float, calls: int) -> float:
     return FEW_ROUNDS if block < BLOCK_SECONDS and calls == 1 else math.inf
 
 
-def _affordable(workload: Workload) -> int:
-    """The replicates of a full chunk, or as many as take no more than about a second, found by trying more and more."""
+def _affordable(workload: Workload, longest: float) -> int:
+    """The replicates of a full chunk, or as many as take no longer than that, found by trying more and more."""
     replicates, eager = 1, workload.eager
     while replicates < workload.chunk:
         try:
             seconds = _seconds(_step(eager, replicates), 1)
         except torch.OutOfMemoryError:
             return replicates
-        factor = min(int(LONGEST / max(seconds, 1e-9)), STEEPEST)
+        factor = min(int(longest / max(seconds, 1e-9)), STEEPEST)
         if factor < 2:
             return replicates
         replicates = min(replicates * (1 << factor.bit_length() - 1), workload.chunk)
