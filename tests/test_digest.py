@@ -20,6 +20,11 @@ def run(*cells: dict) -> Run:
     return a_run(frame(*cells))
 
 
+def told(*cells: dict) -> dict[str, str]:
+    found = run(*cells)
+    return sentences(found, rankings(found))
+
+
 TWO = (
     worked("pathwise", "smooth", 2.0, detectable_bias=0.006),
     worked("score-function", "smooth", 40.0, detectable_bias=0.2, verdict="undetermined"),
@@ -30,7 +35,7 @@ TWO = (
 
 
 def test_the_best_of_each_problem_against_the_plain_one():
-    found = sentences(run(*TWO))
+    found = told(*TWO)
     assert found["jumps"].startswith("leave-one-out with S = 32, the most tried: 5 [")
     assert found["jumps"].endswith("] times less MSE for the time than score-function; no bias above 2.5 %")
     assert found["smooth"].startswith("pathwise with S = 10: the plain one is the best, with 5 [")
@@ -40,19 +45,19 @@ def test_the_best_of_each_problem_against_the_plain_one():
 def test_a_best_without_noise_has_no_ratio():
     cells = [cell for cell in TWO if cell["problem"] == "smooth"]
     exact = worked("stratified:scheme=sobol", "smooth", 0.0, detectable_bias=1e-5)
-    (found,) = sentences(run(*cells, exact)).values()
+    (found,) = told(*cells, exact).values()
     assert "stratified:sobol with S = 10: no noise at all, unlike pathwise; no bias" in found
 
 
 def test_what_is_not_told_apart_and_what_has_no_place_is_said():
     cells = [worked("pathwise", "a", 1.0), worked("spsa", "a", 1.05), worked("arm", "a", 0.1, verdict="biased")]
-    (found,) = sentences(run(*cells, cell("arms", "a", timing_status="failed", work_normalized_mse=None))).values()
+    (found,) = told(*cells, cell("arms", "a", timing_status="failed", work_normalized_mse=None)).values()
     assert "(not told apart from it: spsa)" in found and "not ranked: arms (" in found and "arm with" not in found
 
 
 def test_biases_are_named_and_what_could_hide_is_counted():
-    told = biases(frame(*TWO))
-    assert told[0].startswith("No estimator was found biased. In 1 of 5 cells")
+    (told,) = biases(frame(*TWO))
+    assert told.startswith("No estimator was found biased. In 1 of 5 cells")
     (found,) = biases(frame(*TWO, worked("gumbel-softmax", "jumps", 1.0, verdict="biased")))
     assert found.startswith("Biased somewhere: gumbel-softmax.")
 

@@ -147,7 +147,7 @@ def test_the_report_and_the_map_have_one_order() -> None:
         cell("disarm", "bernoulli-toy:dim=200"),
         cell("arm", "bernoulli-toy:dim=200", work_normalized_mse=(8e-3, 7e-3, 9e-3)),
     )
-    (table,) = tables(run)
+    (table,) = tables(rankings(run))
     assert [row["estimator"] for row in table.ranked] == ["disarm", "arm"]
     why = {row["estimator"]: row["place"] for row in table.others}
     assert why == {"straight-through": "claims a bias", "gumbel-softmax": "biased"} | {
@@ -186,7 +186,7 @@ def test_whose_objective_a_cell_has_is_stored(gradmark, tmp_path: Path) -> None:
         "my-bound": "somebody's bound",
         "pathwise": EXPECTED_COST.name,
     }
-    (table,) = tables(run)
+    (table,) = tables(rankings(run))
     assert [row["estimator"] for row in table.ranked] == ["pathwise"] and not table.others
     assert table.unranked == {"my-bound": "its gradient is that of another objective: somebody's bound"}
     (found,) = rankings(run)

@@ -10,6 +10,7 @@ import numpy as np
 from experiments import statistics
 from experiments.measuring.differences import DIFFERENCES, Differences
 from experiments.statistics import TOLERANCE, Groups
+from experiments.terminal.listing import listed
 
 __all__ = ["Candidate", "Decision", "Opinion", "decide", "opinion"]
 
@@ -155,8 +156,7 @@ def _mechanisms(voters: Sequence[Candidate | Differences], camp: set[int]) -> li
 
 
 def _named(mechanisms: Sequence[str]) -> str:
-    *first, last = (MECHANISMS.get(mechanism, mechanism) for mechanism in mechanisms)
-    return f"{', '.join(first)} and {last}" if first else last
+    return listed(MECHANISMS.get(mechanism, mechanism) for mechanism in mechanisms)
 
 
 def _dissent(voters: Sequence[Candidate | Differences], first: set[int], camp: set[int]) -> str:

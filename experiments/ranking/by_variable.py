@@ -7,6 +7,7 @@ from estimators.by_variable.per_variable import PerVariable
 from estimators.interface import Problem
 from estimators.programs import Program
 from estimators.registry import make_estimator
+from experiments.terminal.listing import listed
 
 __all__ = ["by_variable"]
 
@@ -17,10 +18,10 @@ def by_variable(spec: str, problem: Problem) -> str:
         return ""
     estimator = make_estimator(spec)
     assert isinstance(estimator, PerVariable)
-    return "; ".join(f"{spec} at {_listed(names)}" for spec, names in estimator.served(problem).items())
+    return "; ".join(f"{spec} at {_counted(names)}" for spec, names in estimator.served(problem).items())
 
 
-def _listed(names: Sequence[str]) -> str:
+def _counted(names: Sequence[str]) -> str:
     """Names that only count on, such as action0, action1 and action2, as the first and the last."""
     runs: list[list[str]] = []
     for name in names:
@@ -29,7 +30,7 @@ def _listed(names: Sequence[str]) -> str:
         else:
             runs.append([name])
     parts = [part for run in runs for part in ([f"{run[0]} … {run[-1]}"] if len(run) > 2 else run)]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return listed(parts)
 
 
 def _next(name: str) -> str:

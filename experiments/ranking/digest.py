@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pandas import DataFrame
 
 from experiments.ranking.finding import Finding, sentence_of_training
-from experiments.ranking.stored import rankings
+from experiments.ranking.stored import Ranking, rankings
 from experiments.ranking.trained import trained
 from experiments.ranking.work_map import map_text
 from experiments.store import Run
@@ -25,7 +25,8 @@ INDENT = "    "
 
 def digest(run: Run, width: int | None) -> str:
     """The map, a sentence for each problem, and what is known of biases; '' where nothing is done."""
-    told, ranked = sentences(run), rankings(run)
+    ranked = rankings(run)
+    told = sentences(run, ranked)
     named = labels(told)
     lines = [hanging(f"{named[problem]}: ", text, INDENT, width) for problem, text in [*told.items()][:MOST]]
     if len(told) > MOST:
@@ -35,11 +36,11 @@ def digest(run: Run, width: int | None) -> str:
     return "\n".join([*([drawn, ""] if drawn else []), *lines])
 
 
-def sentences(run: Run) -> dict[str, str]:
+def sentences(run: Run, ranked: Iterable[Ranking]) -> dict[str, str]:
     """A sentence for each problem: of its gradients, or of its training."""
     named = labels(run.done["estimator"])
     several = len(run.done[["device", "dtype"]].drop_duplicates()) > 1
-    found = {one.problem: Finding(one, named, several).sentence for one in rankings(run)}
+    found = {one.problem: Finding(one, named, several).sentence for one in ranked}
     return found | {one.problem: sentence_of_training(one, named) for one in trained(run)}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from experiments.ranking.stored import Ranking
 from experiments.store import Run
+from experiments.terminal.listing import listed
 
 __all__ = ["headline", "subject"]
 
@@ -40,15 +41,10 @@ def subject(run: Run) -> str:
         return ""
     estimators, problems = (cells[name].nunique() for name in ("estimator", "problem"))
     samples = sorted({int(one) for one in cells["num_samples"]})
-    of = _listed([f"{one:,}" for one in samples]) if len(samples) <= SHOWN else f"{samples[0]:,} to {samples[-1]:,}"
+    of = listed([f"{one:,}" for one in samples]) if len(samples) <= SHOWN else f"{samples[0]:,} to {samples[-1]:,}"
     what = f"{estimators} estimator{'s' * (estimators > 1)} of Monte Carlo gradients"
     where = f"{problems} problem{'s' * (problems > 1)}"
     machines = sorted(set(cells["device_name"].dropna())) or [run.provenance.get("cpu", "")]
     day = str(run.provenance.get("time", ""))[:10]
-    told = [f"S = {of} samples for one gradient", _listed(sorted(set(cells["dtype"]))), _listed(machines), day]
+    told = [f"S = {of} samples for one gradient", listed(sorted(set(cells["dtype"]))), listed(machines), day]
     return f"Bias, variance and wall-clock time of {what} on {where}: {', '.join(filter(None, told))}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last

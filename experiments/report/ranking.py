@@ -1,9 +1,9 @@
 """Which estimator to use, problem by problem."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.ranking.stored import Ranking, rankings
-from experiments.store import Run
+from experiments.ranking.stored import Ranking
 from experiments.store.columns import COLUMNS, Column, Row, rescaling
 
 __all__ = ["Table", "tables"]
@@ -21,9 +21,9 @@ class Table(NamedTuple):
     vague: bool  # the figure of the first is not known to within a factor of ten
 
 
-def tables(run: Run) -> list[Table]:
-    """A table a problem, in the order of the cells."""
-    return [_table(ranking) for ranking in rankings(run)]
+def tables(found: Sequence[Ranking]) -> list[Table]:
+    """A table a problem."""
+    return [_table(ranking) for ranking in found]
 
 
 def _table(ranking: Ranking) -> Table:

@@ -87,8 +87,7 @@ def bias_test(
     return BiasTest(p_value, detectable, "unbiased" if excluded else "undetermined")
 
 
-@np.errstate(over="ignore", invalid="ignore")
-@np.errstate(divide="ignore", invalid="ignore")
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")
 def shortage(
     groups: Groups,
     reference: np.ndarray,
