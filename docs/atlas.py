@@ -5,17 +5,20 @@ import html
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.atlas.tables import read
+from estimators.interface import Problem
+from estimators.registry import make_estimator, make_problem
 from experiments.terminal.numbers import number
 
 __all__ = ["matrix", "with_rows"]
 
-PLACE = re.compile(r"<!-- atlas: (?P<problem>\S+) by (?P<by>evaluations|seconds) -->")
+PLACE = re.compile(r"<!-- atlas: (?P<problem>\S+) by (?P<by>evaluations|seconds)(?P<blind> without a derivative)? -->")
 NOTHING = "The atlas has not been measured with this version yet: `nox -s atlas` does."
 SHOWN = 8
 """The most estimators of a table."""
@@ -89,19 +92,35 @@ def with_rows(markdown: str, folder: Path) -> str:
         return markdown
     file = folder / "ranking.csv"
     ranking = pd.read_csv(file) if file.exists() else pd.DataFrame()
-    return PLACE.sub(lambda found: _best(ranking, found["problem"], found["by"]), markdown)
+    return PLACE.sub(lambda found: _best(ranking, found["problem"], found["by"], found["blind"] or ""), markdown)
 
 
-def _best(ranking: pd.DataFrame, problem: str, by: str) -> str:
+def _best(ranking: pd.DataFrame, problem: str, by: str, blind: str) -> str:
+    """The first of a problem by evaluations or seconds, of all or of those that need no derivative of the cost."""
     if ranking.empty:
         return NOTHING
     rows = ranking.query("problem == @problem and by == @by and aside.isna()").sort_values(by=["ratio"])
     if rows.empty:
-        raise ValueError(f"the atlas has no problem {problem}")
+        raise ValueError(f"the atlas has no problem {problem} by {by}")
+    if blind:
+        rows = rows[rows["estimator"].map(_does_without_derivative(make_problem(problem)))]
     lines = [_line(row) for row in rows.head(SHOWN).to_dict("records")]
-    titles = [f"on <code>{html.escape(problem)}</code>", "S", f"error at equal {by}, times the best"]
+    of = "the best of all" if blind else "the best"
+    titles = [f"on <code>{html.escape(problem)}</code>{blind}", "S", f"error at equal {by}, times {of}"]
     head = "".join(f"<th>{title}</th>" for title in titles)
     return f'<table class="best"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def _does_without_derivative(problem: Problem) -> Callable[[str], bool]:
+    """Whether an estimator takes the cost also where no derivative goes through it, and stays without bias."""
+    twin = object.__new__(type(type(problem).__name__, (type(problem),), {"differentiable": False}))
+    twin.__dict__.update(problem.__dict__)
+
+    def does(spec: str) -> bool:
+        estimator = make_estimator(spec)
+        return estimator.unsupported(twin, 2) is None and estimator.claim(twin, 2) != "biased"
+
+    return does
 
 
 def _line(row: dict[str, Any]) -> str:
