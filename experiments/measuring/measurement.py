@@ -101,7 +101,8 @@ class Measurement:
     mean_cosine: Interval | None
     """The cosine between E ĝ and g: 1 of a rescaled gradient, however noisy; None where g = 0 or has one entry."""
     verdict: Literal["unbiased", "biased", "undetermined"] | None
-    """What the estimates show: `unbiased` only where a bias of 1 % would have been seen."""
+    """What the estimates show: `unbiased` only where a bias of 1 % is excluded, whatever its direction, of which
+    `detectable_bias` knows one alone."""
     p_value: float | None
     """The chance of estimates that are as far off, were there no bias."""
     detectable_bias: float | None
