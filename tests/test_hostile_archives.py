@@ -67,6 +67,24 @@ def hidden(made: bytes) -> bytes:
     return with_member(made, "plugins/1/a.pyZ").replace(b"a.pyZ", b"a.py\0")
 
 
+def many(made: bytes) -> bytes:
+    """The archive with a thousand members more."""
+    buffer = io.BytesIO(made)
+    with zipfile.ZipFile(buffer, "a") as opened:
+        for number in range(1_000):
+            opened.writestr(f"{number}", b"")
+    return buffer.getvalue()
+
+
+def second_list(made: bytes) -> bytes:
+    """The archive with the records of a larger one (ZIP64) as the last bytes of its list, whose figures zipfile takes."""
+    place, count = listing(made), struct.unpack_from("<H", made, len(made) - 12)[0]
+    size = len(made) - 22 - place
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, place)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, place + size, 1)
+    return patched(made[:-22] + record + locator + made[-22:], len(made) + 76 - 10, "<L", size + 76)
+
+
 WICKED = {
     "a path that leaves": (lambda made: with_member(made, "../evil"), "leaves the folder"),
     "one that does so later": (lambda made: with_member(made, "plugins/../../evil"), "leaves the folder"),
@@ -93,6 +111,8 @@ WICKED = {
     "something before": (lambda made: b"#!/bin/sh\n" + made, "it is not an archive"),
     "something behind": (lambda made: made + b"x", "something follows its end"),
     "a gap": (lambda made: made[:-22] + b"x" + made[-22:], "its list of members is not where it should be"),
+    "a second list": (second_list, "it has a second list of members"),
+    "a wrong count": (lambda made: patched(many(made), len(many(made)) - 14, "<HH", 5, 5), "it has 1,014 members"),
     "cut off": (lambda made: made[:-1], "it is cut off"),
     "half of it": (lambda made: made[: len(made) // 2], "it is cut off"),
     "ten bytes": (lambda made: made[:10], "it is cut off"),
@@ -117,6 +137,15 @@ def test_many_members_and_a_large_file_are_refused_before_they_are_read(made, al
     os.truncate(alone / "given.zip", 2**40)  # of holes
     with pytest.raises(StoreError, match="it has 1,099,511,627,776 bytes"):
         load("given.zip")
+
+
+def test_what_nobody_would_read_is_not_written(made, alone, monkeypatch, tmp_path):
+    (alone / "given.zip").write_bytes(made)
+    found = members(alone / "given.zip")
+    monkeypatch.setattr(archive, "BYTES", 2_000)
+    with pytest.raises(ValueError, match=r"nobody would read given\.zip: .* bytes, more than the 2,000 .* fewer cells"):
+        archive.write(Path("given.zip"), found)
+    assert (alone / "given.zip").read_bytes() == made
 
 
 def mutated(made: bytes, chance: random.Random) -> bytes:

@@ -17,11 +17,13 @@ from experiments.machine.files import replacing
 from experiments.store.bundles.texts import shown
 from experiments.store.schema import StoreError
 
-__all__ = ["is_archive", "read", "unsafe", "write"]
+__all__ = ["Refused", "is_archive", "read", "unsafe", "write"]
 
 START = b"PK\x03\x04"
 END = struct.Struct("<4s4H2LH")
 """The end of an archive: signature, numbers of disks and members, size and place of the list of members, comment."""
+END_OF_LARGE, LARGE = b"PK\x06\x07", 20
+"""What stands before the end of an archive that has another list of members, for larger ones, and how long it is."""
 TIME = (1980, 1, 1, 0, 0, 0)
 MODE = stat.S_IFREG | 0o644
 
@@ -47,6 +49,14 @@ BROKEN = (
 """What zipfile raises of archives that are none."""
 
 
+class Refused(StoreError):
+    """It is no archive, or one that nobody should open."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        self.why = shown(why)
+        super().__init__(f"{file} is no bundle that can be read: {self.why}; ask for it again where it came from")
+
+
 def is_archive(file: str | Path) -> bool:
     """Whether a file is meant to be one. OSError: it cannot be read."""
     with open(file, "rb") as opened:
@@ -54,33 +64,41 @@ def is_archive(file: str | Path) -> bool:
 
 
 def write(file: Path, members: Mapping[str, bytes]) -> None:
-    """Write members in the order of their names, with one time and one owner. ValueError: a name is not safe."""
-    with replacing(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, content in sorted(members.items()):
-            if found := unsafe(name):
-                raise ValueError(f"{name!r} cannot go into a bundle, since it {found}: rename the file")
-            info = zipfile.ZipInfo(name, TIME)
-            info.create_system, info.external_attr, info.compress_type = 3, MODE << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(info, content, compresslevel=9)
+    """Write members in the order of their names, with one time and one owner.
+
+    ValueError: a name is not safe, or the archive is one that `read` refuses.
+    """
+    with replacing(file) as temporary:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, content in sorted(members.items()):
+                if found := unsafe(name):
+                    raise ValueError(f"{name!r} cannot go into a bundle, since it {found}: rename the file")
+                info = zipfile.ZipInfo(name, TIME)
+                info.create_system, info.external_attr, info.compress_type = 3, MODE << 16, zipfile.ZIP_DEFLATED
+                archive.writestr(info, content, compresslevel=9)
+        try:
+            read(temporary)
+        except Refused as refused:
+            raise ValueError(f"nobody would read {file}: {refused.why}; bundle a run of fewer cells") from None
 
 
 def read(file: Path) -> dict[str, bytes]:
-    """The members by their names. StoreError: it is no archive, or one that nobody should open."""
+    """The members by their names. Refused: it is no archive, or one that nobody should open."""
     size = os.path.getsize(file)
     if size > BYTES:
-        raise _refused(file, f"it has {size:,} bytes, more than the {BYTES:,} that are read")
+        raise Refused(file, f"it has {size:,} bytes, more than the {BYTES:,} that are read")
     content = file.read_bytes()
     _check_end(file, content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             if found := next(_refusals(infos, size), None):
-                raise _refused(file, found)
+                raise Refused(file, found)
             return {info.filename: _member(archive, info) for info in infos}
     except StoreError:
         raise
     except BROKEN as error:
-        raise _refused(file, f"it is damaged ({str(error) or type(error).__name__})") from None
+        raise Refused(file, f"it is damaged ({str(error) or type(error).__name__})") from None
 
 
 def unsafe(name: str) -> str:
@@ -98,25 +116,29 @@ def unsafe(name: str) -> str:
 
 
 def _check_end(file: Path, content: bytes) -> None:
-    """StoreError: something lies before, behind or beside the members, or there are too many of them.
+    """Refused: something lies before or behind the members and their list, or there are too many of them.
 
     zipfile would read the whole list of members, however long it is.
     """
     if not content.startswith(START):
-        raise _refused(file, "it is not an archive")
+        raise Refused(file, "it is not an archive")
     if len(content) < END.size:
-        raise _refused(file, "it is cut off")
+        raise Refused(file, "it is cut off")
     signature, _, _, here, members, listing, place, comment = END.unpack(content[-END.size :])
     if signature != b"PK\x05\x06" or comment:
-        raise _refused(file, "it is cut off, or something follows its end")
+        raise Refused(file, "it is cut off, or something follows its end")
     if max(here, members) > MEMBERS or listing > LISTING:
-        raise _refused(file, f"it has {max(here, members):,} members, more than the {MEMBERS:,} that are read")
+        raise Refused(file, f"it has {max(here, members):,} members, more than the {MEMBERS:,} that are read")
     if here != members or place + listing + END.size != len(content):
-        raise _refused(file, "its list of members is not where it should be")
+        raise Refused(file, "its list of members is not where it should be")
+    if content[-END.size - LARGE :].startswith(END_OF_LARGE):
+        raise Refused(file, "it has a second list of members")
 
 
 def _refusals(infos: list[zipfile.ZipInfo], size: int) -> Iterator[str]:
     """What is wrong with the members, as far as their list tells."""
+    if len(infos) > MEMBERS:
+        yield f"it has {len(infos):,} members, more than the {MEMBERS:,} that are read"
     total = sum(info.file_size for info in infos)
     if total > BYTES:
         yield f"its members have {total:,} bytes, more than the {BYTES:,} that are read"
@@ -146,7 +168,3 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if len(content) != info.file_size:
         raise EOFError(f"{info.filename!r} has another size than it says")
     return content
-
-
-def _refused(file: Path, why: str) -> StoreError:
-    return StoreError(f"{file} is no bundle that can be read: {shown(why)}; ask for it again where it came from")
