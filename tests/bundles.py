@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stored_cells import CELLS, ENTRY, KEYS, RESULT
 
+from experiments.statistics import GROUPS
 from experiments.store import Source, Store, bundle, load
 from experiments.store.bundles import archive
 from experiments.store.bundles.hashes import MANIFEST, manifest
@@ -20,7 +21,7 @@ def tiny(folder: Path, sources: tuple[Source, ...] = SOURCES) -> Path:
     run, file = folder / "run", folder / "tiny.zip"
     with Store.open(run) as store:
         store.add_run({"cpu": "some", "ort": "Köln"}, KEYS, '{"name": "tiny"}', sources)
-        logs = [{"quantity": "mse", "logs": b"\x00" * 24}]
+        logs = [{"quantity": "mse", "logs": bytes(8 * GROUPS)}]
         infinite = RESULT | {"total_variance_high": float("inf"), "nonfinite": 0, "warnings": ""}
         store.put_statistics(CELLS[0], infinite, parameters=[ENTRY] * 3, leave_one_out=logs)
         store.put_timing(CELLS[0].key, {"device_name": "some CPU"}, {"latency": [1.0, 0.1]})

@@ -128,6 +128,30 @@ def test_what_was_changed_is_named(made, name, edit, told):
         ("cells.jsonl", lambda text: text.replace(b"bowl", b"b\\u001b[2Jowl"), "a text has control characters"),
         ("parameters.jsonl", lambda text: b"\xff\n" + text, "parameters.jsonl, line 1: "),
         ("leave_one_out.jsonl", lambda text: text.replace(b"0.0", b"null"), "leave_one_out.jsonl, line 1: "),
+        ("leave_one_out.jsonl", lambda text: text.replace(b"0.0, 0.0", b"0.0"), "logs of other than 64 groups"),
+        ("leave_one_out.jsonl", lambda text: text.replace(b"0.0,", b'"Infinity",', 1), "logs of other than 64 groups"),
+        ("cells.jsonl", lambda text: text.replace(b"20000", b"0"), "a cell that is done has no replicates"),
+        ("cells.jsonl", lambda text: text.replace(b"20000", b"-1"), "cells.jsonl: replicates is negative"),
+        (
+            "cells.jsonl",
+            lambda text: text.replace(b"2.5", b"1.5"),
+            "cells.jsonl: total_variance is not in its interval",
+        ),
+        ("cells.jsonl", lambda text: text.replace(b'"unbiased"', b'"<script>"'), "has the verdict '<script>', which"),
+        (
+            "cells.jsonl",
+            lambda text: re.sub(rb", .device_name.: .some CPU.", b"", text),
+            "no device_name",
+        ),
+        ("parameters.jsonl", lambda text: text.replace(b"0.25", b"-0.25"), "parameters.jsonl: variance is negative"),
+        ("timings.jsonl", lambda text: text.replace(b"0.1", b"-0.1"), "timings.jsonl: seconds is negative"),
+        ("evil.py", lambda text: b"import os", "evil.py is no file of a bundle"),
+        (
+            "bundle.json",
+            lambda text: text.replace(b"plugins/1/mine.py", b"LICENSE"),
+            "LICENSE is no source of a plug-in",
+        ),
+        ("plugins/1/mine.so", lambda text: b"\x7fELF", "plugins/1/mine.so is no source of a plug-in"),
     ],
 )
 def test_what_is_no_bundle_although_its_hashes_fit(made, name, edit, told):
@@ -189,6 +213,11 @@ def test_the_command_writes_it_and_says_what_is_missing(made, gradmark, tmp_path
     assert gradmark("bundle", "run.zip", "-o", "new/mine.zip", "--license", "terms")[0] == 0
     assert members(tmp_path / "new" / "mine.zip")["LICENSE"] == b"CC0"
     assert load(tmp_path / "new" / "mine.zip").plan == tuple(cell.key for cell in CELLS)
+
+
+def test_what_cannot_be_read_of_a_plug_in_stays_at_home(tmp_path):
+    compiled = SOURCES[1]._replace(path="1/beside.so")
+    assert [source.path for source in load(tiny(tmp_path, (SOURCES[0], compiled))).sources] == ["1/mine.py"]
 
 
 def test_a_plug_in_without_a_portable_name_is_said(tmp_path):

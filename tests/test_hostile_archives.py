@@ -77,7 +77,7 @@ def many(made: bytes) -> bytes:
 
 
 def second_list(made: bytes) -> bytes:
-    """The archive with the records of a larger one (ZIP64) as the last bytes of its list, whose figures zipfile takes."""
+    """The archive with the records of a larger one (ZIP64) at the end of its list, whose figures zipfile takes."""
     place, count = listing(made), struct.unpack_from("<H", made, len(made) - 12)[0]
     size = len(made) - 22 - place
     record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, place)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 import pandas as pd
 
 from experiments.store.bundles.hashes import MANIFEST, manifest
+from experiments.store.bundles.ranges import out_of_range
 from experiments.store.bundles.tables import FILES, lines, table
 from experiments.store.derived import derived
 from experiments.store.reading import Run
@@ -17,6 +19,8 @@ __all__ = ["contents", "run_of"]
 
 FORMAT = "gradmark bundle"
 BUNDLE, PROVENANCE, SWEEP, LICENSE, PLUGINS = "bundle.json", "provenance.json", "sweep.json", "LICENSE", "plugins/"
+ABOUT = "README.md"
+SOURCE = ".py"
 README = """# Results of gradmark
 
 `gradmark show FILE.zip` and `gradmark report FILE.zip` open this archive, and `gradmark verify FILE.zip` recomputes
@@ -44,17 +48,18 @@ class _Bundle(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def contents(run: Run, license_text: str) -> dict[str, bytes]:
-    """The files of a run, the manifest among them. The same run gives the same bytes."""
-    plugins = [f"{PLUGINS}{source.path}" for source in run.sources if source.is_plugin]
+    """The files of a run, the manifest among them: of plug-ins the sources alone, which can be read."""
+    sources = [source for source in run.sources if source.path.endswith(SOURCE)]
+    plugins = [f"{PLUGINS}{source.path}" for source in sources if source.is_plugin]
     about = _Bundle(FORMAT, SCHEMA_VERSION, list(run.plan), plugins)
     found = {
         BUNDLE: _json(msgspec.to_builtins(about)),
         PROVENANCE: _json(run.provenance),
         SWEEP: _json(json.loads(run.sweep)),
         LICENSE: license_text.encode(),
-        "README.md": README.encode(),
+        ABOUT: README.encode(),
         **{FILES[name]: lines(getattr(run, name), name) for name in FILES},
-        **{f"{PLUGINS}{source.path}": source.content for source in run.sources},
+        **{f"{PLUGINS}{source.path}": source.content for source in sources},
     }
     return {**found, MANIFEST: manifest(found).written}
 
@@ -69,7 +74,7 @@ def run_of(files: Mapping[str, bytes]) -> Run:
     if about.schema == SCHEMA_VERSION:  # an earlier version had no more tables and columns than it wrote
         _require(files, *FILES.values())
     frames = {name: table(files.get(file, b""), name) for name, file in FILES.items()}
-    if wrong := next(_misfits(frames, about, files), None):
+    if wrong := next(chain(_strangers(files, about.plugins), _misfits(frames, about), out_of_range(frames)), None):
         raise ValueError(wrong)
     return Run(
         **{name: frame for name, frame in frames.items() if name != "cells"},
@@ -87,7 +92,20 @@ def _require(files: Mapping[str, bytes], *names: str) -> None:
             raise ValueError(f"{name} is missing")
 
 
-def _misfits(frames: Mapping[str, pd.DataFrame], about: _Bundle, files: Mapping[str, bytes]) -> Iterator[str]:
+def _strangers(files: Mapping[str, bytes], plugins: Sequence[str]) -> Iterator[str]:
+    """What is in the archive and should not be, or the reverse: who reads `plugins/` has to see all the code."""
+    known = {BUNDLE, PROVENANCE, SWEEP, LICENSE, ABOUT, MANIFEST, *FILES.values()}
+    for name in files:
+        if name not in known and not name.startswith(PLUGINS):
+            yield f"{name} is no file of a bundle"
+    for name in (*plugins, *(file for file in files if file.startswith(PLUGINS))):
+        if not (name.startswith(PLUGINS) and name.endswith(SOURCE)):
+            yield f"{name} is no source of a plug-in in {PLUGINS}"
+        if name not in files:
+            yield f"{name} is missing"
+
+
+def _misfits(frames: Mapping[str, pd.DataFrame], about: _Bundle) -> Iterator[str]:
     """What does not go together, though each table is one."""
     cells = frames["cells"]
     if len(set(about.plan)) < len(about.plan):
@@ -99,8 +117,6 @@ def _misfits(frames: Mapping[str, pd.DataFrame], about: _Bundle, files: Mapping[
             yield f"{FILES[name]} has rows of a cell {strangers[0]!r}, which is not planned"
     if unknown := sorted(set(cells["status"]) - STATUSES):
         yield f"a cell has the status {unknown[0]!r}, which is none"
-    if absent := [name for name in about.plugins if name not in files]:
-        yield f"{absent[0]} is missing"
 
 
 def _sources(files: Mapping[str, bytes], plugins: Sequence[str]) -> Iterator[Source]:
