@@ -9,6 +9,7 @@ import pytest
 from estimators.registry import components, make_estimator, make_problem
 from experiments.engine import run
 from experiments.gradients.prepare import prepare
+from experiments.statistics import Interval
 from experiments.statistics.multiple import rejected
 from experiments.store import Run, load
 from experiments.sweep import Sweep
@@ -75,7 +76,7 @@ ROW = {
     "replicates": 6_400,
     "dtype": "float32",
     "verdict": "unbiased",
-} | dict.fromkeys(["claim", "target", "evaluations", "p_value", "gradient_norm", "warnings"])
+} | dict.fromkeys(["claim", "target", "evaluations", "p_value", "gradient_norm", "reference", "warnings"])
 UNKNOWN = {
     f"{name}{end}": None
     for name in ("squared_bias", "snr", "cosine", "scale", "mean_cosine", "batch_share", "mse")
@@ -96,13 +97,37 @@ def p_value(kept: Found, here: Found, name: str = "total_variance") -> float:
 
 
 def test_variances_are_compared_by_their_ratio():
-    """Intervals of 4 % either way: 5 % apart is chance, 20 % is not; and an unknown or infinite one proves nothing."""
+    """Intervals of 4 % either way: 5 % apart is chance, 20 % is not."""
     one, near, far = (cell((x, x / 1.04, x * 1.04)) for x in (1.0, 1.05, 1.2))
     assert 0.05 < p_value(one, near) < 0.3 and p_value(one, far) < 1e-7 and p_value(far, one) < 1e-7
-    assert p_value(cell((1.0, 0.0, np.inf)), far) == 1.0 == p_value(one, one)
+    assert p_value(one, one) == 1.0 == p_value(one, cell((1.2, 0.0, np.inf))), "nothing is known here"
     assert p_value(cell((np.inf, 1.0, np.inf)), one) == 0.0, "what is infinite is no interval around what came out"
     assert p_value(cell((0.0, 0.0, 0.0)), one) == 0.0 == p_value(one, cell((0.0, 0.0, 0.0)))
     assert p_value(replace(one, row=one.row | {"total_variance": None}), one) == 0.0
+
+
+def test_a_wide_interval_around_an_edited_figure_excuses_nothing():
+    """Errors that are kept count at no more than twice those that come out here."""
+    here = cell((1.0, 1 / 1.04, 1.04))
+    for low, high in ((0.0, np.inf), (1e-9, 1e9), (0.5, 2.0)):
+        assert p_value(cell((0.7, low, high)), here) < 1e-7 and p_value(cell((0.95, low, high)), here) > 0.05
+    for name, figure in (("squared_bias", (0.5, -np.inf, np.inf)), ("scale", (0.5, 0.0, 9.0))):
+        kept, found = (
+            replace(here, row=here.row | Interval.entries(name, Interval(*one))) for one in (figure, (1.0, 0.98, 1.02))
+        )
+        assert p_value(kept, found, name) < 1e-7
+    ends = dict.fromkeys(Interval.columns("mse")[1:], None)
+    known = replace(here, row=here.row | Interval.entries("mse", Interval(1.0, 0.9, 1.1)))
+    assert p_value(replace(known, row=known.row | ends), known, "mse") == 0.0, "its ends are missing"
+
+
+def test_a_large_entry_of_a_bundle_is_no_rounding():
+    entry = {"parameter": "loc", "index": 0, "mean": 1.0, "variance": 1.0, "variance_low": 0.9, "variance_high": 1.1}
+    forged = entry | {"mean": 1e12, "variance": 1e30, "variance_low": None}
+    kept, here = (replace(cell((x, x / 1.04, x * 1.04)), parameters=[one]) for x, one in ((0.1, forged), (1.0, entry)))
+    assert p_value(kept, here) < 1e-7 and p_value(kept, here, "mean of loc[0]") < 1e-7
+    (of_entry,) = [figure for figure in figures(kept, here) if figure.name.startswith("variance in parameters")]
+    assert (of_entry.kept, of_entry.p_value) == ("missing", 0.0)
 
 
 def test_of_many_entries_one_may_be_far_off_by_chance():
@@ -131,12 +156,21 @@ def test_gradients_that_are_not_finite_are_counted():
     assert p_value(rare, often, "nonfinite") < 1e-10
 
 
-def test_a_bias_that_a_bundle_denies_is_seen():
-    kept = cell((1.0, 0.9, 1.1), p_value=0.5)
-    here = cell((1.0, 0.9, 1.1), verdict="biased", p_value=1e-9, gradient_norm=2.0, squared_bias_low=0.01)
-    assert p_value(kept, here, "verdict") == 1e-9
-    small = replace(here, row=here.row | {"squared_bias_low": 1e-5})
-    assert p_value(kept, small, "verdict") == 1.0, "less than the 1 % that `unbiased` lets pass"
+@pytest.mark.parametrize("denied", [{"p_value": 0.5}, {"p_value": 0.02, "verdict": "undetermined"}, {}])
+def test_a_bias_that_a_bundle_denies_is_seen(denied):
+    kept = cell((1.0, 0.9, 1.1), **denied)
+    here = [cell((1.0, 0.9, 1.1), verdict="biased", p_value=p) for p in (1e-30, 5e-4)]
+    assert p_value(kept, here[0], "verdict") < 1e-5
+    assert not denied or p_value(kept, here[1], "verdict") > 0.01, "both are at the edge of what is seen"
+    assert "verdict" not in {one.name for one in figures(here[0], kept)}, "here chance may have been kind"
+
+
+def test_the_gradient_is_that_of_the_problem():
+    known = cell((1.0, 0.9, 1.1), reference="exact", gradient_norm=2.0)
+    sides = ((2.001, "exact", False), (2.01, "exact", True), (2.1, "measured", False), (3.0, "measured", True))
+    for norm, reference, differ in sides:
+        kept = replace(known, row=known.row | {"gradient_norm": norm, "reference": reference})
+        assert ("gradient_norm" in {one.name for one in figures(kept, known)}) == differ
 
 
 @pytest.mark.slow

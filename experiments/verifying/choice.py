@@ -4,7 +4,9 @@ import hashlib
 import math
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from estimators.registry import make_estimator, make_problem
@@ -12,6 +14,7 @@ from experiments.gradients.prepare import find_device
 from experiments.store import Run
 from experiments.store.columns import Row
 from experiments.sweep import Cell, Stop, Train
+from experiments.verifying.consistency import misstated
 
 __all__ = ["UNTRUSTED", "Candidates", "candidates", "cell_of", "chosen"]
 
@@ -29,20 +32,23 @@ class Candidates:
     possible: list[Row]
     impossible: dict[str, str]
     """Why the others cannot be computed here, by their keys."""
+    misstated: list[tuple[Row, str]]
+    """What possible ones say of their components, and these do not."""
 
 
 def candidates(run: Run, rows: Sequence[Row]) -> Candidates:
     """Those of the rows whose components are known here."""
-    possible, impossible = [], {}
+    found, problem_of = Candidates([], {}, []), cache(make_problem)
     for row in rows:
         try:
-            make_problem(row["problem"])
-            make_estimator(row["estimator"])
+            problem, estimator = problem_of(row["problem"]), make_estimator(row["estimator"])
         except ValueError as error:
-            impossible[row["key"]] = str(error)
-        else:
-            possible.append(row)
-    return Candidates(possible, impossible)
+            found.impossible[row["key"]] = str(error)
+            continue
+        found.possible.append(row)
+        with suppress(Exception):  # what fails when it is asked fails where it is computed, too
+            found.misstated.extend((row, told) for told in misstated(row, problem, estimator))
+    return found
 
 
 def chosen(rows: Sequence[Row], number: int | None, seed: int) -> list[Row]:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from scipy import stats
 
-from experiments.statistics import GROUPS, ROUNDING, TOLERANCE, Interval, log_standard_error
+from experiments.statistics import ALPHA, GROUPS, ROUNDING, Interval, log_standard_error
 from experiments.store.columns import Row
+from experiments.verifying.comparing import Figure, certain, linear, missing, positive, shares, shown, two_sided, worst
 
 __all__ = ["Figure", "Found", "figures"]
 
@@ -19,6 +19,13 @@ HEAVY = "heavy tails"
 """How the warning begins that no interval of a variance can be relied upon."""
 SAME = ("claim", "target", "evaluations")
 """Columns without noise."""
+ENTRY = ("parameter", "index")
+FAR = 4.0
+"""How many times what comes out here an error may be that is kept, for as many replicates, or which part of it."""
+TINY = 1e-300
+"""The smallest p-value that has a score."""
+NORM = {"exact": 1e-3, "measured": 0.1}
+"""Relative difference of the norms of two reference gradients of a kind."""
 
 
 @dataclass(frozen=True)
@@ -29,156 +36,141 @@ class Found:
     parameters: Sequence[Row]
     signals: Sequence[Row]
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure, and how often chance alone would set both sides so far apart."""
-
-    name: str
-    kept: str
-    here: str
-    p_value: float
+    @property
+    def is_heavy(self) -> bool:
+        return HEAVY in (self.row["warnings"] or "")
 
 
 def figures(kept: Found, here: Found) -> Iterator[Figure]:
-    """All that both sides know; the entries of a parameter's means, and of its variances, are one figure each."""
+    """All that is known here; the entries of a parameter's means, and of its variances, are one figure each."""
     for name in SAME:
         if kept.row[name] != here.row[name]:
-            yield Figure(name, str(kept.row[name]), str(here.row[name]), 0.0)
+            yield certain(name, kept.row[name], here.row[name])
     if kept.row["optimizer"] is not None:
         yield from _trained(kept.row, here.row)
         return
-    floor = _floor(kept, here)
-    yield from _finite(kept.row, here.row)
-    yield from _verdicts(kept.row, here.row)
+    floor = _floor(here)
+    if kept.row["nonfinite"] or here.row["nonfinite"]:
+        yield _shares("nonfinite", kept.row, here.row)
+    yield from _reference(kept.row, here.row)
+    yield from _bias(kept.row, here.row)
     yield from _means(kept, here, floor)
     for name in LINEAR:
-        if _both(kept.row, here.row, name):
-            yield _linear(name, *_sides(kept.row, here.row, name))
-    if HEAVY not in (here.row["warnings"] or ""):
+        yield from _compared(linear, name, kept.row, here.row)
+    if not here.is_heavy:
         yield from _variances(kept, here, floor)
+        yield from _precision(kept.row, here.row)
 
 
 def _trained(kept: Row, here: Row) -> Iterator[Figure]:
     """The objective after the last step, and how many seeds diverged."""
-    freedom = max(min(kept["replicates"] or 0, here["replicates"]) - 1, 1)
+    freedom = max(min(kept["replicates"], here["replicates"]) - 1, 1)
     yield _shares("diverged", kept, here)
-    if _both(kept, here, "objective"):
-        yield _linear("objective", *_sides(kept, here, "objective"), freedom)
+    yield from _compared(linear, "objective", kept, here, freedom)
+
+
+def _compared(how: Any, name: str, kept: Row, here: Row, *more: Any) -> Iterator[Figure]:
+    """A figure that is known here. It may be missing only where gradients that are not finite took it away."""
+    there, own = Interval.of(kept, name), Interval.of(here, name)
+    if None in own:
+        return
+    if None not in there:
+        yield how(name, there, own, *more)
+    elif not kept["nonfinite"]:
+        yield missing(name, own)
+
+
+def _reference(kept: Row, here: Row) -> Iterator[Figure]:
+    """What the estimates are compared with."""
+    norms = kept["gradient_norm"], here["gradient_norm"]
+    if norms[1] is None:
+        return
+    if norms[0] is None:
+        yield certain("gradient_norm", "missing", f"{norms[1]:.4g}")
+    elif abs(norms[0] - norms[1]) > max(NORM.get(row["reference"], 0.0) for row in (kept, here)) * max(norms):
+        yield certain("gradient_norm", *(f"{norm:.4g}" for norm in norms))
+
+
+def _bias(kept: Row, here: Row) -> Iterator[Figure]:
+    """The p-value of the bias where it is smaller here: scores, of which each has an error of about 1."""
+    if here["p_value"] is None or kept["nonfinite"] or here["p_value"] >= ALPHA:
+        return
+    if kept["p_value"] is None:
+        yield certain("verdict", kept["verdict"] or "no reference", here["verdict"])
+        return
+    theirs, own = (float(stats.norm.isf(max(row["p_value"], TINY) / 2)) for row in (kept, here))
+    share = math.sqrt(min(kept["replicates"] / here["replicates"], 1.0))  # a kept one of fewer replicates sees less
+    error = math.sqrt(2.0 + (theirs**2 + own**2) / (2 * (GROUPS - 1)))
+    told, found = (f"{row['verdict']}, p = {row['p_value']:.2g}" for row in (kept, here))
+    yield Figure("verdict", told, found, two_sided(max(share * own - theirs, 0.0) / error))
+
+
+def _precision(kept: Row, here: Row) -> Iterator[Figure]:
+    """How closely the variance is known for as many replicates: it tells whether there were so many."""
+    sides = [(Interval.of(row, "total_variance"), row["replicates"]) for row in (kept, here)]
+    if any(None in side for side, _ in sides):
+        return
+    theirs, own = (log_standard_error(side) * math.sqrt(replicates) for side, replicates in sides)
+    if math.isfinite(theirs) and math.isfinite(own) and min(theirs, own) > 0 and not 1 / FAR < theirs / own < FAR:
+        yield certain("precision", *(f"{shown(side)} by {replicates:,}" for side, replicates in sides))
 
 
 def _variances(kept: Found, here: Found, floor: float) -> Iterator[Figure]:
     """Ratios of positive figures; what is below rounding is alike."""
     for name in ("total_variance", "mse"):
-        if _both(kept.row, here.row, name):
-            yield _positive(name, *_sides(kept.row, here.row, name), floor**2)
-        elif kept.row["nonfinite"] == here.row["nonfinite"] and here.row[name] is not None and name != "mse":
-            yield Figure(name, "missing", _shown(Interval.of(here.row, name)), 0.0)
+        yield from _compared(positive, name, kept.row, here.row, floor**2)
     for table, name, keys in (("parameters", "variance", ENTRY), ("signals", "total_variance", ENTRY[:1])):
         pairs = _paired(getattr(kept, table), getattr(here, table), keys)
-        yield _worst(
-            f"{name} in {table}",
-            [_positive(where, *_sides(one, two, name), floor**2) for where, one, two in pairs if _both(one, two, name)],
-        )
-
-
-ENTRY = ("parameter", "index")
+        found = [
+            replace(figure, name=where)
+            for where, theirs, own in pairs
+            for figure in _compared(positive, name, kept.row | theirs, own, floor**2)
+        ]
+        yield worst(f"{name} in {table}", found)
 
 
 def _means(kept: Found, here: Found, floor: float) -> Iterator[Figure]:
     """The mean estimates, entry by entry: what the bias is made of."""
-    if {_name(row, ENTRY) for row in kept.parameters} != {_name(row, ENTRY) for row in here.parameters}:
-        yield Figure("entries of the parameters", f"{len(kept.parameters)}", f"{len(here.parameters)}", 0.0)
-        return
+    for what, keys in (("parameters", ENTRY), ("signals", ENTRY[:1])):
+        theirs, own = ([_name(row, keys) for row in getattr(side, what)] for side in (kept, here))
+        if sorted(theirs) != sorted(own):
+            yield certain(f"entries of the {what}", len(theirs), len(own))
+            return
     replicates = kept.row["replicates"], here.row["replicates"]
-    yield _worst(
+    known = [pair for pair in _paired(kept.parameters, here.parameters, ENTRY) if None not in _moments(pair[2])]
+    if not kept.row["nonfinite"] and any(None in _moments(theirs) for _, theirs, _ in known):
+        yield certain("mean", "missing", "known")
+    yield worst(
         "mean",
-        [
-            _mean(where, one, two, replicates, floor)
-            for where, one, two in _paired(kept.parameters, here.parameters, ENTRY)
-            if None not in (one["mean"], two["mean"], one["variance"], two["variance"])
-        ],
+        [_mean(where, theirs, own, replicates, floor) for where, theirs, own in known if None not in _moments(theirs)],
     )
 
 
-def _mean(where: str, one: Row, two: Row, replicates: tuple[int, int], floor: float) -> Figure:
-    noise = sum(row["variance"] / count for row, count in zip((one, two), replicates, strict=True))
-    error, difference = math.sqrt(noise + floor**2), abs(one["mean"] - two["mean"])
-    p_value = _two_sided(difference / error) if error else float(not difference)
-    return Figure(where, f"{one['mean']:.6g}", f"{two['mean']:.6g}", p_value)
+def _moments(row: Row) -> tuple[Any, Any]:
+    return row["mean"], row["variance"]
 
 
-def _verdicts(kept: Row, here: Row) -> Iterator[Figure]:
-    """A bias that is denied, and is seen here."""
-    if (kept["verdict"], here["verdict"]) == ("unbiased", "biased") and here["gradient_norm"]:
-        bias = (here["squared_bias_low"] or 0.0) > (TOLERANCE * here["gradient_norm"]) ** 2
-        yield Figure("verdict", "unbiased", "biased", here["p_value"] if bias else 1.0)
-
-
-def _finite(kept: Row, here: Row) -> Iterator[Figure]:
-    if kept["nonfinite"] or here["nonfinite"]:
-        yield _shares("nonfinite", kept, here)
+def _mean(where: str, kept: Row, here: Row, replicates: tuple[int, int], floor: float) -> Figure:
+    """By the noise of both; what is kept of the noise counts at no more than some times that here."""
+    told = where, f"{kept['mean']:.6g}", f"{here['mean']:.6g}"
+    if not all(map(math.isfinite, (*_moments(here), kept["mean"]))):
+        return Figure(*told, float(kept["mean"] == here["mean"] or not math.isfinite(here["variance"])))
+    theirs = min(kept["variance"], FAR * here["variance"]) if here["variance"] else kept["variance"]
+    noise = theirs / replicates[0] + here["variance"] / replicates[1]
+    error, difference = math.sqrt(noise + floor**2), abs(kept["mean"] - here["mean"])
+    return Figure(*told, two_sided(difference / error) if error else float(not difference))
 
 
 def _shares(name: str, kept: Row, here: Row) -> Figure:
-    """How many replicates, or seeds, met something (Fisher's exact test)."""
-    sides = [(row[name] or 0, max(row["replicates"] or 0, row[name] or 0)) for row in (kept, here)]
-    found: Any = stats.fisher_exact([[some, of - some] for some, of in sides])
-    kept_as, here_as = (f"{some} of {of}" for some, of in sides)
-    return Figure(name, kept_as, here_as, float(found.pvalue))
+    sides = [(row[name] or 0, max(row["replicates"], row[name] or 0)) for row in (kept, here)]
+    return shares(name, *sides)
 
 
-def _positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
-    """By the logarithm of their ratio."""
-    values = [max(side.value, floor) for side in (kept, here)]
-    told = name, _shown(kept), _shown(here)
-    if values[0] == values[1]:
-        return Figure(*told, 1.0)
-    if min(values) <= 0 or not all(map(math.isfinite, values)):
-        return Figure(*told, float(math.inf in (kept.high, here.high) and math.isfinite(kept.value)))
-    with np.errstate(all="ignore"):
-        error = math.hypot(*(log_standard_error(side) if side.value > floor else 0.0 for side in (kept, here)))
-    shift = abs(math.log(values[1] / values[0]))
-    return Figure(*told, 1.0 if not math.isfinite(error) else _two_sided(shift / error) if error else 0.0)
-
-
-def _linear(name: str, kept: Interval, here: Interval, freedom: int = GROUPS - 1) -> Figure:
-    """By the arms of the intervals that reach towards each other."""
-    below, above = sorted((kept, here))
-    told = name, _shown(kept), _shown(here)
-    arms = math.hypot(below.high - below.value, above.value - above.low)
-    difference = above.value - below.value
-    if not difference or not math.isfinite(arms):
-        return Figure(*told, 1.0)
-    quantile = float(stats.t.ppf(0.975, freedom))
-    return Figure(*told, _two_sided(quantile * difference / arms, freedom) if arms else 0.0)
-
-
-def _worst(name: str, found: Sequence[Figure]) -> Figure:
-    """The figure that is furthest apart, its p-value corrected for the number of them."""
-    if not found:
-        return Figure(name, "", "", 1.0)
-    worst = min(found, key=lambda figure: figure.p_value)
-    return Figure(f"{name} of {worst.name}", worst.kept, worst.here, min(1.0, worst.p_value * len(found)))
-
-
-def _two_sided(score: float, freedom: int = GROUPS - 1) -> float:
-    return 2 * float(stats.t.sf(score, freedom))
-
-
-def _floor(kept: Found, here: Found) -> float:
+def _floor(here: Found) -> float:
     """What rounding may move an entry by."""
-    squares = [row["mean"] ** 2 for side in (kept, here) for row in side.parameters if row["mean"] is not None]
-    norm = math.sqrt(sum(squares)) if math.isfinite(sum(squares)) else 0.0
-    return ROUNDING * EPSILON.get(kept.row["dtype"], 0.0) * max(norm, here.row["gradient_norm"] or 0.0)
-
-
-def _both(kept: Row, here: Row, name: str) -> bool:
-    return None not in (*Interval.of(kept, name), *Interval.of(here, name))
-
-
-def _sides(kept: Row, here: Row, name: str) -> tuple[Interval, Interval]:
-    return Interval.of(kept, name), Interval.of(here, name)
+    squares = sum(row["mean"] * row["mean"] for row in here.parameters if row["mean"] is not None)
+    norm = math.sqrt(squares) if math.isfinite(squares) else 0.0
+    return ROUNDING * EPSILON.get(here.row["dtype"], 0.0) * max(norm, here.row["gradient_norm"] or 0.0)
 
 
 def _paired(kept: Sequence[Row], here: Sequence[Row], keys: Sequence[str]) -> list[tuple[str, Row, Row]]:
@@ -190,8 +182,3 @@ def _paired(kept: Sequence[Row], here: Sequence[Row], keys: Sequence[str]) -> li
 def _name(row: Row, keys: Sequence[str]) -> str:
     parameter, *index = (row[key] for key in keys)
     return f"{parameter}{index}" if index and index[0] is not None else str(parameter)
-
-
-def _shown(interval: Interval) -> str:
-    value, low, high = interval
-    return f"{value:.4g} [{low:.4g}, {high:.4g}]"

@@ -51,18 +51,26 @@ def verify(
     rows = records(run.done)
     with _trusted(run.sources) if trust else nothing_imported(UNTRUSTED):
         able = candidates(run, rows)
-        answer = Answer(seed, len(rows), impossible=able.impossible, misfits=misfits(run))
+        wrong = [*misfits(run), *able.misstated]
+        answer = Answer(seed, len(rows), impossible=able.impossible, misfits=wrong)
         again = chosen(able.possible, cells, seed)
         progress.start("computing anew", len(again))
         for row in again:
             what = f"{row['estimator']} · {row['problem']} · S={row['num_samples']}"
             found = _computed(row, run, seed, seconds, about(what, progress.doing))
             if isinstance(found, Found):
-                answer.found.append((row, list(figures(_kept(row, run), found))))
+                _compare(row, run, found, answer)
             else:
                 answer.failed.append((row, found))
             progress.advance(what)
     return answer
+
+
+def _compare(row: Row, run: Run, found: Found, answer: Answer) -> None:
+    try:
+        answer.found.append((row, list(figures(_kept(row, run), found))))
+    except (ArithmeticError, ValueError) as error:
+        answer.misfits.append((row, f"its figures are none that can be compared: {reason(error)}"))
 
 
 @contextlib.contextmanager
@@ -93,7 +101,7 @@ def _computed(row: Row, run: Run, seed: int, seconds: float, tell: Tell) -> Foun
             found = _statistics(cell, row["seed"], tell)
     except TimeUp:
         return f"it takes longer than {PATIENCE * seconds:.0f} s"
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return reason(error)
     if isinstance(found, Skipped):
         return found.reason

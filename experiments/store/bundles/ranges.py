@@ -1,9 +1,9 @@
 """Values of a bundle that no measurement has: what is computed with them would fail, or mislead."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from experiments.statistics import GROUPS, Interval
 from experiments.store.bundles.tables import FILES
@@ -25,7 +25,7 @@ ROUNDING = 1e-6
 """Relative: what the rounding of float32 leaves of an order."""
 
 
-def out_of_range(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def out_of_range(frames: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the tables, each by its file."""
     for table, frame in frames.items():
         for column in NOT_NEGATIVE.get(table, ()):
@@ -42,17 +42,17 @@ def out_of_range(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
         yield f"{FILES['leave_one_out']}: logs of other than {GROUPS} groups"
 
 
-def _intervals(frame: pd.DataFrame) -> list[str]:
+def _intervals(frame: Any) -> list[str]:
     return [name for name in frame if {*Interval.columns(str(name))} <= {*frame}]
 
 
-def _of_cells(cells: pd.DataFrame, timings: pd.DataFrame) -> Iterator[str]:
+def _of_cells(cells: Any, timings: Any) -> Iterator[str]:
     for column, words in WORDS.items():
         if unknown := sorted(set(cells[column].dropna()) - words):
             yield f"a cell has the {column} {unknown[0]!r}, which is none"
     done = cells[cells["status"] == "done"]
     if not (done["replicates"] >= 1).fillna(False).all():
         yield "a cell that is done has no replicates"
-    timed = cells[cells["key"].isin(set(timings["key"])) | cells["seconds_per_gradient"].notna()]
+    timed = cells[cells["key"].isin(timings["key"].unique()) | cells["seconds_per_gradient"].notna()]
     if timed["device_name"].isna().any():
         yield "a cell that was timed has no device_name"

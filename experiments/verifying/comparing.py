@@ -1,0 +1,103 @@
+"""A figure as it is kept and as it was computed anew: how often chance alone would set both so far apart.
+
+Who forges a figure may forge its interval, too. So a kept error counts at no more than some times the error that the
+same number of replicates has here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from experiments.statistics import GROUPS, Interval, log_standard_error
+
+__all__ = ["Figure", "certain", "linear", "missing", "positive", "shares", "shown", "two_sided", "worst"]
+
+WIDER = 2.0
+"""How many times the error found here a kept one counts at the most: with 64 groups each is known to a tenth or so."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, and how often chance alone would set both sides so far apart."""
+
+    name: str
+    kept: str
+    here: str
+    p_value: float
+
+
+def certain(name: str, kept: Any, here: Any) -> Figure:
+    """Of what has no noise, where both sides differ."""
+    return Figure(name, str(kept), str(here), 0.0)
+
+
+def missing(name: str, here: Interval) -> Figure:
+    """Of what came out here, and is not kept."""
+    return certain(name, "missing", shown(here))
+
+
+def positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
+    """By the logarithm of their ratio; what is below the floor is alike."""
+    values = [max(side.value, floor) for side in (kept, here)]
+    told = name, shown(kept), shown(here)
+    if values[0] == values[1]:
+        return Figure(*told, 1.0)
+    if min(values) <= 0 or not all(map(math.isfinite, values)):
+        return Figure(*told, float(here.high == math.inf and math.isfinite(kept.value)))
+    with np.errstate(all="ignore"):
+        own = log_standard_error(here) if here.value > floor else 0.0
+        theirs = log_standard_error(kept) if kept.value > floor else 0.0
+    if not math.isfinite(own):
+        return Figure(*told, 1.0)
+    error = math.hypot(own, _at_most(theirs, own))
+    shift = abs(math.log(values[1] / values[0]))
+    return Figure(*told, two_sided(shift / error) if error else 0.0)
+
+
+def linear(name: str, kept: Interval, here: Interval, freedom: int = GROUPS - 1) -> Figure:
+    """By the arms of the intervals that reach towards each other."""
+    below, above = sorted((kept, here))
+    told = name, shown(kept), shown(here)
+    own, theirs = ((one.high - one.value) if one is below else (one.value - one.low) for one in (here, kept))
+    width, difference = here.high - here.low, above.value - below.value
+    arms = math.hypot(own, _at_most(theirs, width))
+    if not difference or not math.isfinite(width):
+        return Figure(*told, 1.0)
+    quantile = float(stats.t.ppf(0.975, freedom))
+    return Figure(*told, two_sided(quantile * difference / arms, freedom) if arms else 0.0)
+
+
+def _at_most(theirs: float, own: float) -> float:
+    """Their error, or what counts of it; where nothing varies here, only what is an error."""
+    if own:
+        return min(theirs, WIDER * own) if math.isfinite(theirs) else WIDER * own
+    return theirs if math.isfinite(theirs) else 0.0
+
+
+def shares(name: str, kept: tuple[int, int], here: tuple[int, int]) -> Figure:
+    """How many of how many met something (Fisher's exact test)."""
+    found: Any = stats.fisher_exact([[some, of - some] for some, of in (kept, here)])
+    kept_as, here_as = (f"{some} of {of}" for some, of in (kept, here))
+    return Figure(name, kept_as, here_as, float(found.pvalue))
+
+
+def worst(name: str, found: Sequence[Figure]) -> Figure:
+    """The figure that is furthest apart, its p-value corrected for the number of them."""
+    if not found:
+        return Figure(name, "", "", 1.0)
+    first = min(found, key=lambda figure: figure.p_value)
+    return Figure(f"{name} of {first.name}", first.kept, first.here, min(1.0, first.p_value * len(found)))
+
+
+def two_sided(score: float, freedom: int = GROUPS - 1) -> float:
+    """The p-value of a score; 0 of one that is no number, which nothing here gives."""
+    return 0.0 if math.isnan(score) else 2 * float(stats.t.sf(score, freedom))
+
+
+def shown(interval: Interval) -> str:
+    value, low, high = interval
+    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
