@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.commands.board import as_markdown
 from experiments.ranking.board import boards
 from experiments.store import load
+from experiments.terminal.tables import literal
 
 __all__ = ["board"]
 
@@ -22,5 +23,5 @@ def board(folder: Path) -> str:
     found = boards({bundle.stem: load(bundle) for bundle in sorted(folder.glob("*.zip"))})
     parts = [INTRODUCTION] if found else [INTRODUCTION, NOTHING]
     for problem, each in groupby(found, key=lambda one: one.problem):
-        parts += [f"## {problem}", *map(as_markdown, each)]
+        parts += [f"## {literal(problem)}", *map(as_markdown, each)]
     return "\n\n".join(parts)

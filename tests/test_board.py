@@ -114,6 +114,9 @@ def test_the_command_ranks_the_bundles_of_a_folder(gradmark, tmp_path):
     code, out, _ = gradmark("board", "--format", "markdown")
     assert code == 0 and out.count("### gaussian-quadratic:dim=2, S=10, float32") == 2
     assert "| 1 | pathwise |" in out and "| yardstick | exact |" in out and "| b |" in out
+    (community / "<b>[x](y).zip").write_bytes((community / "b.zip").read_bytes())
+    code, out, _ = gradmark("board", "--format", "markdown")
+    assert "| &#60;b&#62;&#91;x&#93;(y) |" in out and "<b>" not in out, "no text of a bundle is markup"
     first, second = json.loads(gradmark("board", "own", "--format", "json")[1])
     assert (first["by"], second["by"]) == ("evaluations", "seconds") and second["machine"]
     assert first["groups"][0][0]["bundle"] == "own"
@@ -147,7 +150,7 @@ def verify_step(tmp_path) -> Callable[..., tuple[int, list[str]]]:
             arguments, cwd=tmp_path, env=environment | own | variables, capture_output=True, text=True
         )
 
-    def verified(*bundles: str, trust: str = "", size: int = 10) -> tuple[int, list[str]]:
+    def verified(*bundles: str, trust: str = "", size: int = 10, base: str = "main") -> tuple[int, list[str]]:
         folder = tmp_path / "results" / "community"
         folder.mkdir(parents=True)
         (folder / "before.zip").write_text("was there")
@@ -158,7 +161,7 @@ def verify_step(tmp_path) -> Callable[..., tuple[int, list[str]]]:
         for name in bundles:
             (folder / name).write_bytes(b"x" * size)
         call("git add results && git commit -qm bundles")
-        done = call(script, BASE="main", TRUST=trust)
+        done = call(script, BASE=base, TRUST=trust)
         calls = tmp_path / "calls"
         return done.returncode, calls.read_text().splitlines() if calls.exists() else []
 
@@ -180,6 +183,11 @@ def test_ci_fails_where_one_of_them_does(verify_step):
         "verify results/community/own.zip --trust",
         "verify results/community/wrong.zip --trust",
     ]
+
+
+@in_a_checkout
+def test_ci_fails_where_it_cannot_tell_what_was_added(verify_step):
+    assert verify_step("own.zip", base="nowhere") == (128, [])
 
 
 @in_a_checkout

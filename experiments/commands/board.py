@@ -52,11 +52,12 @@ def _named(runs: tuple[str, ...]) -> dict[str, str]:
 
 
 def as_markdown(board: "Board") -> str:
-    """A section with its table."""
-    from experiments.terminal.tables import markdown_table
+    """A section with its table, in which no text of a bundle is markup."""
+    from experiments.terminal.tables import literal, markdown_table
 
     title, columns, rows = _table(board)
-    return f"### {title}\n\n{markdown_table(columns, rows)}\n"
+    own = [[place, literal(name), figure, literal(verdict), literal(of)] for place, name, figure, verdict, of in rows]
+    return f"### {literal(title)}\n\n{markdown_table(columns, own)}\n"
 
 
 def _tell(board: "Board", form: str) -> None:

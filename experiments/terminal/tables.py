@@ -9,11 +9,12 @@ import click
 from rich.cells import cell_len
 from rich.console import Console
 
-__all__ = ["fitting", "folded", "folded_rows", "hanging", "markdown_table", "print_table", "table_for_terminal"]
-__all__ += ["terminal_width", "text_table"]
+__all__ = ["fitting", "folded", "folded_rows", "hanging", "literal", "markdown_table", "print_table"]
+__all__ += ["table_for_terminal", "terminal_width", "text_table"]
 
 FOLDED_ROWS = 500
 GAP = "  "
+MARKUP = set("<>&[]*`!\\#\n")
 
 Cells = Sequence[str]
 
@@ -148,6 +149,11 @@ def hanging(head: str, text: str, indent: str, width: int | None) -> str:
         break_on_hyphens=False,
     )
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def literal(text: str) -> str:
+    """Text that Markdown and HTML leave as it is: nobody's name opens a tag or a link."""
+    return "".join(f"&#{ord(sign)};" if sign in MARKUP else sign for sign in text)
 
 
 def markdown_table(columns: Cells, rows: Sequence[Cells]) -> str:
