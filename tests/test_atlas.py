@@ -1,6 +1,7 @@
 """The tables of the atlas: what is kept of a run, and what changed beyond chance."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from processes import here, write_sweep
 
 from benchmarks.atlas.changes import changes
-from benchmarks.atlas.tables import POINT, STATISTICS, ranking, read, statistics, times, write
+from benchmarks.atlas.tables import STATISTICS, ranking, read, statistics, times, write
 from estimators.registry import every
 from experiments.statistics import Interval
 from experiments.store import Run
@@ -56,8 +57,8 @@ def test_what_has_no_noise_is_set_apart_so_that_others_are_compared(both: tuple[
 
 def test_another_seed_changes_nothing_beyond_chance(both: tuple[Run, Run]) -> None:
     found = changes(*map(statistics, both))
-    assert found.changed == found.new == found.gone == [] and found.compared == 24
-    assert found.excluded < 0.4
+    assert found.changed == found.new == found.gone == [] and found.compared >= 24
+    assert found.excluded < 0.3
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,10 @@ def test_another_seed_changes_nothing_beyond_chance(both: tuple[Run, Run]) -> No
         ("total_variance", lambda value: value * 1.3, "total_variance"),
         ("evaluations", lambda value: value + 1, "evaluations"),
         ("verdict", lambda value: "biased", "unbiased before, biased after"),
+        ("gradient_norm", lambda value: value * 1.2, "gradient_norm"),
+        ("squared_bias", lambda value: value + 0.1, "squared_bias"),
+        ("mse", lambda value: math.nan, "missing after"),
+        ("total_variance", lambda value: 0.0, "total_variance"),
     ],
 )
 def test_what_changed_is_told(both: tuple[Run, Run], column: str, edit, told: str) -> None:
@@ -89,4 +94,3 @@ def test_the_sweep_has_all_that_is_registered() -> None:
     assert sweep.estimator[0] == "*" and len(sweep.num_samples) == 3
     names = {entry["name"] if isinstance(entry, dict) else entry for entry in sweep.problem}
     assert names == {"*"} or names == set(every("problem"))
-    assert POINT == ["problem", "estimator", "num_samples"]

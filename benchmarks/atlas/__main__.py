@@ -1,10 +1,12 @@
 """Every variant of every estimator on every problem, as tables: `nox -s atlas`, or `python -m benchmarks.atlas`.
 
-Runs the shipped sweep `atlas` (a run that was interrupted is continued), says what changed beyond chance against the
-tables that are kept, and writes them anew. Exits with 1 where cells failed, with 3 where something changed.
+Runs the shipped sweep `atlas` (a run of the same commit that was interrupted is continued), says what changed beyond
+chance against the tables that are kept, and writes them anew. Exits with 1 where cells failed, and leaves the tables as
+they were; with 3 where something changed.
 """
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import msgspec
 from benchmarks.atlas.changes import Changes, changes
 from benchmarks.atlas.tables import read, statistics, write
 from experiments.engine import choose_executor, run
+from experiments.machine.provenance import provenance
 from experiments.store import FAILURES, load
 from experiments.sweep import read_sweep
 from experiments.sweep.keys import Timing
@@ -34,7 +37,7 @@ def main() -> int:
     sweep = read_sweep("atlas").with_overrides(name=f"atlas-{arguments.seed}", seed=arguments.seed)
     if arguments.only_compare:
         sweep = msgspec.structs.replace(sweep, timing=Timing(enabled=False))
-    folder = Path("results") / sweep.name
+    folder = _folder(sweep.name)
     with narrator() as progress:
         outcome = run(sweep, folder, progress, executor=choose_executor(jobs=arguments.jobs))
     if outcome.interrupted:
@@ -45,9 +48,20 @@ def main() -> int:
         print(f"failed: {cell['problem']} · {cell['estimator']} · S = {cell['num_samples']}: {cell['error']}")
     changed = changes(read(arguments.folder), statistics(found))
     tell(changed)
+    if len(failed):
+        return FAILED
     if not arguments.only_compare:
         write(found, arguments.folder)
-    return FAILED if len(failed) else CHANGED if changed.changed else 0
+    return CHANGED if changed.changed else 0
+
+
+def _folder(name: str) -> Path:
+    """Where the run of this commit is; empty where it is not known what was measured there."""
+    commit = provenance().get("git_commit", "")
+    folder = Path("results", f"{name}-{commit[:10]}")
+    if not commit or commit.endswith("dirty"):
+        shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def tell(found: Changes) -> None:

@@ -4,22 +4,26 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from benchmarks.atlas.tables import POINT
+from benchmarks.atlas.tables import FIGURES, POINT, STILL
+from experiments.statistics import Interval
+from experiments.statistics.multiple import rejected
 from experiments.store.columns import Row, records
+from experiments.verifying.comparing import Figure, certain, linear, positive, shown
 
 __all__ = ["Changes", "changes"]
 
 LEVEL = 1e-3
 """The chance that anything is called changed where nothing is."""
-QUANTITIES = ["total_variance", "mse"]
-EXACT = ["target", "claim", "evaluations"]
+SUFFIXES = ("", "_after")
+POSITIVE = ("total_variance", "mse")
+EXACT = ("target", "claim", "evaluations")
 """Columns without an error."""
-HALF = 1.96
-"""Standard errors in half of an interval."""
+NORM = 0.1
+"""Relative: what two reference gradients may differ by that were measured."""
+OUTSIDE = 0.05
+"""The p-value of figures that are outside of each other's 95 % intervals."""
 ROUNDED = 1e-3
 """Relative: what the digits of the tables leave of an error that is zero."""
 
@@ -29,9 +33,9 @@ class Changes:
     """Two atlases, row by row."""
 
     compared: int
-    """Figures in both."""
+    """Figures in both that are known to within an error."""
     excluded: float
-    """The share of them whose 95 % intervals of the ratio leave out 1: by chance 0.05."""
+    """The share of them whose difference or ratio is outside of its 95 % interval: by chance 0.05."""
     changed: list[str]
     """Sentences: what changed beyond chance, corrected for the number of figures, and what has no error at all."""
     new: list[str]
@@ -40,52 +44,54 @@ class Changes:
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> Changes:
     """Each figure of `after` against the one before."""
-    both = before.merge(after, on=POINT, suffixes=("", "_after"))
-    shifts = np.concatenate([_shifts(both, name) for name in QUANTITIES]) if len(both) else np.empty(0)
-    known = np.isfinite(shifts)
-    limit = float(stats.norm.isf(LEVEL / 2 / max(int(known.sum()), 1)))
-    texts = [*_beyond(both, limit), *_other(both)]
+    rows = records(before.merge(after, on=POINT, suffixes=("", "_after")))
+    found = [(row, figure) for row in rows for figure in _figures(row)]
+    beyond = rejected([figure.p_value for _, figure in found], LEVEL)
+    texts = [
+        f"{_point(row)}: {figure.name} {figure.kept} before, {figure.here} after, p = {figure.p_value:.1g}"
+        for (row, figure), is_beyond in zip(found, beyond, strict=True)
+        if is_beyond
+    ]
+    outside = sum(figure.p_value < OUTSIDE for _, figure in found)
     return Changes(
-        int(known.sum()),
-        float((np.abs(shifts[known]) > HALF).mean()) if known.any() else math.nan,
-        texts,
+        len(found),
+        outside / len(found) if found else math.nan,
+        [*texts, *(text for row in rows for text in _other(row))],
         *(_only(one, other) for one, other in ((after, before), (before, after))),
     )
 
 
-def _shifts(both: pd.DataFrame, name: str) -> np.ndarray:
-    """The logarithm of each ratio in its standard errors; NaN where one of the two is not known, or zero."""
-    with np.errstate(all="ignore"):
-        shift = np.log(_values(both, f"{name}_after") / _values(both, name))
-        error = np.hypot(_error(both, name, ""), _error(both, name, "_after"))
-        return shift / np.hypot(error, ROUNDED)
+def _figures(row: Row) -> Iterator[Figure]:
+    """Those of the tables; one that is in one of them alone has changed, and open intervals tell nothing."""
+    floor = STILL * max(row[f"gradient_norm{suffix}"] or 0.0 for suffix in SUFFIXES) ** 2
+    for name in FIGURES:
+        then, now = (_interval(row, name, suffix) for suffix in SUFFIXES)
+        if then is None or now is None:
+            if then is not now:
+                yield certain(name, *("missing" if one is None else shown(one) for one in (then, now)))
+        elif all(map(math.isfinite, (*then, *now))):
+            yield positive(name, then, now, floor) if name in POSITIVE else linear(name, then, now)
 
 
-def _error(both: pd.DataFrame, name: str, suffix: str) -> np.ndarray:
-    return np.log(_values(both, f"{name}_high{suffix}") / _values(both, f"{name}_low{suffix}")) / (2 * HALF)
+def _interval(row: Row, name: str, suffix: str) -> Interval | None:
+    """As wide as the digits of the tables make it at the least."""
+    value, low, high = (row[f"{column}{suffix}"] for column in Interval.columns(name))
+    if value is None:
+        return None
+    slack = ROUNDED * abs(value)
+    return Interval(value, (-math.inf if low is None else low) - slack, (math.inf if high is None else high) + slack)
 
 
-def _values(frame: pd.DataFrame, column: str) -> np.ndarray:
-    return frame[column].to_numpy(float)
-
-
-def _beyond(both: pd.DataFrame, limit: float) -> Iterator[str]:
-    for name in QUANTITIES:
-        shifts = _shifts(both, name)
-        for row, shift in zip(records(both), shifts, strict=True):
-            if abs(shift) > limit:
-                told = f"{name} {row[name]:.4g} before, {row[f'{name}_after']:.4g} after"
-                yield f"{_point(row)}: {told}, {abs(shift):.1f} standard errors"
-
-
-def _other(both: pd.DataFrame) -> Iterator[str]:
+def _other(row: Row) -> Iterator[str]:
     """What has no error; and verdicts that contradict each other, since "undetermined" contradicts nothing."""
-    for row in records(both):
-        for name in EXACT:
-            if row[name] != row[f"{name}_after"]:
-                yield f"{_point(row)}: {name} {row[name]} before, {row[f'{name}_after']} after"
-        if {row["verdict"], row["verdict_after"]} == {"biased", "unbiased"}:
-            yield f"{_point(row)}: {row['verdict']} before, {row['verdict_after']} after"
+    for name in EXACT:
+        if row[name] != row[f"{name}_after"]:
+            yield f"{_point(row)}: {name} {row[name]} before, {row[f'{name}_after']} after"
+    then, now = (row[f"gradient_norm{suffix}"] for suffix in SUFFIXES)
+    if (then is None) != (now is None) or (then is not None and abs(now - then) > NORM * max(then, now)):
+        yield f"{_point(row)}: gradient_norm {then} before, {now} after"
+    if {row["verdict"], row["verdict_after"]} == {"biased", "unbiased"}:
+        yield f"{_point(row)}: {row['verdict']} before, {row['verdict_after']} after"
 
 
 def _only(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:

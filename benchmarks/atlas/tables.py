@@ -11,7 +11,7 @@ from experiments.ranking.stored import Placed, rankings
 from experiments.statistics import Interval
 from experiments.store import Run
 
-__all__ = ["FIGURES", "POINT", "STATISTICS", "ranking", "read", "statistics", "times", "write"]
+__all__ = ["FIGURES", "POINT", "STATISTICS", "STILL", "ranking", "read", "statistics", "times", "write"]
 
 POINT = ["problem", "estimator", "num_samples"]
 FIGURES = ["total_variance", "squared_bias", "mse", "scale", "mean_cosine"]
@@ -21,7 +21,8 @@ STATISTICS = [
     *("target", "claim", "verdict", "replicates", "evaluations", "gradient_norm", "detectable_bias", "p_value"),
     *(name for figure in FIGURES for name in Interval.columns(figure)),
 ]
-TIMES = [*POINT, *Interval.columns("seconds_per_gradient"), *Interval.columns("seconds_per_gradient_batched")]
+SECONDS = ("seconds_per_gradient", "seconds_per_gradient_batched")
+TIMES = [*POINT, *(column for name in SECONDS for column in Interval.columns(name)), "machine"]
 DIGITS = "%.4g"
 STILL = 1e-8
 """The total variance, relative to the squared gradient, below which float32 has made all the noise that there is."""
@@ -34,8 +35,9 @@ def statistics(run: Run) -> pd.DataFrame:
 
 
 def times(run: Run) -> pd.DataFrame:
-    """Seconds of one gradient, alone and in a batch, on the machine of the run: medians and quartiles."""
-    return _sorted(run.measured.query("seconds_per_gradient.notna()"), TIMES)
+    """Seconds of one gradient, alone and in a batch, medians and quartiles, and the machine that they hold for."""
+    timed = run.measured.query("seconds_per_gradient.notna()")
+    return _sorted(timed.assign(machine=timed["device_name"]), TIMES)
 
 
 def _sorted(cells: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -78,14 +80,14 @@ def _ratio(one: Ranked, best: Ranked | None) -> Interval:
 
 
 def write(run: Run, folder: Path) -> None:
-    """One file of statistics a problem, one of times with the machine, one of rankings."""
+    """One file of statistics a problem, one of times, one of rankings."""
     (folder / "statistics").mkdir(parents=True, exist_ok=True)
     for old in (folder / "statistics").glob("*.csv"):
         old.unlink()
     found = statistics(run)
     for name, rows in found.groupby(found["problem"].str.partition(":")[0]):
         _csv(rows, folder / "statistics" / f"{name}.csv")
-    _csv(times(run).assign(machine=run.provenance["cpu"]), folder / "times.csv")
+    _csv(times(run), folder / "times.csv")
     _csv(ranking(run), folder / "ranking.csv")
 
 
