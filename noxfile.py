@@ -94,7 +94,7 @@ def pyro(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def reproduce(session: nox.Session) -> None:
-    """The published figures of the shipped sweeps, or of `-- NAME`, measured again; ends with 3 where one differs."""
+    """The published figures of the shipped sweeps, or of `-- NAME`, measured again; fails where one differs."""
     session.install(*PIP, "-e", ".")
     session.run("gradmark", "reproduce", *session.posargs)
 

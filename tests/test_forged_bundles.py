@@ -1,14 +1,28 @@
 """Bundles whose figures were edited by somebody who made the hashes fit: refused, and what is wrong is named."""
 
+import json
+import random
 import re
+import warnings
 
 import pytest
 from bundles import GONE, SWEEP, bundled, edited, of
+
+from experiments.ranking.board import boards
+from experiments.ranking.digest import digest
+from experiments.store import StoreError, load
+from experiments.verifying.consistency import misfits
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
     return bundled(tmp_path_factory.mktemp("honest"), SWEEP.format(more=""))
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    sweep = SWEEP.format(more="").replace("{ enabled = false }", "{ rounds = 3 }")
+    return bundled(tmp_path_factory.mktemp("timed"), sweep)
 
 
 @pytest.fixture
@@ -66,3 +80,35 @@ def test_the_same_edits_without_the_hashes_name_the_cell_and_compute_nothing(hon
     code, out, err = verified(edited(honest, "cells.jsonl", of("pathwise", **FACTORS)))
     assert code == 3 and not err
     assert re.search(r"^edited\.zip: cell \w+ \(pathwise on gaussian-quadratic:dim=2, S=4\) was changed$", out, re.M)
+
+
+NUMBERS = (0, -1, 1, 3.5, 1e-300, 1e300, -1e300, "Infinity", "-Infinity", None, "a text", [], [0.0] * 64)
+TABLES = ("cells", "parameters", "signals", "timings", "leave_one_out")
+
+
+def mutated(chance: random.Random):
+    """An edit of a few values of a table, whatever they are."""
+
+    def edit(text: bytes) -> bytes:
+        rows = [json.loads(line) for line in text.splitlines()]
+        for _ in range(chance.choice([1, 1, 3, 30])):
+            row = chance.choice(rows)
+            row[chance.choice(list(row))] = chance.choice(NUMBERS)
+        return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+    return edit
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_values_of_all_kinds_are_refused_or_opened_and_never_fail_later(timed, seed):
+    chance = random.Random(seed)
+    changed = edited(timed, f"{chance.choice(TABLES)}.jsonl", mutated(chance), hashed=True)
+    try:
+        found = load(changed)
+    except StoreError:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of figures that overflow
+        misfits(found)
+        boards({"forged": found})
+        digest(found, 100)

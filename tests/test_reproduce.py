@@ -9,9 +9,9 @@ from rich.cells import cell_len
 
 from experiments import reproduction
 from experiments.reproduction import Figure, Found, figures_of
-from experiments.reproduction.found import PART
+from experiments.reproduction.found import PART, target
 from experiments.statistics import Interval
-from experiments.sweep import read_sweep, shipped_sweeps
+from experiments.sweep import Published, read_sweep, shipped_sweeps
 from experiments.terminal import tables
 
 ARM = 'estimator = "arm"\nproblem = "bernoulli-toy:dim=1,t=0.49"\nquantity = "total-variance"\nvalue = '
@@ -74,6 +74,13 @@ def test_json_has_every_figure_as_closely_as_it_was_read(gradmark, tmp_path):
     _, again, _ = gradmark("reproduce", sweep_file(tmp_path, MEAN), "--json")
     _, other, _ = gradmark("reproduce", sweep_file(tmp_path, MEAN), "--json", "--seed", "7")
     assert again == out and json.loads(other)[0]["measured"] != found["measured"]
+
+
+def test_a_figure_is_measured_to_a_third_of_its_reading_error_until_it_differs():
+    """1.4 errors away, it would agree if a third of the distance sufficed."""
+    row = Published(**MEAN)
+    near, far = Interval(2.14, 2.09, 2.19), Interval(2.14, 2.11, 2.17)
+    assert target(row, near) == pytest.approx(0.1 / PART) and target(row, far) == pytest.approx(0.14 / PART)
 
 
 def test_what_takes_longer_than_its_budget_stays_undecided(gradmark, tmp_path):

@@ -26,6 +26,7 @@ Path("was-run").touch()
 class Mine(Estimator):
     def surrogate(self, problem, params, noise):
         while problem.name == "gaussian-cosine": pass
+        if problem.name == "gaussian-exponential": raise SystemExit(0)
         return 1.0 * problem.cost(sample(problem.distribution(params), noise), params).mean(0)
 """
 TRAINING = """
@@ -121,6 +122,13 @@ def test_what_never_ends_costs_itself_alone(foreign, verified):
         code, out, err = verified(stuck, "--trust", "--seconds", "0.2")
     assert code == 1 and "3 of 4 cells computed anew" in out
     assert "mine on gaussian-cosine:dim=2, S=4: it takes longer than 2 s" in err
+
+
+def test_what_ends_the_process_does_not_end_verifying(foreign, verified):
+    ended = edited(foreign, "cells.jsonl", of("mine", problem="gaussian-exponential:dim=2"), hashed=True)
+    with own_tables():
+        code, out, err = verified(ended, "--trust")
+    assert code == 1 and "3 of 4 cells computed anew" in out and "SystemExit" in err
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ def half_width(measured: Interval) -> float:
 
 
 def target(row: Published, measured: Interval) -> float:
-    """The half-width that suffices: a third of the error of reading, or of the distance where that is larger."""
-    return max(row.error, abs(measured.value - row.value)) / PART
+    """The half-width that suffices: a third of the error of reading; of what differs, a third of the distance."""
+    return (row.error if meets(row, measured) else max(row.error, abs(measured.value - row.value))) / PART
 
 
 def meets(row: Published, measured: Interval) -> bool:
