@@ -57,6 +57,7 @@ def test_cosine_has_a_students_interval():
     expected = stats.t.interval(0.95, GROUPS - 1, cosines.mean(), stats.sem(cosines))
     np.testing.assert_allclose(cosine(cosines), [cosines.mean(), *expected])
     assert cosine(np.ones(GROUPS)) == (1, 1, 1)
+    assert cosine(np.full(GROUPS, 1.0 + 1e-7)) == (1.0, 1.0, 1.0), "no cosine is above 1"
 
 
 def test_work_normalized_figures_carry_both_errors():

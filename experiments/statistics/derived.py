@@ -74,7 +74,7 @@ def cosine(group_cosines: np.ndarray) -> Interval:
         group_cosines: [G], mean cosine of each group.
     """
     size = len(group_cosines)
-    value = float(np.mean(group_cosines))
+    value = float(np.clip(np.mean(group_cosines), -1.0, 1.0))  # float32 has made more of some
     half = float(stats.t.ppf(0.975, size - 1) * np.std(group_cosines, ddof=1) / np.sqrt(size))
     return Interval(value, float(np.maximum(value - half, -1.0)), float(np.minimum(value + half, 1.0)))
 
