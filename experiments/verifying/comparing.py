@@ -1,7 +1,8 @@
 """A figure as it is kept and as it was computed anew: how often chance alone would set both so far apart.
 
-Who forges a figure may forge its interval, too. So a kept error counts at no more than some times the error that the
-same number of replicates has here.
+Who forges a figure may forge its interval, too. So where what is kept looks better than what comes out here, its error
+counts at no more than some times that here. Where it looks worse, it may have met a rare large estimate, and its error
+knows that.
 """
 
 import math
@@ -41,7 +42,7 @@ def missing(name: str, here: Interval) -> Figure:
 
 
 def positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
-    """By the logarithm of their ratio; what is below the floor is alike."""
+    """By the logarithm of their ratio; the smaller, the better, and what is below the floor is alike."""
     values = [max(side.value, floor) for side in (kept, here)]
     told = name, shown(kept), shown(here)
     if values[0] == values[1]:
@@ -53,29 +54,33 @@ def positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
         theirs = log_standard_error(kept) if kept.value > floor else 0.0
     if not math.isfinite(own):
         return Figure(*told, 1.0)
-    error = math.hypot(own, _at_most(theirs, own))
+    error = math.hypot(own, _counted(theirs, own, values[0] < values[1]))
     shift = abs(math.log(values[1] / values[0]))
-    return Figure(*told, two_sided(shift / error) if error else 0.0)
+    return Figure(*told, 1.0 if math.isinf(error) else two_sided(shift / error) if error else 0.0)
 
 
-def linear(name: str, kept: Interval, here: Interval, freedom: int = GROUPS - 1) -> Figure:
-    """By the arms of the intervals that reach towards each other."""
+def linear(name: str, kept: Interval, here: Interval, better: float = 0.0, freedom: int = GROUPS - 1) -> Figure:
+    """By the arms of the intervals that reach towards each other.
+
+    Args:
+        better: positive where more is better, negative where less is; 0: neither.
+    """
     below, above = sorted((kept, here))
     told = name, shown(kept), shown(here)
     own, theirs = ((one.high - one.value) if one is below else (one.value - one.low) for one in (here, kept))
     width, difference = here.high - here.low, above.value - below.value
-    arms = math.hypot(own, _at_most(theirs, width))
-    if not difference or not math.isfinite(width):
+    arms = math.hypot(own, _counted(theirs, width, better * (kept.value - here.value) > 0))
+    if not difference or not math.isfinite(width) or not math.isfinite(arms):
         return Figure(*told, 1.0)
     quantile = float(stats.t.ppf(0.975, freedom))
     return Figure(*told, two_sided(quantile * difference / arms, freedom) if arms else 0.0)
 
 
-def _at_most(theirs: float, own: float) -> float:
-    """Their error, or what counts of it; where nothing varies here, only what is an error."""
-    if own:
-        return min(theirs, WIDER * own) if math.isfinite(theirs) else WIDER * own
-    return theirs if math.isfinite(theirs) else 0.0
+def _counted(theirs: float, own: float, looks_better: bool) -> float:
+    """What counts of the error that is kept."""
+    if math.isnan(theirs):
+        theirs = math.inf
+    return min(theirs, WIDER * own) if looks_better else theirs
 
 
 def shares(name: str, kept: tuple[int, int], here: tuple[int, int]) -> Figure:

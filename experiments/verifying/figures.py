@@ -13,15 +13,19 @@ from experiments.verifying.comparing import Figure, certain, linear, missing, po
 
 __all__ = ["Figure", "Found", "figures"]
 
-LINEAR = ("squared_bias", "snr", "cosine", "scale", "mean_cosine", "batch_share")
+LINEAR = {"squared_bias": -1, "snr": 1, "cosine": 1, "mean_cosine": 1, "scale": 0, "batch_share": 0}
+"""Figures that are compared by their difference, and whether more of them is better."""
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 HEAVY = "heavy tails"
 """How the warning begins that no interval of a variance can be relied upon."""
 SAME = ("claim", "target", "evaluations")
 """Columns without noise."""
 ENTRY = ("parameter", "index")
-FAR = 4.0
-"""How many times what comes out here an error may be that is kept, for as many replicates, or which part of it."""
+FAR, LIGHT = 3.0, 10.0
+"""How many times what comes out here an error may be that is kept, for as many replicates, or which part of it; and the
+kurtosis of the estimates up to which it is so."""
+MORE = 4.0
+"""How many times the variance here that is kept counts as noise of a mean."""
 TINY = 1e-300
 """The smallest p-value that has a score."""
 NORM = {"exact": 1e-3, "measured": 0.1}
@@ -55,8 +59,8 @@ def figures(kept: Found, here: Found) -> Iterator[Figure]:
     yield from _reference(kept.row, here.row)
     yield from _bias(kept.row, here.row)
     yield from _means(kept, here, floor)
-    for name in LINEAR:
-        yield from _compared(linear, name, kept.row, here.row)
+    for name, better in LINEAR.items():
+        yield from _compared(linear, name, kept.row, here.row, better)
     if not here.is_heavy:
         yield from _variances(kept, here, floor)
         yield from _precision(kept.row, here.row)
@@ -66,7 +70,7 @@ def _trained(kept: Row, here: Row) -> Iterator[Figure]:
     """The objective after the last step, and how many seeds diverged."""
     freedom = max(min(kept["replicates"], here["replicates"]) - 1, 1)
     yield _shares("diverged", kept, here)
-    yield from _compared(linear, "objective", kept, here, freedom)
+    yield from _compared(linear, "objective", kept, here, -1, freedom)
 
 
 def _compared(how: Any, name: str, kept: Row, here: Row, *more: Any) -> Iterator[Figure]:
@@ -106,9 +110,9 @@ def _bias(kept: Row, here: Row) -> Iterator[Figure]:
 
 
 def _precision(kept: Row, here: Row) -> Iterator[Figure]:
-    """How closely the variance is known for as many replicates: it tells whether there were so many."""
+    """How closely the variance is known for as many replicates, which is alike where no large estimates are rare."""
     sides = [(Interval.of(row, "total_variance"), row["replicates"]) for row in (kept, here)]
-    if any(None in side for side, _ in sides):
+    if any(None in side for side, _ in sides) or not (here["kurtosis"] or math.inf) < LIGHT:
         return
     theirs, own = (log_standard_error(side) * math.sqrt(replicates) for side, replicates in sides)
     if math.isfinite(theirs) and math.isfinite(own) and min(theirs, own) > 0 and not 1 / FAR < theirs / own < FAR:
@@ -155,7 +159,7 @@ def _mean(where: str, kept: Row, here: Row, replicates: tuple[int, int], floor: 
     told = where, f"{kept['mean']:.6g}", f"{here['mean']:.6g}"
     if not all(map(math.isfinite, (*_moments(here), kept["mean"]))):
         return Figure(*told, float(kept["mean"] == here["mean"] or not math.isfinite(here["variance"])))
-    theirs = min(kept["variance"], FAR * here["variance"]) if here["variance"] else kept["variance"]
+    theirs = min(kept["variance"], MORE * here["variance"]) if here["variance"] else kept["variance"]
     noise = theirs / replicates[0] + here["variance"] / replicates[1]
     error, difference = math.sqrt(noise + floor**2), abs(kept["mean"] - here["mean"])
     return Figure(*told, two_sided(difference / error) if error else float(not difference))
