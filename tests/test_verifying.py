@@ -121,6 +121,8 @@ def test_a_wide_interval_around_a_better_figure_excuses_nothing():
     ends = dict.fromkeys(Interval.columns("mse")[1:], None)
     known = replace(here, row=here.row | Interval.entries("mse", Interval(1.0, 0.9, 1.1)))
     assert p_value(replace(known, row=known.row | ends), known, "mse") == 0.0, "its ends are missing"
+    signal = replace(here, row=here.row | Interval.entries("snr", Interval(0.1, 0.01, 0.2)))
+    assert "snr" not in {one.name for one in figures(here, signal)}, "chance may hide a weak signal"
 
 
 def test_replicates_that_there_were_not_are_seen_by_the_interval():

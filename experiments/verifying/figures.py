@@ -15,6 +15,7 @@ __all__ = ["Figure", "Found", "figures"]
 
 LINEAR = {"squared_bias": -1, "snr": 1, "cosine": 1, "mean_cosine": 1, "scale": 0, "batch_share": 0}
 """Figures that are compared by their difference, and whether more of them is better."""
+RANKED = ("total_variance", "variance", "mse", "squared_bias", "objective")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 HEAVY = "heavy tails"
 """How the warning begins that no interval of a variance can be relied upon."""
@@ -74,13 +75,13 @@ def _trained(kept: Row, here: Row) -> Iterator[Figure]:
 
 
 def _compared(how: Any, name: str, kept: Row, here: Row, *more: Any) -> Iterator[Figure]:
-    """A figure that is known here. It may be missing only where gradients that are not finite took it away."""
+    """A figure that both sides know; of what estimators are ranked by, chance does not take one away."""
     there, own = Interval.of(kept, name), Interval.of(here, name)
     if None in own:
         return
     if None not in there:
         yield how(name, there, own, *more)
-    elif not kept["nonfinite"]:
+    elif name in RANKED and not kept["nonfinite"]:
         yield missing(name, own)
 
 
