@@ -118,6 +118,11 @@ def test_a_wide_interval_around_a_better_figure_excuses_nothing():
             for one in ((value, -np.inf, np.inf), (1.0, 0.98, 1.02))
         )
         assert (p_value(kept, found, name) < 1e-7) == looks_better
+    still = cell((1.0, 1 / 1.0005, 1.0005))
+    assert p_value(cell((0.99, 0.98, 1.0)), still) > 0.05, "it may have met a rare small estimate"
+    exact = replace(here, row=here.row | Interval.entries("cosine", Interval(1.0, 1.0, 1.0)))
+    rounded = replace(here, row=here.row | Interval.entries("cosine", Interval(1 - 1e-7, 1 - 1e-7, 1 - 1e-7)))
+    assert p_value(rounded, exact, "cosine") > 0.05 and p_value(exact, rounded, "cosine") > 0.05
     ends = dict.fromkeys(Interval.columns("mse")[1:], None)
     known = replace(here, row=here.row | Interval.entries("mse", Interval(1.0, 0.9, 1.1)))
     assert p_value(replace(known, row=known.row | ends), known, "mse") == 0.0, "its ends are missing"

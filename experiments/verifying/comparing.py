@@ -1,8 +1,8 @@
 """A figure as it is kept and as it was computed anew: how often chance alone would set both so far apart.
 
 Who forges a figure may forge its interval, too. So where what is kept looks better than what comes out here, its error
-counts at no more than some times that here. Where it looks worse, it may have met a rare large estimate, and its error
-knows that.
+counts at no more than some times that here, or a little of the figure: it may have met a rare small estimate. Where it
+looks worse, it may have met a rare large one, and its error knows that.
 """
 
 import math
@@ -17,8 +17,11 @@ from experiments.statistics import GROUPS, Interval, log_standard_error
 
 __all__ = ["Figure", "certain", "linear", "missing", "positive", "shares", "shown", "two_sided", "worst"]
 
-WIDER = 2.0
-"""How many times the error found here a kept one counts at the most: with 64 groups each is known to a tenth or so."""
+WIDER, LITTLE = 2.0, 0.02
+"""How many times the error here one that is kept counts at the most, since with 64 groups each is known to a tenth or
+so; and what part of the figure it counts anyway."""
+ROUNDED = 1e-5
+"""What rounding to float32 leaves of a figure that is compared by its difference, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
         theirs = log_standard_error(kept) if kept.value > floor else 0.0
     if not math.isfinite(own):
         return Figure(*told, 1.0)
-    error = math.hypot(own, _counted(theirs, own, values[0] < values[1]))
+    error = math.hypot(own, _counted(theirs, max(WIDER * own, LITTLE), values[0] < values[1]))
     shift = abs(math.log(values[1] / values[0]))
     return Figure(*told, 1.0 if math.isinf(error) else two_sided(shift / error) if error else 0.0)
 
@@ -69,18 +72,19 @@ def linear(name: str, kept: Interval, here: Interval, better: float = 0.0, freed
     told = name, shown(kept), shown(here)
     own, theirs = ((one.high - one.value) if one is below else (one.value - one.low) for one in (here, kept))
     width, difference = here.high - here.low, above.value - below.value
-    arms = math.hypot(own, _counted(theirs, width, better * (kept.value - here.value) > 0))
+    most = max(WIDER * width, 2 * LITTLE * abs(here.value))  # arms are two standard errors
+    arms = math.hypot(own, _counted(theirs, most, better * (kept.value - here.value) > 0), ROUNDED * here.value)
     if not difference or not math.isfinite(width) or not math.isfinite(arms):
         return Figure(*told, 1.0)
     quantile = float(stats.t.ppf(0.975, freedom))
     return Figure(*told, two_sided(quantile * difference / arms, freedom) if arms else 0.0)
 
 
-def _counted(theirs: float, own: float, looks_better: bool) -> float:
+def _counted(theirs: float, most: float, looks_better: bool) -> float:
     """What counts of the error that is kept."""
     if math.isnan(theirs):
         theirs = math.inf
-    return min(theirs, WIDER * own) if looks_better else theirs
+    return min(theirs, most) if looks_better else theirs
 
 
 def shares(name: str, kept: tuple[int, int], here: tuple[int, int]) -> Figure:
