@@ -130,7 +130,7 @@ def test_what_was_changed_is_named(made, name, edit, told):
         ("leave_one_out.jsonl", lambda text: text.replace(b"0.0", b"null"), "leave_one_out.jsonl, line 1: "),
         ("leave_one_out.jsonl", lambda text: text.replace(b"0.0, 0.0", b"0.0"), "logs of other than 64 groups"),
         ("leave_one_out.jsonl", lambda text: text.replace(b"0.0,", b'"Infinity",', 1), "logs of other than 64 groups"),
-        ("cells.jsonl", lambda text: text.replace(b"20000", b"0"), "a cell that is done has no replicates"),
+        ("cells.jsonl", lambda text: text.replace(b"20000", b"0"), "a cell that is done has too few replicates"),
         ("cells.jsonl", lambda text: text.replace(b"20000", b"-1"), "cells.jsonl: replicates is negative"),
         (
             "cells.jsonl",
@@ -151,6 +151,15 @@ def test_what_was_changed_is_named(made, name, edit, told):
             lambda text: text.replace(b"plugins/1/mine.py", b"LICENSE"),
             "LICENSE is no source of a plug-in",
         ),
+        (
+            "plugins/1/mine.py",
+            lambda text: b"# coding: utf-7\n+AAo-import os\n",
+            "is not the plain UTF-8 that a reader",
+        ),
+        ("plugins/1/mine.py", lambda text: b"# \x1b[8m\nimport os\n", "is not the plain UTF-8 that a reader"),
+        ("provenance.json", lambda text: text.replace(b"some", b"s\\u001b[2J"), "has control characters"),
+        ("cells.jsonl", lambda text: text.replace(b'"plain"', b'"plain\\n::warning::"'), "estimator has several lines"),
+        ("cells.jsonl", lambda text: text.replace(b'"batch"', b'"\\u001b[2J"'), "cells.jsonl, line 1: "),
         ("plugins/1/mine.so", lambda text: b"\x7fELF", "plugins/1/mine.so is no source of a plug-in"),
     ],
 )

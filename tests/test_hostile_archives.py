@@ -8,6 +8,7 @@ import struct
 import tempfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def hidden(made: bytes) -> bytes:
     return with_member(made, "plugins/1/a.pyZ").replace(b"a.pyZ", b"a.py\0")
 
 
+def extra(made: bytes) -> bytes:
+    """The archive with a member that others know by another name (Info-ZIP's field of a name in Unicode)."""
+    info = zipfile.ZipInfo("plugins/1/other.py")
+    name = struct.pack("<BL", 1, zlib.crc32(info.filename.encode())) + b"LICENSE.txt"
+    info.extra, info.external_attr = struct.pack("<HH", 0x7075, len(name)) + name, (stat.S_IFREG | 0o644) << 16
+    buffer = io.BytesIO(made)
+    with zipfile.ZipFile(buffer, "a") as opened:
+        opened.writestr(info, b"x")
+    return buffer.getvalue()
+
+
 def many(made: bytes) -> bytes:
     """The archive with a thousand members more."""
     buffer = io.BytesIO(made)
@@ -103,8 +115,11 @@ WICKED = {
     "a bomb": (lambda made: with_member(made, "a", b"\0" * 2**24, compress_type=8), "as those of a bomb are"),
     "bzip2": (lambda made: with_member(made, "a", b"x", compress_type=12), "packed in another way than deflate"),
     "a password": (lambda made: patched(made, listing(made) + 8, "<H", 1), "is encrypted"),
-    "a size above": (lambda made: patched(made, listing(made) + 24, "<L", 99), "it is damaged"),
-    "a size below": (lambda made: patched(made, listing(made) + 24, "<L", 3), "it is damaged"),
+    "a size above": (lambda made: patched(made, listing(made) + 24, "<L", 99), "is described twice, and not alike"),
+    "a size below": (lambda made: patched(made, listing(made) + 24, "<L", 3), "is described twice, and not alike"),
+    "sizes above": (lambda made: patched(patched(made, listing(made) + 24, "<L", 99), 22, "<L", 99), "it is damaged"),
+    "less for others": (lambda made: patched(made, 14, "<LLL", 1, 2, 3), "is described twice, and not alike"),
+    "another name for others": (extra, "is described twice, and not alike"),
     "a huge size": (lambda made: patched(made, listing(made) + 24, "<L", 2**31), "more than the 268,435,456 that are"),
     "members counted": (lambda made: patched(made, len(made) - 14, "<HH", 60_000, 60_000), "it has 60,000 members"),
     "a list of gigabytes": (lambda made: patched(made, len(made) - 10, "<L", 2**31), "members, more than"),

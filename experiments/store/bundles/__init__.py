@@ -26,8 +26,12 @@ class Changed(StoreError):
 
 
 def bundle(run: Run, file: Path, license_text: str) -> str:
-    """Write the bundle of a run, and return the hash of all its files. ValueError: a plug-in has no portable name."""
+    """Write the bundle of a run, and return the hash of all its files. ValueError: nobody would open it."""
     found = contents(run, license_text)
+    try:
+        run_of(found)
+    except ValueError as error:
+        raise ValueError(f"nobody would open the bundle: {error}") from None
     archive.write(file, found)
     return manifest(found).sha256
 
@@ -47,4 +51,4 @@ def opened(file: Path) -> Run:
     except StoreError:
         raise
     except ValueError as error:
-        raise StoreError(f"{file} is no bundle that can be read: {error}") from None
+        raise StoreError(f"{file} is no bundle that can be read: {shown(error)}") from None

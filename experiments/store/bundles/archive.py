@@ -11,6 +11,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from experiments.machine.files import replacing
@@ -22,6 +23,9 @@ __all__ = ["Refused", "is_archive", "read", "unsafe", "write"]
 START = b"PK\x03\x04"
 END = struct.Struct("<4s4H2LH")
 """The end of an archive: signature, numbers of disks and members, size and place of the list of members, comment."""
+MEMBER = struct.Struct("<4s5H3L2H")
+"""What stands before a member: signature, version, flags, packing, time, date, checksum, two sizes, lengths of the name
+and of what is extra."""
 END_OF_LARGE, LARGE = b"PK\x06\x07", 20
 """What stands before the end of an archive that has another list of members, for larger ones, and how long it is."""
 TIME = (1980, 1, 1, 0, 0, 0)
@@ -92,7 +96,8 @@ def read(file: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
-            if found := next(_refusals(infos, size), None):
+            found = next(chain(_refusals(infos, size), _hidden(infos, content)), None)
+            if found is not None:
                 raise Refused(file, found)
             return {info.filename: _member(archive, info) for info in infos}
     except StoreError:
@@ -159,6 +164,24 @@ def _refusals(infos: list[zipfile.ZipInfo], size: int) -> Iterator[str]:
         if plain in names:
             yield f"{shown} is there twice"
         names.add(plain)
+
+
+def _hidden(infos: list[zipfile.ZipInfo], content: bytes) -> Iterator[str]:
+    """What another program would unpack otherwise: whoever reads an archive by it has to see what is read here."""
+    end = 0
+    for info in infos:
+        shown = repr(info.filename[:NAME])
+        name = info.filename.encode()
+        said = MEMBER.unpack_from(content, info.header_offset)
+        wanted = info.flag_bits, info.compress_type, info.CRC, info.compress_size, info.file_size, len(name), 0
+        if info.extra or info.comment or said[0] != START or (*said[2:4], *said[6:]) != wanted:
+            yield f"{shown} is described twice, and not alike"
+        begin = info.header_offset + MEMBER.size
+        if info.header_offset != end or content[begin : begin + len(name)] != name:
+            yield f"{shown} does not lie behind the one before"
+        end = begin + len(name) + info.compress_size
+    if end != END.unpack(content[-END.size :])[6]:
+        yield "something lies behind its members"
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.store.bundles.hashes import MANIFEST, manifest
 from experiments.store.bundles.ranges import out_of_range
 from experiments.store.bundles.tables import FILES, lines, table
+from experiments.store.bundles.texts import is_plain, is_readable
 from experiments.store.derived import derived
 from experiments.store.reading import Run
 from experiments.store.schema import FAILURES, SCHEMA_VERSION, Source
@@ -74,12 +75,15 @@ def run_of(files: Mapping[str, bytes]) -> Run:
     if about.schema == SCHEMA_VERSION:  # an earlier version had no more tables and columns than it wrote
         _require(files, *FILES.values())
     frames = {name: table(files.get(file, b""), name) for name, file in FILES.items()}
+    told = _decoded(files, PROVENANCE, dict[str, str])
+    if not all(map(is_plain, (*told, *told.values(), *about.plan, *about.plugins))):
+        raise ValueError(f"{PROVENANCE} or {BUNDLE} has control characters")
     if wrong := next(chain(_strangers(files, about.plugins), _misfits(frames, about), out_of_range(frames)), None):
         raise ValueError(wrong)
     return Run(
         **{name: frame for name, frame in frames.items() if name != "cells"},
         cells=derived(frames["cells"]),
-        provenance=_decoded(files, PROVENANCE, dict[str, str]),
+        provenance=told,
         plan=tuple(about.plan),
         sweep=json.dumps(_decoded(files, SWEEP, dict[str, Any])),
         sources=tuple(_sources(files, about.plugins)),
@@ -103,6 +107,8 @@ def _strangers(files: Mapping[str, bytes], plugins: Sequence[str]) -> Iterator[s
             yield f"{name} is no source of a plug-in in {PLUGINS}"
         if name not in files:
             yield f"{name} is missing"
+        elif not is_readable(files[name]):
+            yield f"{name} is not the plain UTF-8 that a reader of it sees"
 
 
 def _misfits(frames: Mapping[str, pd.DataFrame], about: _Bundle) -> Iterator[str]:

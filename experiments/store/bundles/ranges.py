@@ -47,12 +47,16 @@ def _intervals(frame: Any) -> list[str]:
 
 
 def _of_cells(cells: Any, timings: Any) -> Iterator[str]:
+    for column in ("estimator", "problem", "device", "dtype", "target", "optimizer", "device_name", "reference"):
+        if not all(text.isprintable() for text in cells[column].dropna()):
+            yield f"cells.jsonl: {column} has several lines"
     for column, words in WORDS.items():
         if unknown := sorted(set(cells[column].dropna()) - words):
             yield f"a cell has the {column} {unknown[0]!r}, which is none"
     done = cells[cells["status"] == "done"]
-    if not (done["replicates"] >= 1).fillna(False).all():
-        yield "a cell that is done has no replicates"
+    least = done["optimizer"].isna().map({True: GROUPS, False: 1})
+    if not (done["replicates"] >= least).fillna(False).all():
+        yield "a cell that is done has too few replicates"
     timed = cells[cells["key"].isin(timings["key"].unique()) | cells["seconds_per_gradient"].notna()]
     if timed["device_name"].isna().any():
         yield "a cell that was timed has no device_name"
