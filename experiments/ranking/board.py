@@ -1,7 +1,8 @@
 """A board of several runs: on each problem and number of samples, the estimators of all in groups of ties."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from estimators.registry import make_estimator, make_problem
@@ -9,6 +10,7 @@ from estimators.registry.named import nothing_imported
 from experiments.ranking.entries import Quantity, quantity
 from experiments.ranking.order import By, Ranked, groups
 from experiments.ranking.stored import Logs, Rounds, latencies, ranked, work_of
+from experiments.statistics import Interval, Work, log_standard_error
 from experiments.store import Run
 from experiments.store.columns import Row, records
 
@@ -57,11 +59,23 @@ class _Cell:
     def timed(self) -> bool:
         return self.row["key"] in self.rounds
 
+    @property
+    def error(self) -> float:
+        """The standard error of the logarithm of the variance; infinite where it is not known."""
+        known = Interval.of(self.row, "total_variance")
+        found = math.inf if None in known else log_standard_error(known)
+        return math.inf if math.isnan(found) else found
+
+    def work(self, of: Quantity, by: By) -> Work | None:
+        """The error times what it costs: runs do not share their noise."""
+        found = None if self.row["evaluations"] is None else work_of(self.row, of, by, self.logs, self.rounds)
+        return None if found is None else replace(found, noise=self.source)
+
 
 def boards(runs: Mapping[str, Run]) -> list[Board]:
     """The boards of runs by their names: by variance × evaluations, and for each machine by MSE × seconds.
 
-    Where several runs have the same cell, the one with the most replicates counts.
+    Where several runs have the same cell, the one counts whose variance is known best.
     """
     places: dict[tuple[str, int, str], list[_Cell]] = {}
     with nothing_imported("a board runs no code"):
@@ -96,14 +110,14 @@ def _board(place: tuple[str, int, str], by: By, machine: str, cells: Sequence[_C
     """The board of a place, or none where nothing is known of it."""
     able = [one for one in cells if by == "evaluations" or (one.timed and one.row["device_name"] == machine)]
     known: dict[str, _Cell] = {}
-    for one in sorted(able, key=lambda one: (-(one.row["replicates"] or 0), one.source)):
+    for one in sorted(able, key=lambda one: (one.error, one.source)):
         known.setdefault(one.estimator, one)
     mse_known = ((one.row["target"], one.row["mse"] is not None) for one in known.values())
     what: Quantity = "variance" if by == "evaluations" else quantity(mse_known)
     entries = [
         Entry(one.row, one.source, ranked(one.row, one.estimator, work.interval, work))
         for one in known.values()
-        if one.row["evaluations"] is not None and (work := work_of(one.row, what, by, one.logs, one.rounds)) is not None
+        if (work := one.work(what, by)) is not None
     ]
     grouped, aside = groups([entry.ranked for entry in entries])
     in_groups = [[entries[index] for index in group] for group in grouped]

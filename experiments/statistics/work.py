@@ -25,6 +25,8 @@ class Work:
     """Seconds of one gradient, one figure a timing round; or its evaluations of the cost, the same in each."""
     turns: Hashable | None = None
     """Rounds that were timed in turn with those of another have the same `turns`; None: with no other's."""
+    noise: Hashable | None = None
+    """Groups of quantities with the same `noise` are paired; others are independent, whatever they say."""
 
     @cached_property
     def interval(self) -> Interval:
@@ -48,7 +50,7 @@ class Work:
         return Interval(value, float(value * np.exp(-half)), float(value * np.exp(half)))
 
     def _error(self, other: "Work") -> float:
-        if self.logs is None or other.logs is None:
+        if self.logs is None or other.logs is None or self.noise != other.noise:
             return float(np.hypot(log_standard_error(self.quantity), log_standard_error(other.quantity)))
         return float(jackknife_error(self.logs - other.logs))
 

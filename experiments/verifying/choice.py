@@ -21,8 +21,8 @@ __all__ = ["UNTRUSTED", "Candidates", "candidates", "cell_of", "chosen"]
 SHARE = 10
 """One of so many cells is computed anew."""
 UNTRUSTED = "code of a bundle could do anything on this machine: read it, and repeat with --trust"
-FEWEST, MOST = 64, 10_000_000
-"""Replicates of a cell."""
+FEWEST, MOST = 4_096, 10_000_000
+"""Replicates of a cell: few say little of the figures of others."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def chosen(rows: Sequence[Row], number: int | None, seed: int) -> list[Row]:
 
 def cell_of(row: Row, run: Run, seed: int, seconds: float) -> Cell:
     """What is computed for a row: by noise of its own, eagerly, and on the CPU where its device is not here."""
-    replicates = min(max(row["replicates"] or 0, FEWEST), MOST)
+    replicates = min(max(row["replicates"], FEWEST), MOST)
     return Cell(
         row["estimator"],
         row["problem"],
@@ -70,8 +70,8 @@ def cell_of(row: Row, run: Run, seed: int, seconds: float) -> Cell:
         device=_device(row["device"]),
         dtype=row["dtype"],
         seed=_other_seed(row, seed),
+        reference=row["reference"] != "none" or row["claim"] == "unbiased",
         stop=Stop(replicates=replicates, max_seconds=seconds),
-        reference=row["reference"] != "none",
         train=_training(row, run),
     )
 

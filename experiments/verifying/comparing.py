@@ -20,6 +20,9 @@ __all__ = ["Figure", "certain", "linear", "missing", "positive", "shares", "show
 WIDER, LITTLE = 2.0, 0.02
 """How many times the error here one that is kept counts at the most, since with 64 groups each is known to a tenth or
 so; and what part of the figure it counts anyway."""
+NEAR = 4.0
+"""How many times what rounding makes is still rounding."""
+TINY = 1e-3
 ROUNDED = 1e-5
 """What rounding to float32 leaves of a figure that is compared by its difference, relative to it."""
 
@@ -44,35 +47,53 @@ def missing(name: str, here: Interval) -> Figure:
     return certain(name, "missing", shown(here))
 
 
-def positive(name: str, kept: Interval, here: Interval, floor: float) -> Figure:
-    """By the logarithm of their ratio; the smaller, the better, and what is below the floor is alike."""
+def positive(name: str, kept: Interval, here: Interval, floor: float, more: float = 1.0) -> Figure:
+    """By the logarithm of their ratio; the smaller, the better, and what is below the floor is alike.
+
+    Args:
+        more: how many times the replicates of what is kept there are here.
+    """
     values = [max(side.value, floor) for side in (kept, here)]
     told = name, shown(kept), shown(here)
     if values[0] == values[1]:
         return Figure(*told, 1.0)
-    if min(values) <= 0 or not all(map(math.isfinite, values)):
+    if not all(map(math.isfinite, values)):
         return Figure(*told, float(here.high == math.inf and math.isfinite(kept.value)))
     with np.errstate(all="ignore"):
-        own = log_standard_error(here) if here.value > floor else 0.0
-        theirs = log_standard_error(kept) if kept.value > floor else 0.0
+        theirs, own = (log_standard_error(side) if side.value > floor else 0.0 for side in (kept, here))
+    if min(values) <= floor:
+        return Figure(*told, 1.0 if max(values) < NEAR * floor else _nothing_seen(theirs or own))
     if not math.isfinite(own):
         return Figure(*told, 1.0)
-    error = math.hypot(own, _counted(theirs, max(WIDER * own, LITTLE), values[0] < values[1]))
+    error = math.hypot(own, _counted(theirs, max(WIDER * math.sqrt(more) * own, LITTLE), values[0] < values[1]))
     shift = abs(math.log(values[1] / values[0]))
     return Figure(*told, 1.0 if math.isinf(error) else two_sided(shift / error) if error else 0.0)
 
 
-def linear(name: str, kept: Interval, here: Interval, better: float = 0.0, freedom: int = GROUPS - 1) -> Figure:
+def _nothing_seen(error: float) -> float:
+    """How likely nothing is seen of what makes all the variance elsewhere, whose logarithm is known to this error.
+
+    Events that are as large and of which some `n` were seen give an error of 1/√n.
+    """
+    if not math.isfinite(error):
+        return 1.0
+    return math.exp(-1 / error**2) if error > TINY else 0.0
+
+
+def linear(
+    name: str, kept: Interval, here: Interval, more: float = 1.0, better: float = 0.0, freedom: int = GROUPS - 1
+) -> Figure:
     """By the arms of the intervals that reach towards each other.
 
     Args:
+        more: how many times the replicates of what is kept there are here.
         better: positive where more is better, negative where less is; 0: neither.
     """
     below, above = sorted((kept, here))
     told = name, shown(kept), shown(here)
     own, theirs = ((one.high - one.value) if one is below else (one.value - one.low) for one in (here, kept))
     width, difference = here.high - here.low, above.value - below.value
-    most = max(WIDER * width, 2 * LITTLE * abs(here.value))  # arms are two standard errors
+    most = max(WIDER * more * width, 2 * LITTLE * abs(here.value))  # arms are two standard errors
     arms = math.hypot(own, _counted(theirs, most, better * (kept.value - here.value) > 0), ROUNDED * here.value)
     if not difference or not math.isfinite(width) or not math.isfinite(arms):
         return Figure(*told, 1.0)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from estimators.interface import Estimator, Problem
-from experiments.statistics import ALPHA, Interval, log_jackknife, work_normalized
+from experiments.statistics import ALPHA, TOLERANCE, Interval, log_jackknife, work_normalized
 from experiments.store import Run
 from experiments.store.columns import Row, records, stored
 
@@ -23,8 +23,8 @@ ARITHMETIC = 1e-6
 CURVED = 1e-3
 """How far the mean of leave-one-out values may be from the value: its terms of second order."""
 WORK = (("total_variance", "work_normalized_variance"), ("mse", "work_normalized_mse"))
-OPEN = (0.0, math.inf)
-"""The ends of an interval where nothing is known of an error."""
+STILL = 1e-8
+"""Variances are rounding where they are so small beside the squared mean: what is left of those of entries is 0."""
 INTERVALS = [name for name in stored() if {*Interval.columns(name)} <= {*stored()}]
 
 
@@ -39,6 +39,9 @@ def misfits(run: Run) -> list[tuple[Row, str]]:
 
 def misstated(row: Row, problem: Problem, estimator: Estimator) -> Iterator[str]:
     """What a cell says of its components, and these do not."""
+    for name, made in (("problem", problem), ("estimator", estimator)):
+        if row[name] != made.spec:
+            yield f"{name} {row[name]!r} is written {made.spec!r}"
     for name in ("evaluations", "claim"):
         if row[name] is not None and row[name] != (own := getattr(estimator, name)(problem, row["num_samples"])):
             yield f"{name} is {row[name]}, and here {own}"
@@ -53,13 +56,16 @@ class _Entries:
     """Squares of the reference gradient. Both are those of cells whose entries are kept one by one."""
     signals: Mapping[str, float]
     """Total variances of the parameters."""
+    means: Mapping[str, float]
+    """Squares of the means."""
 
     @classmethod
     def of(cls, run: Run) -> "_Entries":
-        each = run.parameters.assign(reference=run.parameters["reference"] ** 2)
+        each = run.parameters.assign(**{name: run.parameters[name] ** 2 for name in ("reference", "mean")})
         tensors: Any = each.loc[each["index"].isna(), "key"]
         single = each[~each["key"].isin(tensors.tolist())]
-        return cls(_sums(single, "variance"), _sums(single, "reference"), _sums(run.signals, "total_variance"))
+        sums = {name: _sums(single, name) for name in ("variance", "reference", "mean")}
+        return cls(sums["variance"], sums["reference"], _sums(run.signals, "total_variance"), sums["mean"])
 
 
 def _sums(frame: Any, name: str) -> dict[str, float]:
@@ -84,15 +90,21 @@ def _misfits(row: Row, run: Run, entries: _Entries, rounds: Mapping[str, np.ndar
 
 def _of_figures(row: Row, run: Run, entries: _Entries) -> Iterator[str]:
     variance, error, squared_bias = row["total_variance"], row["mse"], row["squared_bias"]
-    if variance is None and error is not None:
-        yield "it has an MSE and no total_variance"
+    bias = [name for name in ("mse", "squared_bias", "p_value", "gradient_norm") if row[name] is not None]
+    if bias and (row["reference"] == "none" or variance is None):
+        yield f"it has {bias[0]}, and no {'reference' if row['reference'] == 'none' else 'total_variance'}"
+    if row["verdict"] in ("unbiased", "undetermined") and row["p_value"] is None:
+        yield f"the verdict {row['verdict']} has no p-value"
+    if row["verdict"] == "unbiased" and not (row["detectable_bias"] or 0.0) <= TOLERANCE:
+        yield f"the verdict unbiased does not follow from a detectable_bias of {row['detectable_bias']:.2g}"
     if not variance or not math.isfinite(variance):  # where nothing varies, rounding decides the others
         return
     for name in ("total_variance", "mse"):
         if row[name] is not None and not _follows(Interval.of(row, name), run.logs.get((row["key"], name))):
             yield f"{name} does not follow from its groups"
+    is_still = variance <= STILL * entries.means.get(row["key"], 0.0)
     for what, sums in (("entries", entries.variance), ("parameters", entries.signals)):
-        if not _near(variance, sums.get(row["key"], variance)):
+        if not is_still and not _near(variance, sums.get(row["key"], variance)):
             yield f"total_variance is not the sum over its {what}"
     if error is not None and not (squared_bias is not None and _near(error, variance + squared_bias)):
         yield "mse is not total_variance plus squared_bias"
@@ -120,7 +132,7 @@ def _follows(kept: Interval, logs: np.ndarray | None) -> bool:
         return logs is None and kept.low <= 0
     values = np.exp(logs)
     near = abs(float(values.mean()) / kept.value - 1) < CURVED
-    return near and (kept[1:] == OPEN or all(map(_near, kept, log_jackknife(kept.value, values))))
+    return near and all(map(_near, kept, log_jackknife(kept.value, values)))
 
 
 def _near(one: float, other: float) -> bool:

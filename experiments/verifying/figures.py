@@ -16,6 +16,7 @@ __all__ = ["Figure", "Found", "figures"]
 LINEAR = {"squared_bias": -1, "snr": 1, "cosine": 1, "mean_cosine": 1, "scale": 0, "batch_share": 0}
 """Figures that are compared by their difference, and whether more of them is better."""
 RANKED = ("total_variance", "variance", "mse", "squared_bias", "objective")
+OF_REFERENCE = ("mse", "squared_bias")
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 HEAVY = "heavy tails"
 """How the warning begins that no interval of a variance can be relied upon."""
@@ -25,8 +26,6 @@ ENTRY = ("parameter", "index")
 FAR, LIGHT = 3.0, 10.0
 """How many times what comes out here an error may be that is kept, for as many replicates, or which part of it; and the
 kurtosis of the estimates up to which it is so."""
-MORE = 4.0
-"""How many times the variance here that is kept counts as noise of a mean."""
 TINY = 1e-300
 """The smallest p-value that has a score."""
 NORM = {"exact": 1e-3, "measured": 0.1}
@@ -54,16 +53,16 @@ def figures(kept: Found, here: Found) -> Iterator[Figure]:
     if kept.row["optimizer"] is not None:
         yield from _trained(kept.row, here.row)
         return
-    floor = _floor(here)
+    floor, more = _floor(here), max(here.row["replicates"] / kept.row["replicates"], 1.0)
     if kept.row["nonfinite"] or here.row["nonfinite"]:
         yield _shares("nonfinite", kept.row, here.row)
     yield from _reference(kept.row, here.row)
     yield from _bias(kept.row, here.row)
     yield from _means(kept, here, floor)
     for name, better in LINEAR.items():
-        yield from _compared(linear, name, kept.row, here.row, better)
+        yield from _compared(linear, name, kept.row, here.row, more, better)
     if not here.is_heavy:
-        yield from _variances(kept, here, floor)
+        yield from _variances(kept, here, floor, more)
         yield from _precision(kept.row, here.row)
 
 
@@ -71,7 +70,7 @@ def _trained(kept: Row, here: Row) -> Iterator[Figure]:
     """The objective after the last step, and how many seeds diverged."""
     freedom = max(min(kept["replicates"], here["replicates"]) - 1, 1)
     yield _shares("diverged", kept, here)
-    yield from _compared(linear, "objective", kept, here, -1, freedom)
+    yield from _compared(linear, "objective", kept, here, 1.0, -1, freedom)
 
 
 def _compared(how: Any, name: str, kept: Row, here: Row, *more: Any) -> Iterator[Figure]:
@@ -81,14 +80,14 @@ def _compared(how: Any, name: str, kept: Row, here: Row, *more: Any) -> Iterator
         return
     if None not in there:
         yield how(name, there, own, *more)
-    elif name in RANKED and not kept["nonfinite"]:
+    elif name in RANKED and not kept["nonfinite"] and not (kept["reference"] == "none" and name in OF_REFERENCE):
         yield missing(name, own)
 
 
 def _reference(kept: Row, here: Row) -> Iterator[Figure]:
     """What the estimates are compared with."""
     norms = kept["gradient_norm"], here["gradient_norm"]
-    if norms[1] is None:
+    if norms[1] is None or kept["reference"] == "none":
         return
     if norms[0] is None:
         yield certain("gradient_norm", "missing", f"{norms[1]:.4g}")
@@ -98,10 +97,10 @@ def _reference(kept: Row, here: Row) -> Iterator[Figure]:
 
 def _bias(kept: Row, here: Row) -> Iterator[Figure]:
     """The p-value of the bias where it is smaller here: scores, of which each has an error of about 1."""
-    if here["p_value"] is None or kept["nonfinite"] or here["p_value"] >= ALPHA:
-        return
+    if here["p_value"] is None or kept["nonfinite"] or here["p_value"] >= ALPHA or not here["total_variance"]:
+        return  # where nothing varies, events that make the rest of the gradient may have been missed
     if kept["p_value"] is None:
-        yield certain("verdict", kept["verdict"] or "no reference", here["verdict"])
+        yield Figure("verdict", kept["verdict"] or "no reference", here["verdict"], here["p_value"])
         return
     theirs, own = (float(stats.norm.isf(max(row["p_value"], TINY) / 2)) for row in (kept, here))
     share = math.sqrt(min(kept["replicates"] / here["replicates"], 1.0))  # a kept one of fewer replicates sees less
@@ -116,20 +115,20 @@ def _precision(kept: Row, here: Row) -> Iterator[Figure]:
     if any(None in side for side, _ in sides) or not (here["kurtosis"] or math.inf) < LIGHT:
         return
     theirs, own = (log_standard_error(side) * math.sqrt(replicates) for side, replicates in sides)
-    if math.isfinite(theirs) and math.isfinite(own) and min(theirs, own) > 0 and not 1 / FAR < theirs / own < FAR:
+    if math.isfinite(theirs) and 0 < own < math.inf and not 1 / FAR < theirs / own < FAR:
         yield certain("precision", *(f"{shown(side)} by {replicates:,}" for side, replicates in sides))
 
 
-def _variances(kept: Found, here: Found, floor: float) -> Iterator[Figure]:
+def _variances(kept: Found, here: Found, floor: float, more: float) -> Iterator[Figure]:
     """Ratios of positive figures; what is below rounding is alike."""
     for name in ("total_variance", "mse"):
-        yield from _compared(positive, name, kept.row, here.row, floor**2)
+        yield from _compared(positive, name, kept.row, here.row, floor**2, more)
     for table, name, keys in (("parameters", "variance", ENTRY), ("signals", "total_variance", ENTRY[:1])):
         pairs = _paired(getattr(kept, table), getattr(here, table), keys)
         found = [
             replace(figure, name=where)
             for where, theirs, own in pairs
-            for figure in _compared(positive, name, kept.row | theirs, own, floor**2)
+            for figure in _compared(positive, name, kept.row | theirs, own, floor**2, more)
         ]
         yield worst(f"{name} in {table}", found)
 
@@ -156,12 +155,11 @@ def _moments(row: Row) -> tuple[Any, Any]:
 
 
 def _mean(where: str, kept: Row, here: Row, replicates: tuple[int, int], floor: float) -> Figure:
-    """By the noise of both; what is kept of the noise counts at no more than some times that here."""
+    """By the noise of both."""
     told = where, f"{kept['mean']:.6g}", f"{here['mean']:.6g}"
     if not all(map(math.isfinite, (*_moments(here), kept["mean"]))):
         return Figure(*told, float(kept["mean"] == here["mean"] or not math.isfinite(here["variance"])))
-    theirs = min(kept["variance"], MORE * here["variance"]) if here["variance"] else kept["variance"]
-    noise = theirs / replicates[0] + here["variance"] / replicates[1]
+    noise = kept["variance"] / replicates[0] + here["variance"] / replicates[1]
     error, difference = math.sqrt(noise + floor**2), abs(kept["mean"] - here["mean"])
     return Figure(*told, two_sided(difference / error) if error else float(not difference))
 

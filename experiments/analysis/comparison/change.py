@@ -10,6 +10,10 @@ from experiments.statistics import Interval
 __all__ = ["Change", "Gate", "counted", "from_logs", "positive"]
 
 
+LARGEST = 709.0
+"""The logarithm of the largest number, or a little less."""
+
+
 class Gate(NamedTuple):
     """What counts: a ratio above `threshold` (or below its inverse) at a one-sided p-value below `significance`."""
 
@@ -53,7 +57,12 @@ def positive(before: float, after: float, log_error: float, freedom: int) -> Cha
 def from_logs(before: float, after: float, shift: float, error: float, freedom: int) -> Change:
     """From the logarithm of a ratio and its standard error, infinite where it is not known."""
     if not math.isfinite(error) or freedom < 1:
-        return Change(before, after, Interval(math.exp(shift), 0.0, math.inf), 0.5)
+        return Change(before, after, Interval(_exp(shift), 0.0, math.inf), 0.5)
     half = float(stats.t.ppf(0.975, freedom)) * error
     p = float(stats.t.sf(shift / error, freedom)) if error else 0.5 if not shift else float(shift < 0)
-    return Change(before, after, Interval(*(math.exp(shift + end) for end in (0.0, -half, half))), p)
+    return Change(before, after, Interval(*(_exp(shift + end) for end in (0.0, -half, half))), p)
+
+
+def _exp(logarithm: float) -> float:
+    """Infinite where it is too large for a number."""
+    return math.exp(logarithm) if logarithm < LARGEST else math.inf
