@@ -106,6 +106,14 @@ def test_variances_are_compared_by_their_ratio():
     assert p_value(replace(one, row=one.row | {"total_variance": None}), one) == 0.0
 
 
+def test_rare_events_that_one_side_has_not_met():
+    """Of one that was met the logarithm of the variance has an error of 1; of a hundred, of a tenth."""
+    none, one, many = cell((0.0, 0.0, 0.0)), cell((1.0, np.exp(-2), np.exp(2))), cell((1.0, np.exp(-0.2), np.exp(0.2)))
+    for rare, never in ((one, none), (none, one)):
+        assert p_value(rare, never) == pytest.approx(np.exp(-1), rel=0.01)
+    assert p_value(many, none) < 1e-30 and p_value(none, many) < 1e-30
+
+
 def test_a_wide_interval_around_a_better_figure_excuses_nothing():
     """Errors that are kept count at no more than twice those that come out here, unless the figure looks worse."""
     here = cell((1.0, 1 / 1.04, 1.04))

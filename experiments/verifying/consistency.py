@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from estimators.interface import Estimator, Problem
-from experiments.statistics import ALPHA, TOLERANCE, Interval, log_jackknife, work_normalized
+from experiments.statistics import ALPHA, TOLERANCE, Interval, log_jackknife, sample_mean, work_normalized
 from experiments.store import Run
 from experiments.store.columns import Row, records, stored
 
@@ -82,6 +82,8 @@ def _misfits(row: Row, run: Run, entries: _Entries, rounds: Mapping[str, np.ndar
             return
     if row["optimizer"] is None:
         yield from _of_figures(row, run, entries)
+    else:
+        yield from _of_training(row, run.traces[run.traces["key"] == row["key"]])
     if row["p_value"] is not None and (row["verdict"] == "biased") != (row["p_value"] < ALPHA):
         yield f"the verdict {row['verdict']} does not follow from its p-value"
     if row["seconds_per_gradient"] is not None:
@@ -111,6 +113,17 @@ def _of_figures(row: Row, run: Run, entries: _Entries) -> Iterator[str]:
     norm = row["gradient_norm"]
     if norm is not None and not _near(norm, math.sqrt(entries.reference.get(row["key"], norm**2))):
         yield "gradient_norm is not that of the reference"
+
+
+def _of_training(row: Row, traces: Any) -> Iterator[str]:
+    if row["diverged"] != (traces["quantity"] == "diverged").sum():
+        yield "its curves tell of other seeds that diverged"
+    last = traces[(traces["quantity"] == "objective") & (traces["step"] == row["steps"])]["value"].to_numpy(float)
+    if not row["diverged"] and len(last) != row["replicates"]:
+        yield "its curves are of other seeds than its objective"
+    kept = Interval.of(row, "objective")
+    if None not in kept and not all(map(_near, kept, sample_mean(last))):
+        yield "objective is not the mean of its curves"
 
 
 def _of_times(row: Row, seconds: np.ndarray | None) -> Iterator[str]:
