@@ -99,7 +99,7 @@ def _best(ranking: pd.DataFrame, problem: str, by: str, blind: str) -> str:
     """The first of a problem by evaluations or seconds, of all or of those that need no derivative of the cost."""
     if ranking.empty:
         return NOTHING
-    rows = ranking.query("problem == @problem and by == @by and aside.isna()").sort_values(by=["ratio"])
+    rows: Any = ranking.query("problem == @problem and by == @by and aside.isna()").sort_values(by=["ratio"])
     if rows.empty:
         raise ValueError(f"the atlas has no problem {problem} by {by}")
     if blind:
