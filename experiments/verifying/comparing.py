@@ -22,7 +22,6 @@ WIDER, LITTLE = 2.0, 0.02
 so; and what part of the figure it counts anyway."""
 NEAR = 4.0
 """How many times what rounding makes is still rounding."""
-TINY = 1e-3
 ROUNDED = 1e-5
 """What rounding to float32 leaves of a figure that is compared by its difference, relative to it."""
 
@@ -75,9 +74,9 @@ def _nothing_seen(error: float) -> float:
 
     Events that are as large and of which some `n` were seen give an error of 1/√n.
     """
-    if not math.isfinite(error):
-        return 1.0
-    return math.exp(-1 / error**2) if error > TINY else 0.0
+    if not error or not math.isfinite(error):
+        return float(bool(error))
+    return math.exp(-(min(1 / error, 30.0) ** 2))
 
 
 def linear(
