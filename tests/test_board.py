@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from reports import a_run
 from experiments.engine import run
 from experiments.ranking.board import Board, boards
 from experiments.ranking.order import Ranked, groups
-from experiments.statistics import Interval
+from experiments.statistics import GROUPS, Interval, Work
 from experiments.store import Run
 from experiments.sweep import sweep_from_flags
 from experiments.terminal.progress import silent
@@ -83,6 +84,22 @@ def test_the_cell_counts_whose_variance_is_known_best():
     (board,) = found({"many": run_of(SCORE | {"replicates": 10**9}), "precise": run_of(better)}, by="evaluations")
     ((entry,),) = board.groups
     assert entry.source == "precise" and entry.ranked.figure.value == pytest.approx(8.0)
+
+
+def test_noise_is_paired_within_a_run_and_not_with_that_of_another():
+    """Somebody may copy the groups of a rival, whose noise would then seem to be his own."""
+    groups = np.log(np.random.default_rng(0).gamma(400.0, 1 / 400, GROUPS)) - np.log(GROUPS)
+
+    def with_logs(run: Run, shift: float) -> Run:
+        logs = [(key, "total_variance", (groups + shift).tobytes()) for key in run.cells["key"]]
+        return replace(run, leave_one_out=pd.DataFrame(logs, columns=["key", "quantity", "logs"]))
+
+    first, second = run_of(PATHWISE), run_of(SCORE)
+    both = {"mine": with_logs(first, 0.0), "theirs": with_logs(second, np.log(1.04))}
+    (board,) = found(both, by="evaluations")
+    assert len(board.groups) == 1, "their intervals overlap"
+    one, other = (Work(Interval(*around(x)), groups + np.log(x), np.ones(7), noise="a") for x in (1.0, 1.04))
+    assert one.over(other).high < 1 < one.over(replace(other, noise="b")).high
 
 
 def test_a_plug_in_is_that_of_its_bundle_and_no_code_is_run():
