@@ -5,6 +5,12 @@ import pytest
 from replicates import FLOAT32, gaussian, skewed, summarise
 from scipy import stats
 
+from estimators.registry import make_estimator, make_problem
+from experiments.gradients.prepare import prepare
+from experiments.measuring.find_reference import find_reference
+from experiments.measuring.loop import extend
+from experiments.measuring.moments import Sampling
+from experiments.measuring.stop import Stop
 from experiments.statistics import GROUPS, Groups, bias_test, rounding_floor, shortage
 from experiments.statistics.events import relative_skewness, straightened, unseen
 from experiments.statistics.standardised import Standardised
@@ -127,6 +133,16 @@ def test_identical_estimates_of_unknown_scale_decide_nothing():
     assert shortage(silent, gradient, 0.0, scale=np.inf) > 1
     assert bias_test(silent, gradient, 0.0).verdict == "biased", "where costs differ, zeros are an answer"
     assert bias_test(silent, np.zeros(1), 0.0, scale=np.inf).verdict != "biased"
+
+
+def test_what_never_happened_refutes_nobody():
+    """Bits that are 1 once in 163,000: with the same cost always, the score's estimates are the same, and not 0."""
+    for spec, verdict in (("score-function", "undetermined"), ("exact", "unbiased")):
+        workload = prepare(make_problem("bernoulli-toy:dim=1,logit=-12"), make_estimator(spec), 2)
+        sampling = Sampling(workload, find_reference(workload))
+        found = extend(sampling, Stop(replicates=2048))
+        assert found.verdict == verdict and found.nonfinite == 0, (spec, found.p_value)
+        assert (found.total_variance.high == np.inf) == (spec == "score-function")
 
 
 def test_a_parameter_that_is_always_0_is_as_wrong_as_others_are_large():

@@ -142,7 +142,7 @@ class Silent(InANotebook):
 
 def test_where_nothing_was_seen_no_budget_is_promised_to_help() -> None:
     found = rank(Silent(), 4, estimators=["score-function"], seconds=1)
-    assert found.advice.startswith("No advice: every estimate of score-function was 0 and every cost the same.")
+    assert found.advice.startswith("No advice: every estimate of score-function was the same, and every cost.")
     assert "start from parameters where it happens" in found.advice and "narrows" not in found.advice
     assert found.code == ""
 

@@ -208,15 +208,15 @@ class Sampling:
 
     @property
     def unknown_scale(self) -> float:
-        """inf where every estimate was 0, which is not the exact gradient, and no cost differed: all is open. Else 0.
+        """inf where every estimate was the same, and not the exact gradient, and every cost: all is open. Else 0.
 
-        That a long run has measured 0 as well says that it did not see the event either.
+        That a long run has measured the same says that it did not see the event either.
         """
         groups, floor = self.moments.groups, self.rounding_floor
-        if not ((np.abs(groups.overall_mean) <= floor).all() and statistics.never_varied(groups, floor).all()):
+        if not statistics.never_varied(groups, floor).all():
             return 0.0
         exact = self.reference if self.reference is not None and self.reference.kind == "exact" else None
-        known = exact is not None and (np.abs(exact.gradient) <= floor).all()
+        known = exact is not None and (np.abs(groups.overall_mean - exact.gradient) <= floor).all()
         return 0.0 if known or cost_varies(self.workload, groups.replicates) else math.inf
 
     @property

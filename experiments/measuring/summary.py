@@ -216,7 +216,7 @@ def _warnings(sampling: Sampling, total_variance: Interval, kurtosis: float) -> 
         return [f"{sampling.nonfinite:,} of {sampling.replicates:,} gradient estimates are not finite", *lost]
     if sampling.unknown_scale:
         unseen = f"an event of a probability up to {10 / sampling.replicates:.1g} may have been missed"
-        return [f"every estimate was 0 and every cost the same: {unseen}, more replicates are needed"]
+        return [f"every estimate was the same, and every cost: {unseen}, more replicates are needed"]
     found = lost
     width = statistics.relative_half_width(total_variance)
     if width > 0.25:

@@ -61,7 +61,7 @@ def _no_advice(usable: Sequence[Ranked], quantity: str, by: By) -> str:
     better = f" Of those that are known better, {known.name} comes first." if known else ""
     if best.blind:
         return (
-            f"No advice: every estimate of {best.name} was 0 and every cost the same. Either the cost does not depend "
+            f"No advice: every estimate of {best.name} was the same, and every cost. Either the cost does not depend "
             "on x, or through an event too rare to be seen, which a larger budget would hardly change: start from "
             "parameters where it happens."
         )

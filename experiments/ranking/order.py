@@ -73,7 +73,7 @@ class Ranked:
     still: bool = False
     """Nothing varies: what error it has is that of rounding, whose interval says nothing."""
     blind: bool = False
-    """Every estimate was 0 and every cost the same: what error it has depends on an event that was not seen."""
+    """Every estimate was the same, and every cost: what error it has depends on an event that was not seen."""
     disputed: bool = False
     """Who measured the gradient has found different ones, and nothing tells which is right."""
     num_samples: int | None = None

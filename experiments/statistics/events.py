@@ -31,7 +31,7 @@ def unseen(groups: Groups, floor: np.ndarray, parts: Sequence[slice], scale: flo
     entries of the same parameter (`parts`): the size of the replicates that make up their variance, the root of
     E x^4 / E x^2 about the mean, and more where those are few, which say little about the next. Where none of them
     varies, a constant is thought to be one, and a constant of 0 to be an event that was missed, as large as those of
-    other parameters; where nothing varies at all, as large as `scale`.
+    other parameters; where nothing varies at all, as large as `scale`, which is infinite where any constant may be one.
     """
     constant = never_varied(groups, floor)
     fourth, square = _fourth_moment(groups), groups.variance**2
@@ -40,8 +40,8 @@ def unseen(groups: Groups, floor: np.ndarray, parts: Sequence[slice], scale: flo
     anywhere = _next(size, events) or scale
     of_entry = np.empty_like(size)
     for part in parts:
-        zero = constant[part] & (np.abs(groups.overall_mean[part]) <= floor[part])
-        of_entry[part] = _next(size[part], events[part]) or np.where(zero, anywhere, 0.0)
+        missed = constant[part] & (np.isinf(scale) | (np.abs(groups.overall_mean[part]) <= floor[part]))
+        of_entry[part] = _next(size[part], events[part]) or np.where(missed, anywhere, 0.0)
     return UNSEEN * (of_entry / groups.replicates) ** 2
 
 
